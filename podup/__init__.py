@@ -1,0 +1,1 @@
+"""Push-to-deploy for Linux hosts that run Podman containers under systemd."""

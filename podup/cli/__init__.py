@@ -1,0 +1,1 @@
+"""The command surface: one table of commands, one file a command."""

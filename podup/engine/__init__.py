@@ -1,0 +1,1 @@
+"""From intent to finished task: submit, dispatch, run, settle, take back, recover."""

@@ -1,0 +1,1 @@
+"""The only door to the managed machine: processes, podman, systemd, journal, compose."""

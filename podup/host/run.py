@@ -1,0 +1,229 @@
+"""The only place that starts processes.
+
+Commands are tuples of arguments and never pass through a shell. The environment of a child is explicit.
+The newest part of each stream is kept, the rest counted and dropped, so a chatty command cannot fill the
+memory. A command says whether it mutates the machine; `ReadOnly` refuses those that do, which is what
+makes a dry run one. No descriptor but the three standard ones reaches a child (conmon would keep it).
+"""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+from podup.clock import Clock
+from podup.errors import PodupError, Refused
+
+KEEP_BYTES = 16 * 1024 * 1024
+_NOT_FOUND = 127
+_TIMED_OUT = 124
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command that ended: exit 127 when it could not be started, 124 when its time was up."""
+
+    argv: tuple[str, ...]
+    exit: int
+    stdout: str
+    stderr: str
+    duration_ms: int
+    truncated: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.exit == 0
+
+    def check(self, code: str, message: str, hint: str = "") -> "Completed":
+        """Return self, or raise PodupError with the last line the command printed."""
+        if self.ok:
+            return self
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        raise PodupError(code, f"{message}: {lines[-1] if lines else f'exit {self.exit}'}", hint)
+
+
+class Runner(Protocol):
+    """Runs commands on the managed machine, or on a simulated one."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        mutates: bool,
+        timeout_s: float = 30.0,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run `argv` to its end; never raises for a command that fails.
+
+        `env` is added to the runner's base environment; `on_line` hears each line of stderr as it comes.
+        """
+
+
+class HostRunner:
+    """Runs commands as children of this process, each in a session of its own.
+
+    `base_env` is the whole environment of a child but for what a call adds.
+    """
+
+    def __init__(self, clock: Clock, base_env: Mapping[str, str]) -> None:
+        self._clock = clock
+        self._base_env = dict(base_env)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        mutates: bool,
+        timeout_s: float = 30.0,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        started = self._clock.monotonic()
+        words = tuple(argv)
+        try:
+            child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**self._base_env, **(env or {})},
+                close_fds=True,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return Completed(words, _NOT_FOUND, "", f"{words[0]}: {error}", 0)
+        streams = (_Tail(child.stdout, None), _Tail(child.stderr, on_line))
+        timed_out = _wait(child, stdin, timeout_s)
+        for stream in streams:
+            stream.join()
+        return Completed(
+            words,
+            _TIMED_OUT if timed_out else child.returncode,
+            streams[0].text(),
+            streams[1].text() + (f"\nstopped after {timeout_s:g} s" if timed_out else ""),
+            round((self._clock.monotonic() - started) * 1000),
+            any(stream.dropped for stream in streams),
+        )
+
+
+class ReadOnly:
+    """A runner that refuses every command that mutates: what a dry run is given."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        mutates: bool,
+        timeout_s: float = 30.0,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        if mutates:
+            raise Refused("dry-run", f"a dry run does not run {' '.join(argv)}")
+        return self._runner.run(
+            argv, mutates=False, timeout_s=timeout_s, stdin=stdin, env=env, on_line=on_line
+        )
+
+
+class Recorded:
+    """A runner that tells `heard` of every command: (completed, mutates)."""
+
+    def __init__(self, runner: Runner, heard: Callable[[Completed, bool], None]) -> None:
+        self._runner = runner
+        self._heard = heard
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        mutates: bool,
+        timeout_s: float = 30.0,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        done = self._runner.run(
+            argv, mutates=mutates, timeout_s=timeout_s, stdin=stdin, env=env, on_line=on_line
+        )
+        self._heard(done, mutates)
+        return done
+
+
+def _wait(child: subprocess.Popen[bytes], stdin: bytes | None, timeout_s: float) -> bool:
+    """Feed and await the child; return True when its time was up and its session was ended."""
+    feeder = None
+    if stdin is not None and child.stdin is not None:
+        feeder = threading.Thread(target=_feed, args=(child.stdin, stdin), daemon=True)
+        feeder.start()
+    try:
+        child.wait(timeout=timeout_s)
+        return False
+    except subprocess.TimeoutExpired:
+        _end(child)
+        return True
+    except BaseException:
+        _end(child)
+        raise
+
+
+def _feed(pipe: IO[bytes], data: bytes) -> None:
+    try:
+        pipe.write(data)
+        pipe.close()
+    except BrokenPipeError:
+        pass  # the child ended without reading; its exit code tells the story
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            child.wait(timeout=2)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    child.wait()
+
+
+class _Tail:
+    """Reads a stream in a thread and keeps its newest bytes."""
+
+    def __init__(self, pipe: IO[bytes] | None, on_line: Callable[[str], None] | None) -> None:
+        self._kept = bytearray()
+        self.dropped = 0
+        self._on_line = on_line
+        self._thread = threading.Thread(target=self._read, args=(pipe,), daemon=True)
+        self._thread.start()
+
+    def _read(self, pipe: IO[bytes] | None) -> None:
+        if pipe is None:
+            return
+        for line in iter(lambda: pipe.readline(65536), b""):
+            self._kept += line
+            if len(self._kept) > KEEP_BYTES:
+                cut = len(self._kept) - KEEP_BYTES
+                self.dropped += cut
+                del self._kept[:cut]
+            if self._on_line is not None:
+                self._on_line(line.decode(errors="replace").rstrip())
+        pipe.close()
+
+    def join(self) -> None:
+        """Wait for the end of the stream, but not for a grandchild that keeps it open."""
+        self._thread.join(timeout=2)
+
+    def text(self) -> str:
+        return bytes(self._kept).decode(errors="replace")

@@ -1,0 +1,1 @@
+"""Outbound network: HTTP, registries, releases, notification channels."""

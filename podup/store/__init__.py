@@ -1,0 +1,1 @@
+"""The database: one file for the connection, then one file a subject."""

@@ -1,0 +1,1 @@
+"""The self-update: a transaction with a journal of its own."""
