@@ -1,0 +1,78 @@
+"""Secrets as a type that does not print, and the redaction of everything that does.
+
+`Redactor` replaces known secret values in any text by `***`, also in their URL-quoted and base64 forms,
+and whatever stands behind the well-known words (`Authorization:`, `password=`, `token=` ...).
+"""
+
+import base64
+import hmac
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+MASK = "***"
+_MIN_LENGTH = 4
+_WELL_KNOWN = re.compile(
+    r"(?i)\b(authorization:\s*(?:bearer|basic)\s+|x-hub-signature-256:\s*sha256=|x-podup-signature-256:\s*sha256="
+    r"|(?:password|passwd|secret|token|api_key|apikey)[=:]\s*)([^\s&\"',;]+)"
+)
+
+
+class Secret:
+    """A value that must not be shown. `reveal()` is the only way to it; comparing takes constant time."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def matches(self, candidate: str) -> bool:
+        """Return whether `candidate` is the secret, in time that does not depend on where they differ."""
+        return hmac.compare_digest(self._value.encode(), candidate.encode("utf-8", "surrogateescape"))
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.matches(other._value)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+
+class Redactor:
+    """Removes secrets from text and from JSON-like values."""
+
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        forms: set[str] = set()
+        for secret in secrets:
+            value = secret.reveal()
+            if len(value) >= _MIN_LENGTH:
+                forms |= {value, quote(value, safe=""), base64.b64encode(value.encode()).decode()}
+        ordered = sorted(forms, key=len, reverse=True)
+        self._known = re.compile("|".join(re.escape(form) for form in ordered)) if ordered else None
+
+    def text(self, value: str) -> str:
+        """Return `value` without any secret."""
+        if self._known is not None:
+            value = self._known.sub(MASK, value)
+        return _WELL_KNOWN.sub(lambda found: found[1] + MASK, value)
+
+    def tree(self, value: Any) -> Any:
+        """Return `value` (what JSON can hold) with every string in it redacted."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {key: self.tree(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.tree(item) for item in value]
+        return value

@@ -1,0 +1,61 @@
+"""What a task can be, who asked for it, and how tasks are named."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_ROLLED_BACK
+
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_ID_LENGTH = 16
+
+
+class Status(StrEnum):
+    """The states of a task. `pending` and `running` are alive, all others are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PLANNED = "planned"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (Status.PENDING, Status.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Who asked for a task: source is webhook, api, ui, cli, scheduler, recovery or self."""
+
+    source: str
+    request_id: str = ""
+    path: str = ""
+    caller: str = ""
+    reason: str = ""
+
+
+def new_id(prefix: str, random_bytes: Callable[[int], bytes]) -> str:
+    """Return `prefix_` and 16 letters without look-alikes; about 79 bits of the randomness given."""
+    number = int.from_bytes(random_bytes(16), "big")
+    letters = []
+    for _ in range(_ID_LENGTH):
+        number, index = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[index])
+    return f"{prefix}_{''.join(letters)}"
+
+
+def exit_code(status: Status, code: str = "") -> int:
+    """Return the exit code a command ends with for a task that ended so."""
+    if status in (Status.SUCCEEDED, Status.PLANNED):
+        return EXIT_DONE
+    if status is Status.SKIPPED:
+        return EXIT_DONE if code in ("up-to-date", "") else EXIT_REFUSED
+    if status is Status.ROLLED_BACK:
+        return EXIT_ROLLED_BACK
+    return EXIT_FAILED
