@@ -1,0 +1,139 @@
+"""Image references: what stands behind `Image=`, read by the rules Podman and Docker share.
+
+Source: the grammar of distribution/reference (reference.go, normalize.go) and of the OCI distribution
+specification. A name without a registry belongs to docker.io, one without a path there to `library/`.
+Refused are leading dashes, white space, control characters, names longer than 255 and names that look like
+an image id (64 hex digits). The registry is lower-cased, for host names are; a repository in capitals is
+refused, for no registry holds one.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from podup.core.digests import is_digest
+from podup.errors import Invalid
+
+DEFAULT_REGISTRY = "docker.io"
+DEFAULT_TAG = "latest"
+_DEFAULT_NAMESPACE = "library/"
+_MAX_NAME = 255
+_MAX_TEXT = _MAX_NAME + 1 + 128 + 1 + 7 + 128
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
+_WORD = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_WORD}(?:/{_WORD})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+_HINT = "write it as registry/owner/name:tag, such as ghcr.io/acme/web:latest"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """A parsed reference. Make one with `parse_ref`, which is what checks."""
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Registry and repository: what an image is called without tag and digest."""
+        return f"{self.registry}/{self.repository}"
+
+    @property
+    def reference(self) -> str:
+        """What to ask the registry for: the digest, else the tag, else `latest`."""
+        return self.digest or self.tag or DEFAULT_TAG
+
+    @property
+    def familiar(self) -> str:
+        """The short form people write: `nginx:1.27` for docker.io/library/nginx:1.27."""
+        return self._render(familiar_name(self.name))
+
+    def with_tag(self, tag: str) -> "ImageRef":
+        """Return the same image under another tag and without a digest. Raises Invalid."""
+        if not is_tag(tag):
+            raise Invalid("bad-image-reference", f"not an image tag: {tag[:140]!r}", _HINT)
+        return replace(self, tag=tag, digest=None)
+
+    def with_digest(self, digest: str) -> "ImageRef":
+        """Return the same image by digest and without a tag. Raises Invalid."""
+        if not is_digest(digest):
+            raise Invalid("bad-image-reference", f"not a digest: {digest[:140]!r}", _HINT)
+        return replace(self, tag=None, digest=digest)
+
+    def with_default_tag(self) -> "ImageRef":
+        """Return the reference with `latest` written out where neither tag nor digest is."""
+        return self if self.tag or self.digest else replace(self, tag=DEFAULT_TAG)
+
+    def _render(self, name: str) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{name}{tag}{'@' + self.digest if self.digest else ''}"
+
+    def __str__(self) -> str:
+        return self._render(self.name)
+
+
+def parse_ref(text: str) -> ImageRef:
+    """Return the reference `text` names; raises Invalid('bad-image-reference') saying what is wrong."""
+    if not text or len(text) > _MAX_TEXT:
+        raise _bad(text, "it is empty" if not text else "it is too long")
+    rest, at, digest = text.partition("@")
+    if at and not is_digest(digest):
+        raise _bad(text, "what follows @ is not a digest")
+    name, tag = _split_tag(rest)
+    if tag is not None and not is_tag(tag):
+        raise _bad(text, "the tag is not one")
+    registry, repository = _split_registry(name)
+    if _REGISTRY.fullmatch(registry) is None:
+        raise _bad(text, "the registry is not a host name")
+    if _IMAGE_ID.fullmatch(name):
+        raise _bad(text, "it is an image id, not a name")
+    if _REPOSITORY.fullmatch(repository) is None:
+        raise _bad(text, "the name has characters or an order of them that image names do not have")
+    if len(registry) + 1 + len(repository) > _MAX_NAME:
+        raise _bad(text, f"the name is longer than {_MAX_NAME}")
+    return ImageRef(registry.lower(), repository, tag, digest or None)
+
+
+def is_tag(text: str) -> bool:
+    """Return whether `text` is a well-formed tag: at most 128 of letters, digits, `_`, `.` and `-`."""
+    return _TAG.fullmatch(text) is not None
+
+
+def has_registry(text: str) -> bool:
+    """Return whether `text` names its registry, so that no default and no search list decides."""
+    first, slash, _ = text.partition("/")
+    return bool(slash) and ("." in first or ":" in first or first == "localhost" or first != first.lower())
+
+
+def familiar_name(name: str) -> str:
+    """Return `registry/repository` without what is understood: docker.io and library/."""
+    short = name.removeprefix(f"{DEFAULT_REGISTRY}/")
+    if short == name:
+        return name
+    inner = short.removeprefix(_DEFAULT_NAMESPACE)
+    return inner if "/" not in inner else short
+
+
+def _split_tag(text: str) -> tuple[str, str | None]:
+    colon = text.rfind(":")
+    if colon <= text.rfind("/"):
+        return text, None
+    return text[:colon], text[colon + 1 :]
+
+
+def _split_registry(name: str) -> tuple[str, str]:
+    registry, _, repository = name.partition("/")
+    if not has_registry(name):
+        registry, repository = DEFAULT_REGISTRY, name
+    elif registry == "index.docker.io":
+        registry = DEFAULT_REGISTRY
+    if registry == DEFAULT_REGISTRY and "/" not in repository:
+        repository = _DEFAULT_NAMESPACE + repository
+    return registry, repository
+
+
+def _bad(text: str, why: str) -> Invalid:
+    return Invalid("bad-image-reference", f"not an image reference: {text[:140]!r}: {why}", _HINT)
