@@ -1,0 +1,134 @@
+"""Who may import whom. The rooms form a ladder: a room imports only from lower ones."""
+
+import sys
+
+from source_tree import imports_of, name_of, product_files, room_of, shown
+
+LEVELS = {
+    "": 0,
+    "errors": 0,
+    "clock": 0,
+    "version": 0,
+    "core": 1,
+    "files": 1.5,
+    "settings": 1.5,
+    "recipes": 2,
+    "host": 3,
+    "net": 3,
+    "store": 3,
+    "engine": 4,
+    "update": 4,
+    "api": 5,
+    "cli": 5,
+    "app": 6,
+    "__main__": 7,
+}
+LAZY_LOADERS = ("podup/__main__.py", "podup/cli/main.py")
+
+
+def test_every_file_is_in_a_known_room() -> None:
+    strangers = [shown(p) for p in product_files() if room_of(name_of(p)) not in LEVELS]
+    assert not strangers, f"these files are in no room; move them, or add to LEVELS: {strangers}"
+
+
+def test_a_room_imports_only_from_lower_rooms() -> None:
+    wrong = []
+    for path in product_files():
+        here = room_of(name_of(path))
+        for found in imports_of(path):
+            if not found.module.startswith("podup"):
+                continue
+            there = room_of(found.module)
+            if there != here and LEVELS.get(there, 99) >= LEVELS[here]:
+                wrong.append(f"{shown(path)}:{found.line} ({here}) imports {found.module} ({there})")
+    assert not wrong, (
+        "a room imports only from lower rooms. Pass the thing in by argument, or move the shared type down "
+        "(vocabulary belongs in core or recipes):\n" + "\n".join(wrong)
+    )
+
+
+def test_core_and_recipes_touch_nothing() -> None:
+    forbidden = set(
+        [
+            "os",
+            "sys",
+            "io",
+            "socket",
+            "select",
+            "selectors",
+            "threading",
+            "multiprocessing",
+            "signal",
+            "shutil",
+            "tempfile",
+            "logging",
+            "glob",
+        ]
+    )
+    wrong = [
+        f"{shown(path)}:{found.line} imports {found.module}"
+        for path in product_files()
+        if room_of(name_of(path)) in ("core", "recipes")
+        for found in imports_of(path)
+        if found.module.split(".")[0] in forbidden
+    ]
+    assert not wrong, "core/ and recipes/ decide without doing; take values by argument:\n" + "\n".join(wrong)
+
+
+def test_no_import_cycle() -> None:
+    graph = {name_of(path): {found.module for found in imports_of(path)} for path in product_files()}
+    cycle = _cycle(graph)
+    assert not cycle, f"import cycle; move what both need into a third file: {' -> '.join(cycle)}"
+
+
+def _cycle(graph: dict[str, set[str]]) -> list[str]:
+    done: set[str] = set()
+
+    def walk(name: str, trail: list[str]) -> list[str]:
+        if name in trail:
+            return [*trail[trail.index(name) :], name]
+        if name in done:
+            return []
+        for following in sorted(graph.get(name, ())):
+            if following != name and (found := walk(following, [*trail, name])):
+                return found
+        done.add(name)
+        return []
+
+    for start in sorted(graph):
+        if found := walk(start, []):
+            return found
+    return []
+
+
+def test_imports_stand_at_the_top_of_the_file() -> None:
+    wrong = [
+        f"{shown(path)}:{found.line} imports {found.module} inside a function"
+        for path in product_files()
+        for found in imports_of(path)
+        if not found.is_top
+    ]
+    assert not wrong, "move these to the top of the file:\n" + "\n".join(wrong)
+
+
+def test_only_the_command_loader_imports_by_name() -> None:
+    wrong = [
+        f"{shown(path)}:{found.line}"
+        for path in product_files()
+        if shown(path) not in LAZY_LOADERS
+        for found in imports_of(path)
+        if found.module in ("importlib", "importlib.util", "importlib.machinery", "runpy", "pkgutil", "imp")
+    ]
+    assert not wrong, f"only {LAZY_LOADERS} load by name (a replaced zip breaks late imports): {wrong}"
+
+
+def test_imports_are_absolute_whole_and_from_the_standard_library() -> None:
+    wrong = []
+    for path in product_files():
+        for found in imports_of(path):
+            top = found.module.split(".")[0]
+            if found.module.startswith("."):
+                wrong.append(f"{shown(path)}:{found.line} is a relative import; write it from podup on")
+            elif top != "podup" and top not in sys.stdlib_module_names:
+                wrong.append(f"{shown(path)}:{found.line} imports {top}, not in the standard library")
+    assert not wrong, "\n".join(wrong)
