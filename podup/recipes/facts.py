@@ -49,7 +49,6 @@ class UnitState:
     exec_status: int = 0
     kind: str = ""
     invocation: str = ""
-    says: str = ""
 
     @property
     def exists(self) -> bool:

@@ -1,0 +1,62 @@
+"""The systemd journal through journalctl(1): what a unit said last, and what it said since."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from podup.host.arguments import unit_argument
+from podup.host.run import Runner
+
+TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One entry: `at` in Unix seconds, `priority` as in syslog(3), 0 the gravest."""
+
+    at: float
+    who: str
+    text: str
+    priority: int
+
+
+class Journal:
+    """The journal of one manager's units. `user` says whether they are the user's or the system's."""
+
+    def __init__(self, runner: Runner, *, user: bool = True) -> None:
+        self._runner = runner
+        self._scope = ("--user",) if user else ("--system",)
+
+    def tail(self, unit: str, *, lines: int) -> str:
+        """Return the newest lines as text, the newest last; what journalctl complained of is in it."""
+        words = ("--no-pager", "--output=short-iso", f"--lines={lines}", f"--unit={unit_argument(unit)}")
+        argv = ("journalctl", *self._scope, *words)
+        done = self._runner.run(argv, mutates=False, timeout_s=TIMEOUT_S)
+        return (done.stdout + done.stderr).strip()
+
+    def since(self, unit: str, *, cursor: str, lines: int = 1000) -> tuple[tuple[JournalLine, ...], str]:
+        """Return what came after `cursor` and the new cursor.
+
+        Without a cursor nothing is returned but where the journal ends now.
+        """
+        where = (f"--after-cursor={cursor}", f"--lines={lines}") if cursor else ("--lines=1",)
+        words = ("--no-pager", "--output=json", *where, f"--unit={unit_argument(unit)}")
+        argv = ("journalctl", *self._scope, *words)
+        done = self._runner.run(argv, mutates=False, timeout_s=TIMEOUT_S)
+        done.check("journal-failed", f"the journal of {unit} could not be read")
+        rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        newest = rows[-1]["__CURSOR"] if rows else cursor
+        return (tuple(_line(row) for row in rows) if cursor else ()), str(newest)
+
+
+def _line(row: Mapping[str, Any]) -> JournalLine:
+    message = row.get("MESSAGE") or ""
+    if isinstance(message, list):  # journalctl prints bytes that are not UTF-8 as numbers
+        message = bytes(message).decode(errors="replace")
+    return JournalLine(
+        at=int(row.get("__REALTIME_TIMESTAMP", 0)) / 1_000_000,
+        who=str(row.get("SYSLOG_IDENTIFIER") or row.get("_COMM") or ""),
+        text=str(message),
+        priority=int(row.get("PRIORITY", 6)),
+    )

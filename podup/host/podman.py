@@ -1,0 +1,178 @@
+"""Podman through its command line, from 4.3 (Debian 12) on; `podman_answers` reads what it prints.
+
+Registries are reached with podman's own credentials. Nothing is ever removed by force. Failures are
+PodupErrors; those of a pull have the codes of `podup.net.registry`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from podup.errors import NotFound, Unavailable
+from podup.host.arguments import container_argument, image_argument, unit_argument
+from podup.host.podman_answers import (
+    UNIT_LABEL,
+    ListedContainer,
+    PodmanInfo,
+    parse,
+    pull_error,
+    read_container,
+    read_image,
+    read_info,
+    read_listed,
+    read_outlook,
+    repository_of,
+    sha256_id,
+)
+from podup.host.run import Completed, Runner
+from podup.recipes.facts import AutoUpdateRow, ContainerState, DiskSpace, LocalImage
+
+ASK_TIMEOUT_S = 30.0
+CHANGE_TIMEOUT_S = 60.0
+PULL_TIMEOUT_S = 900.0
+AUTO_UPDATE_TIMEOUT_S = 300.0
+_NO_IMAGE = ("image not known", "no such image", "tag not known")
+_NO_CONTAINER = ("no such container", "no container with")
+
+
+class Podman:
+    """The podman of the user the runner's commands run as."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def version(self) -> str:
+        """Return podman's version, `4.3.1`; raises Unavailable when it cannot be run."""
+        words = self._ask("--version").stdout.split()
+        return words[2] if len(words) > 2 else ""
+
+    def info(self) -> PodmanInfo:
+        """Return where and how podman works; it also proves that its storage can be opened."""
+        return read_info(self._json("info", "--format", "json") or {})
+
+    def disk(self, path: str = "") -> DiskSpace:
+        """Return the room at `path`, or where the images are (df(1), POSIX form)."""
+        place = path or self.info().graph_root
+        done = self._runner.run(("df", "-P", "-k", "--", place), mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done.check("disk-unknown", f"the room at {place} could not be read")
+        fields = done.stdout.splitlines()[-1].split()
+        return DiskSpace(place, free_bytes=int(fields[3]) * 1024, total_bytes=int(fields[1]) * 1024)
+
+    def containers(self, *, unit: str = "") -> tuple[ListedContainer, ...]:
+        """Return all containers, stopped ones too, or those labelled with a systemd unit."""
+        only = ("--filter", f"label={UNIT_LABEL}={unit_argument(unit)}") if unit else ()
+        return tuple(read_listed(row) for row in self._json("ps", "--all", *only, "--format", "json") or ())
+
+    def container_of(self, unit: str, *, name: str = "") -> ContainerState | None:
+        """Return the container `unit` runs: the running one, else the newest; by label, else by `name`."""
+        found = [listed for listed in self.containers(unit=unit) if not listed.is_infra]
+        if found:
+            newest = max(found, key=lambda listed: (listed.status == "running", listed.created_at))
+            return self.container(newest.id)
+        return self.container(name) if name else None
+
+    def container(self, name: str) -> ContainerState | None:
+        """Return the container of this name or id, or None when there is none."""
+        words = ("container", "inspect", container_argument(name))
+        done = self._run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        if not done.ok and _says(done, _NO_CONTAINER):
+            return None
+        found = parse(done.check("podman-failed", f"container {name} could not be inspected"))
+        return read_container(found[0])
+
+    def image(self, ref: str) -> LocalImage | None:
+        """Return the local image `ref` (name, digest or id) stands for, or None when there is none."""
+        words = ("image", "inspect", image_argument(ref))
+        done = self._run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        if not done.ok and _says(done, _NO_IMAGE):
+            return None
+        found = parse(done.check("podman-failed", f"image {ref} could not be inspected"))
+        return read_image(found[0])
+
+    def images_of(self, repositories: Sequence[str]) -> tuple[LocalImage, ...]:
+        """Return the local images that are, or before they lost their names were, of these repositories."""
+        wanted = set(repositories)
+        images: dict[str, LocalImage] = {}
+        for row in self._json("images", "--no-trunc", "--format", "json") or ():
+            image = read_image(row)
+            known_as = (*image.names, *image.repo_digests) or tuple(row.get("History") or ())
+            if any(repository_of(name) in wanted for name in known_as):
+                images.setdefault(image.id, image)
+        return tuple(images.values())
+
+    def pull(
+        self,
+        ref: str,
+        *,
+        timeout_s: float = PULL_TIMEOUT_S,
+        on_line: Callable[[str], None] | None = None,
+    ) -> str:
+        """Fetch `ref` and return the image's id; `on_line` hears podman's progress.
+
+        Raises PodupError with a registry's code, or `disk-full`, `pull-timeout`, `pull-failed`.
+        """
+        words = ("pull", image_argument(ref))
+        done = self._run(words, mutates=True, timeout_s=timeout_s, on_line=on_line)
+        if done.ok:
+            lines = done.stdout.split()
+            return sha256_id(lines[-1]) if lines else ""
+        raise pull_error(ref, done)
+
+    def tag(self, source: str, name: str) -> None:
+        """Let `name` stand for the local image `source`; raises NotFound `image-not-local`."""
+        words = ("tag", image_argument(source), image_argument(name))
+        done = self._run(words, mutates=True, timeout_s=CHANGE_TIMEOUT_S)
+        if not done.ok and _says(done, _NO_IMAGE):
+            raise NotFound("image-not-local", f"{source} is not among the local images")
+        done.check("tag-failed", f"{source} could not be tagged {name}")
+
+    def untag(self, name: str) -> None:
+        """Take the tag `name` away and leave the image; a tag that is not there is fine."""
+        words = ("untag", image_argument(name), image_argument(name))
+        done = self._run(words, mutates=True, timeout_s=CHANGE_TIMEOUT_S)
+        if not done.ok and not _says(done, _NO_IMAGE):
+            done.check("untag-failed", f"the tag {name} could not be removed")
+
+    def remove_image(self, image_id: str) -> None:
+        """Delete an image that no container uses and that has one name at most; an absent one is fine."""
+        done = self._run(("rmi", image_argument(image_id)), mutates=True, timeout_s=CHANGE_TIMEOUT_S)
+        if not done.ok and not _says(done, _NO_IMAGE):
+            done.check("image-not-removed", f"image {image_id} could not be removed")
+
+    def logs(self, name: str, *, lines: int) -> str:
+        """Return the newest lines of a container's log, empty when there is no such container."""
+        words = ("logs", f"--tail={lines}", container_argument(name))
+        done = self._run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        return "" if _says(done, _NO_CONTAINER) else (done.stdout + done.stderr).strip()
+
+    def auto_update_outlook(self) -> tuple[AutoUpdateRow, ...]:
+        """Return what `podman auto-update` would do now; asks the registries, changes nothing."""
+        words = ("auto-update", "--dry-run", "--format", "json")
+        done = self._run(words, mutates=False, timeout_s=AUTO_UPDATE_TIMEOUT_S)
+        if not done.stdout.strip().startswith("["):
+            done.check("auto-update-failed", "podman auto-update could not look")
+        return tuple(read_outlook(row) for row in parse(done) or ())
+
+    def _ask(self, *words: str) -> Completed:
+        done = self._run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        return done.check("podman-failed", f"podman {words[0]} failed")
+
+    def _json(self, *words: str) -> Any:
+        return parse(self._ask(*words))
+
+    def _run(
+        self,
+        words: Sequence[str],
+        *,
+        mutates: bool,
+        timeout_s: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        done = self._runner.run(("podman", *words), mutates=mutates, timeout_s=timeout_s, on_line=on_line)
+        if done.exit == 127:
+            raise Unavailable("podman-missing", done.stderr, "Install podman, or put it on the PATH.")
+        return done
+
+
+def _says(done: Completed, words: Sequence[str]) -> bool:
+    said = done.stderr.lower()
+    return any(word in said for word in words)

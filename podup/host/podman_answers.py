@@ -1,0 +1,201 @@
+"""What podman prints, read into facts: pure, and tolerant of what a release leaves out or adds.
+
+The differences between releases that are met here: `State.Healthcheck` became `State.Health` in 4.0 and
+may be absent since 5.0; `images` repeats an image once a name; an image's `Names` may hold digests; ids
+come without `sha256:`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from podup.errors import PodupError
+from podup.host.run import Completed
+from podup.recipes.facts import AutoUpdateRow, ContainerState, LocalImage
+
+UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
+_HEALTH = ("starting", "healthy", "unhealthy")
+_UNAUTHORIZED = ("unauthorized", "authentication required", ": denied", "is denied", "bad username")
+_LIMITED = ("toomanyrequests", "too many requests", "429")
+_FULL = ("no space left", "disk quota exceeded")
+_ABSENT = ("manifest unknown", "name unknown", "not found", "does not exist")
+_SLOW = ("timeout", "deadline exceeded")
+_AWAY = ("dial tcp", "connection re", "no such host", "pinging container registry", "eof", "misbehaving")
+_PULL_FAILURES = (
+    ("registry-unauthorized", _UNAUTHORIZED),
+    ("registry-rate-limited", _LIMITED),
+    ("disk-full", _FULL),
+    ("image-not-found", _ABSENT),
+    ("registry-slow", _SLOW),
+    ("registry-unreachable", _AWAY),
+)
+_PULL_HINTS = {
+    "registry-unauthorized": "Run `podman login` for this registry as the user podup runs as.",
+    "registry-rate-limited": "Wait, or log in: registries allow more to those they know.",
+    "disk-full": "Make room where podman keeps its images: `podman system df`.",
+    "image-not-found": "Was the tag deleted, or does the name have a typing error?",
+    "registry-slow": "The registry or the network is slow; the pull can be tried again.",
+    "registry-unreachable": "Is the registry up, and can this machine reach it?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedContainer:
+    """A container as `podman ps` lists it; `created_at` in Unix seconds."""
+
+    id: str
+    name: str
+    image_ref: str
+    image_id: str
+    status: str
+    created_at: float
+    is_infra: bool
+    labels: tuple[tuple[str, str], ...]
+
+    @property
+    def unit(self) -> str:
+        """Return the systemd unit that runs it, or an empty string."""
+        return dict(self.labels).get(UNIT_LABEL, "")
+
+
+@dataclass(frozen=True, slots=True)
+class PodmanInfo:
+    """What `podman info` says of the installation; `arch` and `os` in Go's words (amd64, linux)."""
+
+    version: str
+    graph_root: str
+    rootless: bool
+    os: str
+    arch: str
+    variant: str
+
+
+def repository_of(name: str) -> str:
+    """Return an image name without its tag and digest."""
+    bare = name.partition("@")[0]
+    head, slash, last = bare.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"
+
+
+def parse(done: Completed) -> Any:
+    """Return the JSON a command printed, None for nothing; raises PodupError `podman-answer`."""
+    try:
+        return json.loads(done.stdout or "null")
+    except ValueError:
+        raise PodupError("podman-answer", f"{' '.join(done.argv[:3])} did not print JSON") from None
+
+
+def pull_error(ref: str, done: Completed) -> PodupError:
+    """Return what a failed pull means; the codes are those of `podup.net.registry`."""
+    lines = done.stderr.strip().splitlines() or [f"exit {done.exit}"]
+    if done.exit == 124:
+        hint = _PULL_HINTS["registry-slow"]
+        return PodupError("pull-timeout", f"{ref} was not fetched in time: {lines[-1]}", hint)
+    said = lines[-1].lower()
+    code = next((code for code, words in _PULL_FAILURES if any(w in said for w in words)), "pull-failed")
+    return PodupError(code, f"{ref} could not be fetched: {lines[-1]}", _PULL_HINTS.get(code, ""))
+
+
+def sha256_id(text: str) -> str:
+    """Return an image id in the form digests have."""
+    return text if not text or ":" in text else f"sha256:{text}"
+
+
+def read_info(told: Mapping[str, Any]) -> PodmanInfo:
+    """Read `podman info`."""
+    host, store, version = (told.get(key) or {} for key in ("host", "store", "version"))
+    return PodmanInfo(
+        version=str(version.get("Version", "")),
+        graph_root=str(store.get("graphRoot", "")),
+        rootless=bool((host.get("security") or {}).get("rootless")),
+        os=str(host.get("os", "")),
+        arch=str(host.get("arch", "")),
+        variant=str(host.get("variant", "")),
+    )
+
+
+def read_listed(row: Mapping[str, Any]) -> ListedContainer:
+    """Read a row of `podman ps`."""
+    return ListedContainer(
+        id=str(row.get("Id", "")),
+        name=(row.get("Names") or [""])[0],
+        image_ref=str(row.get("Image", "")),
+        image_id=sha256_id(str(row.get("ImageID", ""))),
+        status=str(row.get("State", "")).lower(),
+        created_at=float(row.get("Created") or 0),
+        is_infra=bool(row.get("IsInfra")),
+        labels=_labels(row.get("Labels")),
+    )
+
+
+def read_container(found: Mapping[str, Any]) -> ContainerState:
+    """Read an element of `podman container inspect`."""
+    state, config = found.get("State") or {}, found.get("Config") or {}
+    health, says = _health(state, config)
+    return ContainerState(
+        id=str(found.get("Id", "")),
+        name=str(found.get("Name", "")),
+        image_id=sha256_id(str(found.get("Image", ""))),
+        image_ref=str(found.get("ImageName", "")),
+        image_digest=str(found.get("ImageDigest", "")),
+        status=str(state.get("Status", "")),
+        running=bool(state.get("Running")),
+        exit_code=int(state.get("ExitCode") or 0),
+        restarts=int(found.get("RestartCount") or 0),
+        started_at=_unix(str(state.get("StartedAt", ""))),
+        health=health,
+        health_says=says,
+        labels=_labels(config.get("Labels")),
+    )
+
+
+def read_image(found: Mapping[str, Any]) -> LocalImage:
+    """Read a row of `podman images` or an element of `podman image inspect`."""
+    created = found.get("Created") or 0
+    names = found.get("Names") or found.get("RepoTags") or ()
+    return LocalImage(
+        id=sha256_id(str(found.get("Id", ""))),
+        digest=str(found.get("Digest", "")),
+        names=tuple(name for name in names if "@" not in name and not name.startswith("<none>")),
+        repo_digests=tuple(found.get("RepoDigests") or ()),
+        size_bytes=int(found.get("Size") or 0),
+        created_at=_unix(created) if isinstance(created, str) else float(created),
+        containers=int(found.get("Containers", -1)),
+        architecture=str(found.get("Architecture") or found.get("Arch") or ""),
+    )
+
+
+def read_outlook(row: Mapping[str, Any]) -> AutoUpdateRow:
+    """Read a row of `podman auto-update`."""
+    return AutoUpdateRow(
+        unit=str(row.get("Unit", "")),
+        container=str(row.get("ContainerName") or row.get("Container", "")),
+        image=str(row.get("Image", "")),
+        policy=str(row.get("Policy", "")),
+        updated=str(row.get("Updated", "")),
+    )
+
+
+def _health(state: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the health word and what the newest check printed; no check, no word."""
+    test = (config.get("Healthcheck") or {}).get("Test")
+    if not test or test == ["NONE"]:
+        return "", ""
+    told = state.get("Health") or state.get("Healthcheck") or {}
+    word = str(told.get("Status", ""))
+    newest = (told.get("Log") or [{}])[-1]
+    return (word if word in _HEALTH else "starting"), str(newest.get("Output") or "").strip()[:500]
+
+
+def _unix(text: str) -> float:
+    """Return Unix seconds of an RFC 3339 time; Go's zero time is 0."""
+    try:
+        return max(0.0, datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        return 0.0
+
+
+def _labels(found: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((found or {}).items()))
