@@ -21,7 +21,7 @@ class Query:
 
 
 class Action:
-    """Something to be done. Subclasses are frozen, slotted dataclasses; `mutates` is true for all of them."""
+    """Something to be done. Subclasses are frozen, slotted dataclasses."""
 
     __slots__ = ()
 
@@ -70,6 +70,7 @@ class Decision(StrEnum):
 
     DO = "do"
     SKIP = "skip"
+    POSTPONE = "postpone"
     REFUSE = "refuse"
     FAIL = "fail"
 
@@ -78,8 +79,9 @@ class Decision(StrEnum):
 class Plan:
     """The steps to take, or why there are none.
 
-    SKIP: nothing to do (`up-to-date`, `quarantined` ...); REFUSE: a rule says no; FAIL: what had to be
-    known could not be observed. `code` is in kebab case, `reason` a sentence, `hint` what to do.
+    SKIP: nothing to do (`up-to-date`, `quarantined` ...); POSTPONE: not before `until_s` (Unix seconds);
+    REFUSE: a rule says no; FAIL: what had to be known could not be observed. `code` is in kebab case,
+    `reason` a sentence, `hint` what to do.
     """
 
     steps: tuple[Step, ...] = ()
@@ -87,6 +89,7 @@ class Plan:
     code: str = ""
     reason: str = ""
     hint: str = ""
+    until_s: float = 0.0
 
 
 class Aim(StrEnum):
@@ -123,6 +126,9 @@ class Timing:
     deadline_s: float = 60.0
     settle_s: float = 10.0
     every_s: float = 0.5
+
+
+DEFAULT_TIMING = Timing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +172,9 @@ class Recipe(Protocol[P]):
 
     def revert(self, p: P, before: Facts, after: Facts) -> Plan:
         """Plan the way back to `before`; no steps when nothing needs taking back."""
+
+    def diagnose(self, p: P) -> tuple[Query, ...]:
+        """Say what to look at when it went wrong; the answers go to the timeline and decide nothing."""
 
     def finish(self, p: P, before: Facts, after: Facts) -> Plan:
         """Plan the tidying after success; a failing step here is reported, never reverted."""

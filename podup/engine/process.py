@@ -1,0 +1,62 @@
+"""A task's process: from its snapshot to its outcome.
+
+Holds the kernel lock of the task's journal for its life, so whoever finds the lock free and no outcome
+knows that it died. Starting it again on a journal that already has records is recovery.
+"""
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from podup.clock import Clock
+from podup.core.states import Status
+from podup.engine.record import Outcome, Record, current, decode_outcome
+from podup.engine.run import Job, Run
+from podup.engine.snapshot import Snapshot, TaskFiles, read_snapshot
+from podup.engine.world import World
+from podup.files import JournalWriter, read_journal
+from podup.recipes.table import recipe_of
+from podup.version import VERSION
+
+WorldBuilder = Callable[[Snapshot, Record], World]
+
+
+def run_task(task_id: str, state_dir: Path, *, clock: Clock, pid: int, build_world: WorldBuilder) -> Outcome:
+    """Take the task to its outcome and return it.
+
+    Raises Busy when another process has it, Invalid when there is no snapshot. A crash of the recipe is
+    noted and what was begun is taken back; a crash of that ends the process, and the dispatcher, which
+    counts attempts, starts it again.
+    """
+    files = TaskFiles(state_dir, task_id)
+    snapshot = read_snapshot(files)
+    with JournalWriter(files.journal) as sink:
+        records, _ = read_journal(files.journal)
+        if records and records[-1]["type"] == "outcome" and records[-1]["status"] != Status.PENDING:
+            return decode_outcome(records[-1])
+        alive = current(records)
+        record = Record(sink, clock, snapshot.redactor)
+        attempt = 1 + sum(1 for old in alive if old["type"] == "begin")
+        record.begin(pid=pid, version=VERSION, attempt=attempt)
+        run = Run(
+            Job(recipe_of(snapshot.kind), snapshot.params, snapshot.dry_run),
+            world=build_world(snapshot, record),
+            record=record,
+            clock=clock,
+            is_stopped=files.stop_mark.exists,
+        )
+        return _guarded(run, record, alive, files)
+
+
+def _guarded(run: Run, record: Record, alive: list[dict[str, Any]], files: TaskFiles) -> Outcome:
+    if alive:
+        return run.recover(alive)
+    try:
+        return run.execute()
+    except Exception as error:  # the door of a task process: what was begun is taken back before the end
+        record.note(
+            "error", f"the task crashed: {type(error).__name__}: {error}", trace=traceback.format_exc()
+        )
+        begun, _ = read_journal(files.journal)
+        return run.recover(current(begun))

@@ -1,0 +1,151 @@
+"""A task's journal: what is written, in which order, and how it reads afterwards.
+
+One JSON object a line in `STATE/tasks/ID.jsonl`. The plan and the facts from before are synced ahead of
+the first effect, every step before and after its effect, so whoever reads the file knows what was
+wanted, what had begun and what was over. Types of records:
+
+    begin     a process took the task up            plan      what will be done, and `before`
+    step      one step begins                       done      the step ended, well or not
+    command   a command that ran                    note      a sentence for people
+    seen      facts observed later (`after`)        verdict   how things stand; ok and final = commit
+    revert    the plan back                         outcome   the end; nothing follows but a new begin
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from podup.clock import Clock
+from podup.core.secrets import Redactor
+from podup.core.states import Status
+from podup.files import read_journal
+from podup.host.run import Completed
+from podup.recipes.codec import encode
+from podup.recipes.verbs import Aim, Facts, Plan, Remember, Step, Verdict
+
+STREAM_BYTES = 32 * 1024
+
+
+class Sink(Protocol):
+    """Where records go: a journal file, or a list in tests."""
+
+    def write(self, record: dict[str, Any], *, sync: bool = True) -> None:
+        """Append one record; on disk when this returns, if `sync`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended: `code` in kebab case, `summary` one sentence, `remember` for the database.
+
+    `not_before_s` is set with status pending only: the task is to be tried again then.
+    """
+
+    status: Status
+    code: str
+    summary: str
+    hint: str = ""
+    not_before_s: float = 0.0
+    remember: tuple[Remember, ...] = ()
+
+
+class Record:
+    """Writes a task's journal. Every text that goes in is redacted."""
+
+    def __init__(self, sink: Sink, clock: Clock, redactor: Redactor) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._redactor = redactor
+
+    def begin(self, *, pid: int, version: str, attempt: int) -> None:
+        self._write("begin", pid=pid, version=version, attempt=attempt)
+
+    def plan(self, plan: Plan, before: Facts) -> None:
+        self._write("plan", plan=encode(plan), before=encode(before))
+
+    def revert(self, plan: Plan, reason: str) -> None:
+        self._write("revert", plan=encode(plan), reason=reason)
+
+    def step(self, number: int, step: Step, phase: str) -> None:
+        self._write("step", number=number, phase=phase, says=step.says, action=encode(step.action))
+
+    def done(self, number: int, phase: str, error: str = "", code: str = "") -> None:
+        self._write("done", number=number, phase=phase, ok=not error, error=error, code=code)
+
+    def note(self, level: str, says: str, **meta: Any) -> None:
+        self._write("note", sync=False, level=level, says=says, meta=meta)
+
+    def seen(self, after: Facts) -> None:
+        self._write("seen", sync=False, after=encode(after))
+
+    def verdict(self, verdict: Verdict, aim: Aim, *, final: bool) -> None:
+        self._write("verdict", verdict=encode(verdict), aim=aim.value, final=final, sync=final)
+
+    def command(self, done: Completed, mutates: bool) -> None:
+        streams = {name: _tail(getattr(done, name)) for name in ("stdout", "stderr")}
+        cut = done.truncated or any(streams[name] != getattr(done, name) for name in streams)
+        self._write(
+            "command",
+            sync=mutates,
+            argv=list(done.argv),
+            exit=done.exit,
+            duration_ms=done.duration_ms,
+            truncated=cut,
+            mutates=mutates,
+            **streams,
+        )
+
+    def outcome(self, outcome: Outcome) -> None:
+        self._write("outcome", **encode_outcome(outcome))
+
+    def _write(self, kind: str, *, sync: bool = True, **values: Any) -> None:
+        record = {"type": kind, "ts": round(self._clock.now(), 3), **self._redactor.tree(values)}
+        self._sink.write(record, sync=sync)
+
+
+def encode_outcome(outcome: Outcome) -> dict[str, Any]:
+    """Return the fields of an outcome record."""
+    return {
+        "status": outcome.status.value,
+        "code": outcome.code,
+        "summary": outcome.summary,
+        "hint": outcome.hint,
+        "not_before_s": outcome.not_before_s,
+        "remember": [{"what": item.what, "values": dict(item.values)} for item in outcome.remember],
+    }
+
+
+def decode_outcome(record: Mapping[str, Any]) -> Outcome:
+    """Return the outcome an outcome record holds."""
+    return Outcome(
+        Status(record["status"]),
+        str(record.get("code", "")),
+        str(record.get("summary", "")),
+        str(record.get("hint", "")),
+        float(record.get("not_before_s", 0.0)),
+        tuple(Remember(item["what"], item["values"]) for item in record.get("remember", ())),
+    )
+
+
+def current(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the records after the last outcome: those of an attempt that has not ended."""
+    alive: list[dict[str, Any]] = []
+    for record in records:
+        if record.get("type") == "outcome":
+            alive.clear()
+        else:
+            alive.append(record)
+    return alive
+
+
+def read_outcome(path: Path) -> Outcome | None:
+    """Return the outcome the journal ends with, or None while there is none."""
+    records, _ = read_journal(path)
+    if records and records[-1].get("type") == "outcome":
+        return decode_outcome(records[-1])
+    return None
+
+
+def _tail(text: str) -> str:
+    data = text.encode()
+    return text if len(data) <= STREAM_BYTES else data[-STREAM_BYTES:].decode(errors="replace")

@@ -1,0 +1,153 @@
+"""A task's journal as people read it: steps, log lines, plan, facts and verdict for lists and timelines."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_LEVELS = {True: "info", False: "error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What a journal tells. `logs` are numbered from 1 and never change once written."""
+
+    phase: str
+    logs: tuple[dict[str, Any], ...]
+    plan: dict[str, Any] | None = None
+    before: list[Any] | None = None
+    after: list[Any] | None = None
+    verdict: dict[str, Any] | None = None
+
+
+def tell(records: Iterable[Mapping[str, Any]], unit: str = "") -> Story:
+    """Return the story the records tell, in order."""
+    phase = "waiting"
+    logs: list[dict[str, Any]] = []
+    latest: dict[str, Any] = {}
+    for record in records:
+        phase = _PHASES.get(record["type"], phase) or str(record["phase"])
+        latest |= {key: record[key] for key in ("plan", "before", "after", "verdict") if _tells(record, key)}
+        line = log_line(len(logs) + 1, record, unit)
+        if line is not None:
+            logs.append(line)
+    return Story(phase, tuple(logs), **latest)
+
+
+def _tells(record: Mapping[str, Any], key: str) -> bool:
+    return key in record and record["type"] != "revert"
+
+
+_PHASES = {
+    "begin": "observing",
+    "plan": "planned",
+    "step": "",
+    "verdict": "judging",
+    "revert": "revert",
+    "outcome": "ended",
+}
+
+
+def log_line(number: int, record: Mapping[str, Any], unit: str = "") -> dict[str, Any] | None:
+    """Return the record as a log line of the task, or None for records that only carry facts."""
+    writer = _WRITERS.get(str(record["type"]))
+    if writer is None:
+        return None
+    level, action, status, summary, meta = writer(record)
+    return {
+        "id": number,
+        "ts": record["ts"],
+        "level": level,
+        "action": action,
+        "status": status,
+        "summary": summary,
+        "unit": unit,
+        "meta": meta,
+    }
+
+
+_Line = tuple[str, str, str, str, dict[str, Any]]
+
+
+def _begin(record: Mapping[str, Any]) -> _Line:
+    again = record["attempt"] > 1
+    says = f"taken up again, attempt {record['attempt']}" if again else "started"
+    meta = {"pid": record["pid"], "version": record["version"]}
+    return ("warn" if again else "info", "begin", "running", says, meta)
+
+
+def _plan(record: Mapping[str, Any]) -> _Line:
+    plan = record["plan"]
+    steps = [step["says"] for step in plan["steps"]]
+    says = plan["reason"] or "; ".join(steps) or "nothing to do"
+    failed = plan["decision"] == "fail"
+    meta = {"type": "plan", "steps": steps, "code": plan["code"], "hint": plan["hint"]}
+    return ("error" if failed else "info", "plan", plan["decision"], says, meta)
+
+
+def _step(record: Mapping[str, Any]) -> _Line:
+    return ("info", record["phase"], "running", record["says"], {"type": "step", "number": record["number"]})
+
+
+def _done(record: Mapping[str, Any]) -> _Line:
+    says = record["error"] or "done"
+    status = "succeeded" if record["ok"] else "failed"
+    return (
+        _LEVELS[record["ok"]],
+        record["phase"],
+        status,
+        says,
+        {"type": "step", "number": record["number"]},
+    )
+
+
+def _command(record: Mapping[str, Any]) -> _Line:
+    command = " ".join(record["argv"])
+    meta = {"type": "command", "command": command}
+    meta |= {key: record[key] for key in ("argv", "stdout", "stderr", "exit", "duration_ms", "truncated")}
+    status = "succeeded" if record["exit"] == 0 else "failed"
+    level = "info" if record["exit"] == 0 else "warn"
+    return (level, "command", status, f"{command} ({record['duration_ms']} ms, exit {record['exit']})", meta)
+
+
+def _note(record: Mapping[str, Any]) -> _Line:
+    return (record["level"], "note", "", record["says"], dict(record["meta"]))
+
+
+def _verdict(record: Mapping[str, Any]) -> _Line:
+    verdict = record["verdict"]
+    health = verdict["health"]
+    says = "; ".join(verdict["reasons"]) or {"ok": "well so far", "pending": "waiting"}.get(health, health)
+    if record["final"] and health == "ok":
+        says = "proven well" if record["aim"] == "new" else "back as before, proven well"
+    level = "error" if health == "bad" else "info"
+    return (level, "judge", health, says, {"type": "verdict", "aim": record["aim"], "final": record["final"]})
+
+
+def _revert(record: Mapping[str, Any]) -> _Line:
+    steps = [step["says"] for step in record["plan"]["steps"]]
+    return (
+        "warn",
+        "revert",
+        "running",
+        f"taking it back: {record['reason']}",
+        {"type": "plan", "steps": steps},
+    )
+
+
+def _outcome(record: Mapping[str, Any]) -> _Line:
+    good = record["status"] in ("succeeded", "planned", "skipped", "pending")
+    meta = {"type": "outcome", "code": record["code"], "hint": record["hint"]}
+    return ("info" if good else "error", "outcome", record["status"], record["summary"], meta)
+
+
+_WRITERS = {
+    "begin": _begin,
+    "plan": _plan,
+    "step": _step,
+    "done": _done,
+    "command": _command,
+    "note": _note,
+    "verdict": _verdict,
+    "revert": _revert,
+    "outcome": _outcome,
+}

@@ -1,0 +1,34 @@
+"""What a task can see and do: the toolbox its queries and actions are answered with.
+
+`observers` and `performers` are tables from a query's or action's class to the function that serves it.
+A kind with effects of its own adds rows to these tables; nothing else in the engine changes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from podup.errors import PodupError
+from podup.recipes.verbs import Action, Query, Unknown
+
+Observer = Callable[[Any], Any]
+Performer = Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The functions that answer queries and carry out actions on one machine."""
+
+    observers: Mapping[type[Query], Observer]
+    performers: Mapping[type[Action], Performer]
+
+    def observe(self, query: Query) -> Any:
+        """Return the answer to `query`, or `Unknown` with the reason it could not be had."""
+        try:
+            return self.observers[type(query)](query)
+        except PodupError as error:
+            return Unknown(error.code, error.message, error.hint)
+
+    def perform(self, action: Action) -> None:
+        """Carry out `action`. Raises PodupError when it fails."""
+        self.performers[type(action)](action)

@@ -1,0 +1,98 @@
+"""What the rules say about a unit, as facts: what the database knows, seen by a pure recipe."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from podup.recipes.codec import register
+from podup.recipes.verbs import Action, Decision, Plan, Query
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOf(Query):
+    """Yields `Policy`."""
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules that hold for one unit at `now_s` (Unix seconds).
+
+    `quarantined` pairs a digest with the reason; `first_seen` a digest with when it was first seen here;
+    `allowed` are patterns of image names (empty: all); `opens_s` is when the maintenance window opens, 0
+    when it is open; `previous` are image digests that ran well before, newest first.
+    """
+
+    now_s: float
+    frozen: str = ""
+    needs_operator: str = ""
+    quarantined: tuple[tuple[str, str], ...] = ()
+    first_seen: tuple[tuple[str, float], ...] = ()
+    cooldown_s: float = 0.0
+    opens_s: float = 0.0
+    allowed: tuple[str, ...] = ()
+    previous: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunHook(Action):
+    """Run the user's own command; exit 75 postpones the task, any other than 0 fails it."""
+
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    timeout_s: float = 300.0
+
+
+def forbid(policy: Policy, *, image: str, digests: Iterable[str], force: bool) -> Plan | None:
+    """Return the plan that says which rule stands in the way of deploying `image`, or None.
+
+    `force` passes a freeze, a closed window, the cool-down and the operator's mark, never a quarantine
+    and never the list of allowed images.
+    """
+    if policy.allowed and not any(fnmatchcase(image, pattern) for pattern in policy.allowed):
+        hint = "add it to PODUP_ALLOWED_IMAGES"
+        return Plan(
+            (), Decision.REFUSE, "image-not-allowed", f"{image} is not among the allowed images", hint
+        )
+    known = dict(policy.quarantined)
+    held = next((digest for digest in digests if digest in known), "")
+    if held:
+        return Plan(
+            (),
+            Decision.SKIP,
+            "quarantined",
+            f"{short(held)} is quarantined: {known[held]}",
+            f"push a mended image, or release it: quarantine release {held}",
+        )
+    if force:
+        return None
+    return _not_now(policy, digests)
+
+
+def _not_now(policy: Policy, digests: Iterable[str]) -> Plan | None:
+    if policy.needs_operator:
+        why = f"a rollback failed here: {policy.needs_operator}"
+        return Plan(
+            (), Decision.REFUSE, "needs-operator", why, "mend the service, then deploy it with --force"
+        )
+    if policy.frozen:
+        return Plan((), Decision.REFUSE, "frozen", f"frozen: {policy.frozen}", "unfreeze it first")
+    if policy.opens_s > policy.now_s:
+        return Plan(
+            (), Decision.POSTPONE, "window-closed", "outside its maintenance window", "", policy.opens_s
+        )
+    seen = [at for digest, at in policy.first_seen if digest in set(digests)]
+    ready_s = (min(seen) if seen else policy.now_s) + policy.cooldown_s
+    if ready_s > policy.now_s:
+        return Plan((), Decision.POSTPONE, "cooling-down", "the image is too young", "", ready_s)
+    return None
+
+
+def short(digest: str) -> str:
+    """Return a digest as people read it: `sha256:` and twelve letters."""
+    algorithm, _, letters = digest.partition(":")
+    return f"{algorithm}:{letters[:12]}" if letters else digest
+
+
+register(PolicyOf, Policy, RunHook)

@@ -1,0 +1,384 @@
+"""Deploying a service: the unit runs another image, proven well, or runs the one from before.
+
+Two kinds share it: `deploy` goes to what the registry has under the unit's tag, `rollback` to a digest
+that ran here before. The running image is kept under a tag of ours, the new one is pulled by digest and
+given the unit's own name, and the unit is restarted. A service that was broken before is not taken back:
+there would be nothing to go back to.
+"""
+
+from dataclasses import dataclass
+
+from podup.core.images import ImageRef, parse_ref
+from podup.core.units import slug
+from podup.errors import PodupError
+from podup.recipes.codec import register
+from podup.recipes.facts import (
+    ContainerOf,
+    ContainerState,
+    Dependants,
+    Diagnostics,
+    DiskRoom,
+    DiskSpace,
+    ImageAt,
+    ImagesOf,
+    LocalImage,
+    PullImage,
+    RemoteImage,
+    RemoteImageOf,
+    RemoveImage,
+    ResetFailed,
+    RestartUnit,
+    TagImage,
+    UnitConfig,
+    UnitConfigOf,
+    UnitState,
+    UnitStateOf,
+    UntagImage,
+)
+from podup.recipes.policy import Policy, PolicyOf, RunHook, forbid, short
+from podup.recipes.unit_health import Wanted, is_broken, judge_unit, queries
+from podup.recipes.verbs import (
+    DEFAULT_TIMING,
+    Aim,
+    Decision,
+    Facts,
+    Plan,
+    Query,
+    Remember,
+    Step,
+    Timing,
+    Unknown,
+    Verdict,
+)
+
+_UNPACKED = 3
+_SPARE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceParams:
+    """`unit` gets `image` (empty: the one its files name), or what ran here under digest `to`."""
+
+    unit: str
+    image: str = ""
+    to: str = ""
+    force: bool = False
+    timing: Timing = DEFAULT_TIMING
+    keep_images: int = 2
+    journal_lines: int = 100
+    probe: str = ""
+    before_hook: tuple[str, ...] = ()
+    after_hook: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a deployment goes: pulled as `pull_ref`, then known as `own_ref`."""
+
+    own_ref: ImageRef
+    wanted_ref: ImageRef
+    digest: str = ""
+    index_digest: str = ""
+    size_bytes: int = 0
+
+    @property
+    def pull_ref(self) -> str:
+        return str(self.own_ref.with_digest(self.digest))
+
+
+class ServiceRecipe:
+    """The recipe of the kinds `deploy` and `rollback`."""
+
+    params = ServiceParams
+
+    def __init__(self, kind: str, title: str) -> None:
+        self.kind = kind
+        self.title = title
+
+    def lock(self, p: ServiceParams) -> tuple[str, ...]:
+        return (f"unit:{p.unit}",)
+
+    def needs(self, p: ServiceParams, seen: Facts) -> tuple[Query, ...]:
+        wanted: tuple[Query, ...] = (
+            PolicyOf(p.unit),
+            UnitStateOf(p.unit),
+            UnitConfigOf(p.unit),
+            ContainerOf(p.unit),
+            Dependants(p.unit),
+            DiskRoom(),
+        )
+        config = seen.get(UnitConfigOf(p.unit))
+        if not isinstance(config, UnitConfig) or not config.image or config.pinned:
+            return wanted
+        refs = _refs(p, config)
+        if isinstance(refs, Plan):
+            return wanted
+        own, target = refs
+        wanted += (ImageAt(str(own)), ImagesOf((own.name, kept_repository(p.unit))))
+        if not p.to:
+            wanted += (RemoteImageOf(str(target)),)
+        goal = _target(p, seen)
+        return (*wanted, ImageAt(goal.pull_ref)) if isinstance(goal, Target) else wanted
+
+    def plan(self, p: ServiceParams, seen: Facts) -> Plan:
+        config, state = seen[UnitConfigOf(p.unit)], seen[UnitStateOf(p.unit)]
+        refusal = _refuse_unit(p.unit, config, state)
+        if refusal is not None:
+            return refusal
+        target = _target(p, seen)
+        if isinstance(target, Plan):
+            return target
+        policy: Policy = seen[PolicyOf(p.unit)]
+        if not p.force and _is_running(p, seen, target):
+            return Plan((), Decision.SKIP, "up-to-date", f"{p.unit} already runs {short(target.digest)}")
+        digests = tuple(filter(None, (target.digest, target.index_digest)))
+        return (
+            forbid(policy, image=target.own_ref.name, digests=digests, force=p.force or bool(p.to))
+            or _refuse_disk(seen, target)
+            or Plan(_steps(p, seen, target))
+        )
+
+    def watch(self, p: ServiceParams, before: Facts) -> tuple[Query, ...]:
+        target = _target(p, before)
+        if not isinstance(target, Target):
+            return queries(_wanted(p, before, ""))
+        images = (ImageAt(str(target.own_ref)), ImageAt(target.pull_ref))
+        return (*queries(_wanted(p, before, "")), *images)
+
+    def timing(self, p: ServiceParams) -> Timing:
+        return p.timing
+
+    def judge(self, p: ServiceParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
+        if aim is Aim.OLD:
+            return judge_unit(_wanted(p, before, _image_before(p, before)), before, after)
+        target = _target(p, before)
+        image = after.get(ImageAt(target.pull_ref)) if isinstance(target, Target) else None
+        return judge_unit(
+            _wanted(p, before, image.id if isinstance(image, LocalImage) else ""), before, after
+        )
+
+    def revert(self, p: ServiceParams, before: Facts, after: Facts) -> Plan:
+        target, old_id = _target(p, before), _image_before(p, before)
+        if not isinstance(target, Target):
+            return Plan()
+        own = str(target.own_ref)
+        broken = is_broken(_wanted(p, before, ""), before)
+        if broken and not p.force and not _is_untouched(p, before, after):
+            return Plan((), Decision.DO, "was-broken", f"{broken} before; left on the new image")
+        if not old_id:
+            return Plan((), Decision.DO, "no-image-before", f"{p.unit} ran no image before")
+        steps: list[Step] = []
+        tagged = after.get(ImageAt(own))
+        if not isinstance(tagged, LocalImage) or tagged.id != old_id:
+            steps.append(Step(f"give {own} back to the image that ran before", TagImage(old_id, own)))
+        if not _is_untouched(p, before, after):
+            steps.append(Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit)))
+            steps.append(Step(f"restart {p.unit} on the image that ran before", RestartUnit(p.unit)))
+        return Plan(tuple(steps))
+
+    def diagnose(self, p: ServiceParams) -> tuple[Query, ...]:
+        return (Diagnostics(p.unit, p.journal_lines),)
+
+    def finish(self, p: ServiceParams, before: Facts, after: Facts) -> Plan:
+        steps: list[Step] = []
+        if p.after_hook:
+            steps.append(Step(f"run the hook after {p.unit}", RunHook(p.after_hook, _hook_facts(p, before))))
+        return Plan((*steps, *_prune(p, before, after)))
+
+    def remember(self, p: ServiceParams, before: Facts, after: Facts, outcome: str) -> tuple[Remember, ...]:
+        target = _target(p, before)
+        if not isinstance(target, Target):
+            return ()
+        container = before.get(ContainerOf(p.unit))
+        was = container.image_digest if isinstance(container, ContainerState) else ""
+        name = target.own_ref.name
+        facts = {"unit": p.unit, "image": name, "from_digest": was, "to_digest": target.digest}
+        known = [Remember("first-seen", {"image": name, "digest": target.digest})]
+        known.append(Remember("unit", facts))
+        if outcome in ("succeeded", "rolled_back", "rollback-failed", "failed", "interrupted"):
+            known.append(Remember("deployed", {**facts, "outcome": outcome}))
+        if outcome in ("rolled_back", "rollback-failed") and not p.to:
+            held = {"image": name, "digest": target.digest, "index_digest": target.index_digest}
+            known.append(Remember("quarantine", {**held, "unit": p.unit}))
+        if outcome == "succeeded" and p.to and was and was != target.digest:
+            why = "an operator went back from it"
+            known.append(
+                Remember("quarantine", {"image": name, "digest": was, "unit": p.unit, "reason": why})
+            )
+        if outcome == "rollback-failed":
+            known.append(Remember("needs-operator", {"unit": p.unit}))
+        elif outcome == "succeeded":
+            known.append(Remember("well", {"unit": p.unit}))
+        return tuple(known)
+
+
+def kept_repository(unit: str) -> str:
+    """Return the repository of ours under which images of `unit` are kept."""
+    return f"localhost/podup/{slug(unit).lower().replace('@', '-').replace(':', '-')}"
+
+
+def _refs(p: ServiceParams, config: UnitConfig) -> tuple[ImageRef, ImageRef] | Plan:
+    try:
+        own = parse_ref(config.image).with_default_tag()
+        wanted = parse_ref(p.image).with_default_tag() if p.image else own
+    except PodupError as error:
+        return Plan((), Decision.REFUSE, error.code, error.message, error.hint)
+    if wanted.name != own.name:
+        why = f"{p.unit} runs {own.name}, not {wanted.name}"
+        return Plan((), Decision.REFUSE, "image-mismatch", why, "change Image= in the unit's file for that")
+    return own, wanted
+
+
+def _target(p: ServiceParams, seen: Facts) -> Target | Plan:
+    config = seen.get(UnitConfigOf(p.unit))
+    if not isinstance(config, UnitConfig):
+        return Plan((), Decision.FAIL, "unit-not-read", f"the files of {p.unit} could not be read")
+    refs = _refs(p, config)
+    if isinstance(refs, Plan):
+        return refs
+    own, wanted = refs
+    digest = p.to or wanted.digest
+    if p.to:
+        return Target(own, own, p.to)
+    remote = seen.get(RemoteImageOf(str(wanted)))
+    if isinstance(remote, RemoteImage):
+        return Target(own, wanted, remote.digest, remote.index_digest, remote.size_bytes)
+    if isinstance(remote, Unknown):
+        return Plan((), Decision.FAIL, remote.code, remote.reason, remote.hint)
+    return Plan(
+        (),
+        Decision.FAIL,
+        "registry-not-asked",
+        f"what the registry has under {digest or wanted} is not known",
+    )
+
+
+def _refuse_unit(unit: str, config: object, state: object) -> Plan | None:
+    if isinstance(state, Unknown):
+        return Plan((), Decision.FAIL, state.code, state.reason, state.hint)
+    if isinstance(config, Unknown):
+        return Plan((), Decision.FAIL, config.code, config.reason, config.hint)
+    if not isinstance(state, UnitState) or not isinstance(config, UnitConfig) or not state.exists:
+        hint = "is it spelled right, and was `systemctl --user daemon-reload` run?"
+        return Plan((), Decision.REFUSE, "unit-not-found", f"{unit} is not known to systemd", hint)
+    if config.source == "podman-start":
+        why = f"{unit} starts a container that was made before, which keeps its image"
+        hint = "generate the unit with `podman generate systemd --new`, or write a Quadlet file"
+        return Plan((), Decision.REFUSE, "container-is-fixed", why, hint)
+    if not config.image:
+        hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
+        return Plan((), Decision.REFUSE, "image-unknown", f"the image of {unit} is not known", hint)
+    if config.pinned:
+        hint = "name the image by tag; the digest is pinned for every deployment anyway"
+        return Plan((), Decision.REFUSE, "image-pinned", f"{unit} names its image by digest", hint)
+    if config.pulls_at_start:
+        hint = "take away Pull=always, --pull or ExecStartPre=podman pull"
+        why = f"{unit} pulls by itself at start, so it could not be taken back"
+        return Plan((), Decision.REFUSE, "pulls-at-start", why, hint)
+    return None
+
+
+def _refuse_disk(seen: Facts, target: Target) -> Plan | None:
+    space = seen.get(DiskRoom())
+    if not isinstance(space, DiskSpace) or isinstance(seen.get(ImageAt(target.pull_ref)), LocalImage):
+        return None
+    wanted = target.size_bytes * _UNPACKED + _SPARE_BYTES
+    if space.free_bytes >= wanted:
+        return None
+    says = f"{space.free_bytes >> 20} MiB free at {space.path}, about {wanted >> 20} MiB wanted"
+    return Plan((), Decision.REFUSE, "disk-full", says, "make room, for example with `podman image prune`")
+
+
+def _is_running(p: ServiceParams, seen: Facts, target: Target) -> bool:
+    container, state = seen.get(ContainerOf(p.unit)), seen.get(UnitStateOf(p.unit))
+    if not isinstance(container, ContainerState) or not isinstance(state, UnitState) or not state.is_active:
+        return False
+    image = seen.get(ImageAt(target.pull_ref))
+    if isinstance(image, LocalImage):
+        return container.image_id == image.id
+    return container.image_digest in (target.digest, target.index_digest)
+
+
+def _steps(p: ServiceParams, seen: Facts, target: Target) -> tuple[Step, ...]:
+    own, old_id = str(target.own_ref), _image_before(p, seen)
+    state: UnitState = seen[UnitStateOf(p.unit)]
+    steps: list[Step] = []
+    if p.before_hook:
+        steps.append(Step(f"run the hook before {p.unit}", RunHook(p.before_hook, _hook_facts(p, seen))))
+    if old_id:
+        kept = f"{kept_repository(p.unit)}:{old_id.removeprefix('sha256:')[:12]}"
+        steps.append(Step(f"keep the running image as {kept}", TagImage(old_id, kept)))
+    if not isinstance(seen.get(ImageAt(target.pull_ref)), LocalImage):
+        steps.append(Step(f"pull {target.wanted_ref} at {short(target.digest)}", PullImage(target.pull_ref)))
+    steps.append(Step(f"name it {own}", TagImage(target.pull_ref, own)))
+    if state.active == "failed":
+        steps.append(Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit)))
+    steps.append(Step(f"restart {p.unit}", RestartUnit(p.unit)))
+    return tuple(steps)
+
+
+def _hook_facts(p: ServiceParams, seen: Facts) -> tuple[tuple[str, str], ...]:
+    target = _target(p, seen)
+    digest = target.digest if isinstance(target, Target) else ""
+    image = str(target.wanted_ref) if isinstance(target, Target) else ""
+    return (("PODUP_UNIT", p.unit), ("PODUP_IMAGE", image), ("PODUP_DIGEST", digest))
+
+
+def _wanted(p: ServiceParams, seen: Facts, image_id: str) -> Wanted:
+    config = seen.get(UnitConfigOf(p.unit))
+    probe = p.probe or (config.probe if isinstance(config, UnitConfig) else "")
+    return Wanted(p.unit, image_id, probe)
+
+
+def _image_before(p: ServiceParams, before: Facts) -> str:
+    container = before.get(ContainerOf(p.unit))
+    if isinstance(container, ContainerState):
+        return container.image_id
+    config = before.get(UnitConfigOf(p.unit))
+    refs = _refs(p, config) if isinstance(config, UnitConfig) else Plan()
+    image = None if isinstance(refs, Plan) else before.get(ImageAt(str(refs[0])))
+    return image.id if isinstance(image, LocalImage) else ""
+
+
+def _is_untouched(p: ServiceParams, before: Facts, after: Facts) -> bool:
+    """Return whether the unit still runs as it did: not started since, on the same container."""
+    return all(isinstance(facts.get(UnitStateOf(p.unit)), UnitState) for facts in (before, after)) and (
+        _running_as(p, before) == _running_as(p, after)
+    )
+
+
+def _running_as(p: ServiceParams, seen: Facts) -> tuple[str, str, str]:
+    state: UnitState = seen[UnitStateOf(p.unit)]
+    container = seen.get(ContainerOf(p.unit))
+    return state.active, state.invocation, container.id if isinstance(container, ContainerState) else ""
+
+
+def _prune(p: ServiceParams, before: Facts, after: Facts) -> list[Step]:
+    """Untag and remove this service's old images but the newest `keep_images`, the last one among them."""
+    target = _target(p, before)
+    if not isinstance(target, Target):
+        return []
+    kept = kept_repository(p.unit)
+    current, old_id = after.get(ImageAt(target.pull_ref)), _image_before(p, before)
+    spared = {old_id, current.id if isinstance(current, LocalImage) else ""}
+    images = before.get(ImagesOf((target.own_ref.name, kept)))
+    if not isinstance(images, tuple):
+        return []
+    ours = [
+        image
+        for image in images
+        if image.id not in spared and all(n.startswith(f"{kept}:") for n in image.names)
+    ]
+    ours.sort(key=lambda image: image.created_at, reverse=True)
+    steps: list[Step] = []
+    for image in ours[max(p.keep_images - 1, 0) :]:
+        steps += [Step(f"let go of {name}", UntagImage(name)) for name in image.names]
+        if image.containers <= 0:
+            steps.append(Step(f"remove the old image {short(image.id)}", RemoveImage(image.id)))
+    return steps
+
+
+DEPLOY = ServiceRecipe("deploy", "Deploy a service")
+ROLLBACK = ServiceRecipe("rollback", "Take a service back to an earlier image")
+
+register(ServiceParams)

@@ -1,0 +1,136 @@
+"""Whether a unit that runs a container is well: pure judgement, shared by every recipe that restarts one."""
+
+from dataclasses import dataclass
+
+from podup.recipes.facts import (
+    ContainerOf,
+    ContainerState,
+    Dependants,
+    ProbeResult,
+    UnitState,
+    UnitStateOf,
+)
+from podup.recipes.verbs import Facts, Health, Query, Unknown, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What has to hold: the unit, the image id its container must run (empty: any), and its probe."""
+
+    unit: str
+    image_id: str = ""
+    probe: str = ""
+    has_container: bool = True
+
+
+def queries(wanted: Wanted) -> tuple[Query, ...]:
+    """Return what `judge_unit` needs to have seen."""
+    asked: list[Query] = [UnitStateOf(wanted.unit), Dependants(wanted.unit)]
+    if wanted.has_container:
+        asked.append(ContainerOf(wanted.unit))
+    if wanted.probe:
+        asked.append(ProbeResult(wanted.probe))
+    return tuple(asked)
+
+
+def judge_unit(wanted: Wanted, before: Facts, after: Facts) -> Verdict:
+    """Return the worst of what the unit, its container, its probe and its dependants say."""
+    state = after[UnitStateOf(wanted.unit)]
+    if isinstance(state, Unknown):
+        return Verdict(Health.UNKNOWN, (state.reason,))
+    verdicts = [_judge_state(state)]
+    if wanted.has_container and not _is_finished_oneshot(state):
+        verdicts.append(_judge_container(after[ContainerOf(wanted.unit)], wanted))
+    if wanted.probe:
+        verdicts.append(_judge_probe(after[ProbeResult(wanted.probe)]))
+    verdicts.append(_judge_dependants(Dependants(wanted.unit), before, after))
+    return worst(verdicts)
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """Return the gravest health with all reasons of that health."""
+    for health in (Health.BAD, Health.UNKNOWN, Health.PENDING):
+        reasons = tuple(
+            reason for verdict in verdicts if verdict.health is health for reason in verdict.reasons
+        )
+        if any(verdict.health is health for verdict in verdicts):
+            return Verdict(health, reasons)
+    return Verdict(Health.OK)
+
+
+def is_broken(wanted: Wanted, seen: Facts) -> str:
+    """Return why the service was not well when seen, or an empty string."""
+    state = seen.get(UnitStateOf(wanted.unit))
+    container = seen.get(ContainerOf(wanted.unit))
+    if (
+        isinstance(state, UnitState)
+        and state.exists
+        and (state.active == "failed" or state.sub == "auto-restart")
+    ):
+        return f"{wanted.unit} was {state.active} ({state.result})"
+    if isinstance(container, ContainerState) and container.health == "unhealthy":
+        return f"the container of {wanted.unit} was unhealthy"
+    return ""
+
+
+def _is_finished_oneshot(state: UnitState) -> bool:
+    return state.kind == "oneshot" and state.active == "inactive" and state.result == "success"
+
+
+def _judge_state(state: UnitState) -> Verdict:
+    if not state.exists:
+        return Verdict(Health.BAD, (f"{state.unit} is not known to systemd",))
+    if state.active == "failed":
+        return Verdict(Health.BAD, (f"{state.unit} failed: {state.result}",))
+    if state.restarts > 0 or state.sub == "auto-restart":
+        return Verdict(
+            Health.BAD, (f"{state.unit} ended and was restarted {state.restarts} times by systemd",)
+        )
+    if state.is_changing:
+        return Verdict(Health.PENDING, (f"{state.unit} is {state.active}",))
+    if state.is_active or _is_finished_oneshot(state):
+        return Verdict(Health.OK)
+    return Verdict(Health.BAD, (f"{state.unit} is {state.active} ({state.sub}), result {state.result}",))
+
+
+def _judge_container(container: ContainerState | Unknown | None, wanted: Wanted) -> Verdict:
+    if isinstance(container, Unknown):
+        return Verdict(Health.UNKNOWN, (container.reason,))
+    if container is None:
+        return Verdict(Health.PENDING, (f"{wanted.unit} has no container",))
+    if container.restarts > 0:
+        return Verdict(Health.BAD, (f"container {container.name} was restarted by podman",))
+    if wanted.image_id and container.image_id != wanted.image_id:
+        return Verdict(Health.PENDING, (f"container {container.name} runs another image",))
+    if not container.running:
+        return Verdict(
+            Health.PENDING, (f"container {container.name} is {container.status or 'not running'}",)
+        )
+    if container.health == "unhealthy":
+        said = f": {container.health_says}" if container.health_says else ""
+        return Verdict(Health.BAD, (f"container {container.name} is unhealthy{said}",))
+    if container.health == "starting":
+        return Verdict(Health.PENDING, (f"the health check of {container.name} has not passed yet",))
+    return Verdict(Health.OK)
+
+
+def _judge_probe(probed: object) -> Verdict:
+    if isinstance(probed, Unknown):
+        return Verdict(Health.PENDING, (probed.reason,))
+    says = str(getattr(probed, "says", ""))
+    return Verdict(Health.OK) if getattr(probed, "ok", False) else Verdict(Health.PENDING, (says,))
+
+
+def _judge_dependants(query: Dependants, before: Facts, after: Facts) -> Verdict:
+    was, now = before.get(query), after.get(query)
+    if isinstance(now, Unknown) or isinstance(was, Unknown) or was is None or now is None:
+        return Verdict(Health.OK)
+    states = dict(now)
+    down = [(unit, states.get(unit, "gone")) for unit, active in was if active == "active"]
+    failed = tuple(
+        f"{unit}, which needs it, is {state}" for unit, state in down if state in ("failed", "gone")
+    )
+    if failed:
+        return Verdict(Health.BAD, failed)
+    waiting = tuple(f"{unit}, which needs it, is {state}" for unit, state in down if state != "active")
+    return Verdict(Health.PENDING, waiting) if waiting else Verdict(Health.OK)

@@ -1,0 +1,225 @@
+"""Deploying a service as tables: facts in, plan or verdict out."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from podup.recipes.facts import (
+    ContainerOf,
+    ContainerState,
+    Dependants,
+    DiskRoom,
+    DiskSpace,
+    ImageAt,
+    ImagesOf,
+    LocalImage,
+    ProbeResult,
+    RemoteImage,
+    RemoteImageOf,
+    RemoveImage,
+    UnitConfig,
+    UnitConfigOf,
+    UnitState,
+    UnitStateOf,
+    UntagImage,
+)
+from podup.recipes.policy import Policy, PolicyOf
+from podup.recipes.service import DEPLOY, ROLLBACK, ServiceParams
+from podup.recipes.verbs import Aim, Decision, Facts, Health, Plan, Query, Unknown
+
+UNIT = "web.service"
+REF = "ghcr.io/acme/web:latest"
+NAME = "ghcr.io/acme/web"
+OLD, NEW, ELSE = (f"sha256:{letter * 64}" for letter in "abc")
+OLD_ID, NEW_ID = (f"sha256:{digit * 64}" for digit in "12")
+PULL = f"{NAME}@{NEW}"
+
+STATE = UnitState(UNIT, "loaded", "active", "running", kind="notify", invocation="i1")
+CONTAINER = ContainerState("c1", "web", OLD_ID, REF, OLD, "running", True)
+
+
+def seen(**changes: Any) -> Facts:
+    facts: dict[Query, Any] = {
+        PolicyOf(UNIT): changes.get("policy", Policy(1000.0)),
+        UnitStateOf(UNIT): changes.get("state", STATE),
+        UnitConfigOf(UNIT): changes.get("config", UnitConfig(UNIT, "podman-run", REF)),
+        ContainerOf(UNIT): changes.get("container", CONTAINER),
+        Dependants(UNIT): changes.get("dependants", ()),
+        DiskRoom(): changes.get("disk", DiskSpace("/", 10**12, 10**12)),
+        ImageAt(REF): changes.get("own", LocalImage(OLD_ID, OLD)),
+        ImagesOf((NAME, "localhost/podup/web")): changes.get("images", ()),
+        RemoteImageOf(REF): changes.get("remote", RemoteImage(NEW, ELSE, NEW_ID, 1000)),
+        ImageAt(PULL): changes.get("pulled"),
+    }
+    return Facts(facts)
+
+
+def says(plan: Plan) -> list[str]:
+    return [step.says for step in plan.steps]
+
+
+def test_a_new_image_is_kept_pulled_named_and_started_in_this_order() -> None:
+    assert says(DEPLOY.plan(ServiceParams(UNIT), seen())) == [
+        "keep the running image as localhost/podup/web:111111111111",
+        "pull ghcr.io/acme/web:latest at sha256:bbbbbbbbbbbb",
+        "name it ghcr.io/acme/web:latest",
+        "restart web.service",
+    ]
+
+
+def test_needs_are_asked_until_nothing_new_is_wanted() -> None:
+    whole = seen()
+    known = Facts()
+    for _ in range(8):
+        wanted = [query for query in DEPLOY.needs(ServiceParams(UNIT), known) if query not in known]
+        if not wanted:
+            break
+        known = known.with_({query: whole[query] for query in wanted})
+    assert set(known) == set(whole)
+
+
+@pytest.mark.parametrize(
+    ("changes", "decision", "code"),
+    [
+        ({"state": UnitState(UNIT)}, Decision.REFUSE, "unit-not-found"),
+        ({"config": UnitConfig(UNIT)}, Decision.REFUSE, "image-unknown"),
+        ({"config": UnitConfig(UNIT, "quadlet", REF, pinned=True)}, Decision.REFUSE, "image-pinned"),
+        (
+            {"config": UnitConfig(UNIT, "quadlet", REF, pulls_at_start=True)},
+            Decision.REFUSE,
+            "pulls-at-start",
+        ),
+        ({"config": UnitConfig(UNIT, "podman-start", REF)}, Decision.REFUSE, "container-is-fixed"),
+        ({"remote": Unknown("registry-slow", "no answer")}, Decision.FAIL, "registry-slow"),
+        ({"remote": RemoteImage(OLD)}, Decision.SKIP, "up-to-date"),
+        ({"remote": RemoteImage(ELSE, OLD)}, Decision.SKIP, "up-to-date"),
+        ({"pulled": LocalImage(OLD_ID)}, Decision.SKIP, "up-to-date"),
+        ({"policy": Policy(1000.0, quarantined=((NEW, "exits at once"),))}, Decision.SKIP, "quarantined"),
+        ({"policy": Policy(1000.0, quarantined=((ELSE, "exits at once"),))}, Decision.SKIP, "quarantined"),
+        ({"policy": Policy(1000.0, frozen="holiday")}, Decision.REFUSE, "frozen"),
+        ({"policy": Policy(1000.0, needs_operator="it broke")}, Decision.REFUSE, "needs-operator"),
+        ({"policy": Policy(1000.0, opens_s=2000.0)}, Decision.POSTPONE, "window-closed"),
+        ({"policy": Policy(1000.0, cooldown_s=60.0)}, Decision.POSTPONE, "cooling-down"),
+        (
+            {"policy": Policy(1000.0, cooldown_s=60.0, first_seen=((NEW, 900.0),))},
+            Decision.DO,
+            "",
+        ),
+        ({"policy": Policy(1000.0, allowed=("docker.io/*",))}, Decision.REFUSE, "image-not-allowed"),
+        ({"disk": DiskSpace("/", 1000, 10**12)}, Decision.REFUSE, "disk-full"),
+    ],
+)
+def test_what_stands_in_the_way(changes: dict[str, Any], decision: Decision, code: str) -> None:
+    plan = DEPLOY.plan(ServiceParams(UNIT), seen(**changes))
+    assert (plan.decision, plan.code) == (decision, code)
+    assert bool(plan.steps) == (decision is Decision.DO)
+
+
+def test_force_passes_a_freeze_but_never_a_quarantine() -> None:
+    forced = ServiceParams(UNIT, force=True)
+    assert DEPLOY.plan(forced, seen(policy=Policy(1000.0, frozen="x"))).steps
+    held = Policy(1000.0, quarantined=((NEW, "x"),))
+    assert DEPLOY.plan(forced, seen(policy=held)).code == "quarantined"
+
+
+def test_another_repository_is_refused() -> None:
+    plan = DEPLOY.plan(ServiceParams(UNIT, image="ghcr.io/evil/web:1"), seen())
+    assert (plan.decision, plan.code) == (Decision.REFUSE, "image-mismatch")
+
+
+def test_rollback_goes_to_a_digest_without_asking_the_registry() -> None:
+    p = ServiceParams(UNIT, to=NEW)
+    assert RemoteImageOf(REF) not in ROLLBACK.needs(p, seen())
+    plan = ROLLBACK.plan(p, seen(pulled=LocalImage(NEW_ID)))
+    assert "pull" not in " ".join(says(plan)) and says(plan)[-1] == "restart web.service"
+
+
+NEW_CONTAINER = replace(CONTAINER, id="c2", image_id=NEW_ID, image_digest=NEW)
+AGAIN = replace(STATE, invocation="i2")
+
+
+def after(**changes: Any) -> Facts:
+    defaults = {
+        "state": AGAIN,
+        "container": NEW_CONTAINER,
+        "own": LocalImage(NEW_ID),
+        "pulled": LocalImage(NEW_ID),
+    }
+    return seen(**{**defaults, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "health"),
+    [
+        ({}, Health.OK),
+        ({"state": replace(AGAIN, restarts=1)}, Health.BAD),
+        ({"state": replace(AGAIN, active="failed", result="exit-code")}, Health.BAD),
+        ({"state": replace(AGAIN, active="activating", sub="auto-restart")}, Health.BAD),
+        ({"state": replace(AGAIN, active="activating", sub="start")}, Health.PENDING),
+        ({"state": replace(AGAIN, active="inactive", sub="dead")}, Health.BAD),
+        ({"state": Unknown("no-bus", "the bus is away")}, Health.UNKNOWN),
+        ({"container": None}, Health.PENDING),
+        ({"container": replace(NEW_CONTAINER, health="starting")}, Health.PENDING),
+        ({"container": replace(NEW_CONTAINER, health="unhealthy")}, Health.BAD),
+        ({"container": replace(NEW_CONTAINER, health="healthy")}, Health.OK),
+        ({"container": replace(NEW_CONTAINER, running=False, status="exited")}, Health.PENDING),
+        ({"container": CONTAINER}, Health.PENDING),
+    ],
+)
+def test_the_new_state_is_judged(changes: dict[str, Any], health: Health) -> None:
+    assert DEPLOY.judge(ServiceParams(UNIT), seen(), after(**changes), Aim.NEW).health is health
+
+
+def test_a_dependant_left_dead_is_bad() -> None:
+    before = seen(dependants=(("app.service", "active"),))
+    dead = after(dependants=(("app.service", "failed"),))
+    assert DEPLOY.judge(ServiceParams(UNIT), before, dead, Aim.NEW).health is Health.BAD
+
+
+def test_a_probe_is_asked_and_waited_for() -> None:
+    p = ServiceParams(UNIT, probe="tcp://127.0.0.1:1")
+    assert ProbeResult("tcp://127.0.0.1:1") in DEPLOY.watch(p, seen())
+
+
+def test_the_way_back_names_the_old_image_and_restarts() -> None:
+    plan = DEPLOY.revert(ServiceParams(UNIT), seen(), after())
+    assert [type(step.action).__name__ for step in plan.steps] == ["TagImage", "ResetFailed", "RestartUnit"]
+
+
+def test_nothing_is_restarted_when_only_the_name_had_moved() -> None:
+    plan = DEPLOY.revert(ServiceParams(UNIT), seen(), seen(own=LocalImage(NEW_ID)))
+    assert [type(step.action).__name__ for step in plan.steps] == ["TagImage"]
+
+
+def test_nothing_touched_needs_nothing_taken_back() -> None:
+    assert DEPLOY.revert(ServiceParams(UNIT), seen(), seen()).steps == ()
+
+
+def test_a_service_that_was_broken_is_said_so_and_left() -> None:
+    before = seen(state=replace(STATE, active="failed", result="exit-code"), container=None)
+    plan = DEPLOY.revert(ServiceParams(UNIT), before, after())
+    assert plan.steps == () and plan.code == "was-broken"
+
+
+def test_a_rolled_back_digest_is_remembered_as_quarantined() -> None:
+    known = DEPLOY.remember(ServiceParams(UNIT), seen(), after(), "rolled_back")
+    held = next(item for item in known if item.what == "quarantine")
+    assert held.values["digest"] == NEW and held.values["index_digest"] == ELSE
+
+
+def test_old_images_of_this_service_alone_are_pruned() -> None:
+    old = [
+        LocalImage(f"sha256:{n}", names=(f"localhost/podup/web:{n}",), created_at=float(n), containers=0)
+        for n in range(3, 6)
+    ]
+    tagged = LocalImage("sha256:9", names=("ghcr.io/acme/web:stable",), containers=0)
+    before = seen(images=(*old, tagged))
+    steps = DEPLOY.finish(ServiceParams(UNIT, keep_images=2), before, after()).steps
+    gone = [step.action for step in steps]
+    assert gone == [
+        UntagImage("localhost/podup/web:4"),
+        RemoveImage("sha256:4"),
+        UntagImage("localhost/podup/web:3"),
+        RemoveImage("sha256:3"),
+    ]
