@@ -1,0 +1,168 @@
+"""What is needed of a compose file: services with image, build, ports, volumes, networks and health check.
+
+Read from an engine's own `config` output (a tree with everything filled in), or, when the engine has none,
+from the file itself with the YAML subset and the variables of `.env`. Refused, because the result would be
+guessed: `include`, `extends` and a file without services. `COMPOSE_PROFILES` is not looked at: a service
+with `profiles` is left out, as `up` without a profile does.
+Source: the Compose specification.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from podup.core import interpolation, yaml_subset
+from podup.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service. `fingerprint` changes when anything in its definition does."""
+
+    name: str
+    image: str = ""
+    builds: bool = False
+    container_name: str = ""
+    ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    restart: str = ""
+    has_healthcheck: bool = False
+    replicas: int = 1
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network by the name the engine knows it under; `is_external`: it has to exist already."""
+
+    name: str
+    is_external: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A compose file with its variables filled in; `unset` and `required` name those that were not there."""
+
+    project: str
+    services: tuple[Service, ...] = ()
+    networks: tuple[Network, ...] = ()
+    unset: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+    def service(self, name: str) -> Service | None:
+        return next((service for service in self.services if service.name == name), None)
+
+
+def read_file(text: str, values: Mapping[str, str], project: str) -> Composition:
+    """Return the composition of a compose file. Raises Invalid for what is not understood."""
+    missing = interpolation.Missing()
+    tree = interpolation.fill(yaml_subset.read(text), values, missing)
+    required = tuple(f"{name}: {says}" for name, says in sorted(missing.required.items()))
+    return read_config(tree, project, unset=tuple(sorted(missing.unset)), required=required)
+
+
+def read_config(
+    tree: Any, project: str, *, unset: tuple[str, ...] = (), required: tuple[str, ...] = ()
+) -> Composition:
+    """Return the composition of a filled-in tree. Raises Invalid when it is no compose file."""
+    if not isinstance(tree, Mapping) or not isinstance(tree.get("services"), Mapping) or not tree["services"]:
+        raise Invalid("compose-no-services", "the compose file defines no services")
+    if tree.get("include"):
+        raise Invalid(
+            "compose-include", "`include` is not read", "write the file out, or install docker compose v2"
+        )
+    services = tuple(
+        _service(str(name), entry)
+        for name, entry in tree["services"].items()
+        if not (isinstance(entry, Mapping) and entry.get("profiles"))
+    )
+    project = project or str(tree.get("name") or "")
+    return Composition(project, services, _networks(tree.get("networks"), project), unset, required)
+
+
+def _service(name: str, entry: Any) -> Service:
+    if not isinstance(entry, Mapping):
+        raise Invalid("compose-service", f"service {name} is not a mapping")
+    if entry.get("extends"):
+        raise Invalid(
+            "compose-extends", f"service {name} uses `extends`", "write it out, or install docker compose v2"
+        )
+    return Service(
+        name=name,
+        image=str(entry.get("image") or ""),
+        builds=bool(entry.get("build")),
+        container_name=str(entry.get("container_name") or ""),
+        ports=tuple(sorted(_port(item) for item in _listed(entry.get("ports")))),
+        volumes=tuple(sorted(_volume(item) for item in _listed(entry.get("volumes")))),
+        networks=tuple(sorted(str(item) for item in _names(entry.get("networks")))),
+        restart=_restart(entry),
+        has_healthcheck=_has_healthcheck(entry.get("healthcheck")),
+        replicas=_replicas(name, entry),
+        fingerprint=_fingerprint(entry),
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _names(value: Any) -> list[str]:
+    return [str(item) for item in (value if isinstance(value, Mapping) else _listed(value))]
+
+
+def _port(item: Any) -> str:
+    if not isinstance(item, Mapping):
+        return str(item)
+    host = f"{item['host_ip']}:" if item.get("host_ip") else ""
+    published = f"{item['published']}:" if item.get("published") else ""
+    protocol = str(item.get("protocol") or "tcp")
+    return f"{host}{published}{item.get('target')}" + ("" if protocol == "tcp" else f"/{protocol}")
+
+
+def _volume(item: Any) -> str:
+    if not isinstance(item, Mapping):
+        return str(item)
+    source = f"{item['source']}:" if item.get("source") else ""
+    return f"{source}{item.get('target')}" + (":ro" if item.get("read_only") else "")
+
+
+def _restart(entry: Mapping[str, Any]) -> str:
+    value = entry.get("restart")
+    return "" if value in (None, False, "no") else str(value)
+
+
+def _has_healthcheck(value: Any) -> bool:
+    if not isinstance(value, Mapping) or value.get("disable") in (True, "true"):
+        return False
+    test = value.get("test")
+    return bool(test) and not (isinstance(test, list) and test[0] == "NONE")
+
+
+def _replicas(name: str, entry: Mapping[str, Any]) -> int:
+    deploy = entry.get("deploy")
+    value = entry.get("scale", deploy.get("replicas", 1) if isinstance(deploy, Mapping) else 1)
+    if not str(value).isdecimal():
+        raise Invalid("compose-replicas", f"service {name} wants {value!r} replicas, which is no number")
+    return int(value)
+
+
+def _fingerprint(entry: Mapping[str, Any]) -> str:
+    whole = json.dumps(entry, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+def _networks(value: Any, project: str) -> tuple[Network, ...]:
+    networks = []
+    for key, entry in (value or {}).items():
+        entry = entry if isinstance(entry, Mapping) else {}
+        external = entry.get("external")
+        named = external.get("name") if isinstance(external, Mapping) else None
+        is_external = external not in (None, False, "false")
+        name = str(named or entry.get("name") or (key if is_external else f"{project}_{key}"))
+        networks.append(Network(name, is_external))
+    return tuple(networks)

@@ -1,0 +1,75 @@
+"""What to copy from a stack's source directory to its run directory, from two listings.
+
+Copied are regular files whose content or executable bit differs. Never touched: `.env` and its variants,
+data directories and database files, version control, anything bind-mounted into a container, links and
+special files. Nothing is ever deleted: a file that is only in the run directory is reported, not removed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+_NEVER = (
+    ".env", ".env.*", "*.env", ".git", ".svn", ".hg", "data", "data-*", "*-data", "volumes", "backups",
+    "postgres", "pgdata", "*.db", "*.sqlite", "*.sqlite3", "*.db-wal", "*.db-shm", "*.pem", "*.key",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a listing: relative `path`; `sha256` is empty for what is no regular file."""
+
+    path: str
+    sha256: str = ""
+    is_executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """Paths by what happens to them."""
+
+    create: tuple[str, ...] = ()
+    update: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
+    left_alone: tuple[str, ...] = ()
+    only_here: tuple[str, ...] = ()
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        return self.create + self.update
+
+
+def plan_sync(source: Iterable[Entry], target: Iterable[Entry], mounts: Iterable[str] = ()) -> SyncPlan:
+    """Return what to do; `mounts` are paths in the run directory that containers have mounted."""
+    here: Mapping[str, Entry] = {entry.path: entry for entry in target}
+    there = sorted(source, key=lambda entry: entry.path)
+    mounted = tuple(str(PurePosixPath(mount)) for mount in mounts)
+    sorted_into: dict[str, list[str]] = {"create": [], "update": [], "same": [], "left_alone": []}
+    for entry in there:
+        sorted_into[_what(entry, here, mounted)].append(entry.path)
+    known = {entry.path for entry in there}
+    only_here = tuple(sorted(path for path in here if path not in known and not is_protected(path, mounted)))
+    return SyncPlan(**{name: tuple(paths) for name, paths in sorted_into.items()}, only_here=only_here)
+
+
+def is_protected(path: str, mounts: tuple[str, ...] = ()) -> bool:
+    """Return whether sync leaves `path` alone, whatever the source says."""
+    parts = PurePosixPath(path).parts
+    if ".." in parts or PurePosixPath(path).is_absolute():
+        return True
+    if any(path == mount or path.startswith(f"{mount}/") for mount in mounts):
+        return True
+    return any(fnmatchcase(part, pattern) for part in parts for pattern in _NEVER)
+
+
+def _what(entry: Entry, here: Mapping[str, Entry], mounts: tuple[str, ...]) -> str:
+    if not entry.sha256 or is_protected(entry.path, mounts):
+        return "left_alone"
+    old = here.get(entry.path)
+    if old is None:
+        inside = any(known.path.startswith(f"{entry.path}/") for known in here.values())
+        return "left_alone" if inside else "create"
+    if not old.sha256:
+        return "left_alone"
+    return "same" if (old.sha256, old.is_executable) == (entry.sha256, entry.is_executable) else "update"
