@@ -1,0 +1,64 @@
+"""HMAC-SHA256 signatures over a raw body: `X-Hub-Signature-256: sha256=<64 hex>`.
+
+Promises: every secret is tried, in time that does not depend on which one matches or where they differ;
+an empty secret never matches; nothing that is returned holds an expected value.
+Source: GitHub, "Validating webhook deliveries".
+"""
+
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from podup.core.secrets import Secret
+
+_HEADER = re.compile(r"sha256=([0-9a-fA-F]{64})")
+
+
+class SignatureState(StrEnum):
+    """What a signature came to. `unset`: there is no secret to hold it against."""
+
+    GOOD = "good"
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    MISMATCH = "mismatch"
+    UNSET = "unset"
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureCheck:
+    """The state, and which of the secrets matched (an index into those that were given)."""
+
+    state: SignatureState
+    secret_index: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.state is SignatureState.GOOD
+
+
+def check_signature(header: str | None, body: bytes, secrets: Sequence[Secret]) -> SignatureCheck:
+    """Hold the header's value against `body` under each secret; never raises."""
+    keys = [(index, _key(secret)) for index, secret in enumerate(secrets) if secret]
+    if not keys:
+        return SignatureCheck(SignatureState.UNSET)
+    if header is None or header == "":
+        return SignatureCheck(SignatureState.MISSING)
+    found = _HEADER.fullmatch(header)
+    if found is None:
+        return SignatureCheck(SignatureState.MALFORMED)
+    claimed = bytes.fromhex(found[1])
+    matched = [i for i, key in keys if hmac.compare_digest(hmac.digest(key, body, "sha256"), claimed)]
+    if not matched:
+        return SignatureCheck(SignatureState.MISMATCH)
+    return SignatureCheck(SignatureState.GOOD, matched[0])
+
+
+def sign(body: bytes, secret: Secret) -> str:
+    """Return the header's value for `body`."""
+    return "sha256=" + hmac.digest(_key(secret), body, "sha256").hex()
+
+
+def _key(secret: Secret) -> bytes:
+    return secret.reveal().encode("utf-8", "surrogateescape")
