@@ -16,6 +16,7 @@ CONTAINERS_CONF = """\
 cgroups = "disabled"
 default_ulimits = []
 netns = "host"
+log_driver = "journald"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"

@@ -1,0 +1,172 @@
+"""Services of the host: a unit as `podman generate systemd --new` writes it, or a Quadlet source file."""
+
+from __future__ import annotations
+
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.commands import eventually, run
+
+UNIT = """\
+# {unit}
+# generated as by podman generate systemd --new
+[Unit]
+Description=Podman container-{name}.service
+Wants=network-online.target
+After=network-online.target
+RequiresMountsFor=%t/containers
+{unit_lines}
+[Service]
+Environment=PODMAN_SYSTEMD_UNIT=%n
+Restart={restart}
+TimeoutStopSec=70
+ExecStartPre=/bin/rm -f %t/%n.ctr-id
+ExecStart=/usr/bin/podman run --cidfile=%t/%n.ctr-id --rm --sdnotify=conmon --replace -d --name {name} \
+--label io.containers.autoupdate=registry --env PORT={port} {options}{image}
+ExecStop=/usr/bin/podman stop --ignore --cidfile=%t/%n.ctr-id
+ExecStopPost=/usr/bin/podman rm -f --ignore --cidfile=%t/%n.ctr-id
+Type=notify
+NotifyAccess=all
+
+[Install]
+WantedBy=default.target
+"""
+
+QUADLET = """\
+[Unit]
+Description=The {name} container
+
+[Container]
+Image={image}
+ContainerName={name}
+Environment=PORT={port}
+AutoUpdate=registry
+
+[Service]
+Restart={restart}
+
+[Install]
+WantedBy=default.target
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    image: str
+    port: int
+
+    @property
+    def unit(self) -> str:
+        return f"{self.name}.service"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/version"
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """How a unit differs from the plain one: its Restart=, further `podman run` options, lines for [Unit]."""
+
+    restart: str = "on-failure"
+    options: tuple[str, ...] = ()
+    unit_lines: tuple[str, ...] = ()
+
+
+PLAIN = Variation()
+
+
+def units_directory() -> Path:
+    directory = Path.home() / ".config/systemd/user"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def write_unit(service: Service, variation: Variation = PLAIN) -> Path:
+    path = units_directory() / service.unit
+    options = "".join(f"{option} " for option in variation.options)
+    unit_lines = "\n".join(variation.unit_lines)
+    path.write_text(
+        UNIT.format(
+            unit=service.unit, name=service.name, image=service.image, port=service.port,
+            restart=variation.restart, options=options, unit_lines=unit_lines,
+        )
+    )
+    systemctl("daemon-reload")
+    return path
+
+
+def write_quadlet(service: Service, variation: Variation = PLAIN) -> Path:
+    """The source file; where Podman is older than Quadlet (4.4), also the unit a generator would make."""
+    directory = Path.home() / ".config/containers/systemd"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{service.name}.container"
+    path.write_text(
+        QUADLET.format(
+            name=service.name, image=service.image, port=service.port, restart=variation.restart
+        )
+    )
+    if has_quadlet():
+        systemctl("daemon-reload")
+    else:
+        write_unit(service, variation)
+    return path
+
+
+def has_quadlet() -> bool:
+    places = ("/usr/lib/systemd/user-generators", "/usr/local/lib/systemd/user-generators")
+    return any(Path(place, "podman-user-generator").exists() for place in places)
+
+
+def start(service: Service, *, serves: str | None = None) -> None:
+    """Start its unit; with `serves`, wait until that version answers."""
+    systemctl("start", service.unit)
+    if serves:
+        wait_for_version(service, serves)
+
+
+def remove(service: Service) -> None:
+    """Stop it and take away its files, whatever state it is in."""
+    systemctl("stop", service.unit, check=False)
+    systemctl("reset-failed", service.unit, check=False)
+    (units_directory() / service.unit).unlink(missing_ok=True)
+    (Path.home() / ".config/containers/systemd" / f"{service.name}.container").unlink(missing_ok=True)
+    systemctl("daemon-reload")
+    run("podman", "rm", "--force", "--ignore", service.name, check=False)
+
+
+def systemctl(*arguments: str, check: bool = True) -> str:
+    return run("systemctl", "--user", *arguments, check=check)
+
+
+def is_active(unit: str) -> bool:
+    return systemctl("is-active", unit, check=False) == "active"
+
+
+def journal(unit: str) -> str:
+    return run("journalctl", "--user", "--no-pager", "--quiet", "--output=cat", f"--unit={unit}")
+
+
+def served_version(service: Service) -> str | None:
+    """What it answers at /version; None when nothing does."""
+    try:
+        with urllib.request.urlopen(service.url, timeout=2) as answer:
+            return str(answer.read().decode().strip())
+    except OSError:
+        return None
+
+
+def wait_for_version(service: Service, version: str, *, timeout_s: float = 20.0) -> None:
+    what = f"{service.unit} serves {version}"
+    eventually(what, lambda: served_version(service) == version, timeout_s=timeout_s)
+
+
+def running_image_id(service: Service) -> str:
+    """The id of the image its container runs, empty when it does not run."""
+    return run("podman", "container", "inspect", "--format", "{{.Image}}", service.name, check=False)
+
+
+def image_id(reference: str) -> str:
+    return run("podman", "image", "inspect", "--format", "{{.Id}}", reference, check=False)
