@@ -112,6 +112,49 @@ class HostRunner:
         )
 
 
+class Detached:
+    """A process that outlives this one: a session of its own, no descriptor of ours, streams to nowhere.
+
+    Raises PodupError `process-not-started` when it cannot be started.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        try:
+            self._child = subprocess.Popen(
+                tuple(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=dict(env),
+                cwd="/",
+                close_fds=True,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise PodupError("process-not-started", f"{argv[0]} could not be started: {error}") from None
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def is_alive(self) -> bool:
+        """Return whether it runs; reaps it when it has ended."""
+        return self._child.poll() is None
+
+    def end(self, *, within_s: float) -> None:
+        """Ask it to end, then end its session and what its children started, each at most `within_s`."""
+        sessions = _sessions_below(self._child.pid)
+        _signal_group(self._child.pid, signal.SIGTERM)
+        try:
+            self._child.wait(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            sessions |= _sessions_below(self._child.pid)
+            _signal_group(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+        for leader in sessions:
+            _signal_group(leader, signal.SIGKILL)
+
+
 class ReadOnly:
     """A runner that refuses every command that mutates: what a dry run is given."""
 
@@ -186,9 +229,7 @@ def _feed(pipe: IO[bytes], data: bytes) -> None:
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, number)
-        except ProcessLookupError:
+        if not _signal_group(child.pid, number):
             break
         try:
             child.wait(timeout=2)
@@ -196,6 +237,35 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             continue
     child.wait()
+
+
+def _signal_group(leader: int, number: int) -> bool:
+    """Signal a process group; return whether there was one."""
+    try:
+        os.killpg(leader, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _sessions_below(pid: int) -> set[int]:
+    """Return the leaders of the sessions that descendants of `pid` opened (proc(5))."""
+    rows: list[tuple[int, int, int]] = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as stat:
+                    fields = stat.read().rpartition(")")[2].split()
+            except OSError:
+                continue  # it ended while we looked
+            rows.append((int(name), int(fields[1]), int(fields[3])))
+    below = {pid}
+    grown = True
+    while grown:
+        more = {child for child, parent, _ in rows if parent in below} - below
+        below |= more
+        grown = bool(more)
+    return {session for child, _, session in rows if child in below and session in below} - {pid}
 
 
 class _Tail:

@@ -129,7 +129,7 @@ class Systemd:
         return self._job("start", unit, timeout_s, *(() if wait else ("--no-block",)))
 
     def stop(self, unit: str, *, timeout_s: float = JOB_TIMEOUT_S) -> Completed:
-        """Stop `unit` and wait for it; raises PodupError `unit-stop-failed`."""
+        """Stop `unit` and wait for it; one not loaded is fine; raises PodupError `unit-stop-failed`."""
         return self._job("stop", unit, timeout_s)
 
     def kill(self, unit: str, *, signal: str = "SIGKILL") -> None:
@@ -185,7 +185,7 @@ class Systemd:
     def _job(self, verb: str, unit: str, timeout_s: float, *options: str) -> Completed:
         words = (verb, *options, "--", unit_argument(unit))
         done = self._run(words, mutates=True, timeout_s=timeout_s)
-        if done.ok:
+        if done.ok or (verb == "stop" and "not loaded" in done.stderr):
             return done
         if "not found" in done.stderr and "Unit " in done.stderr:
             raise NotFound("unit-not-found", f"systemd knows no {unit}", "See `systemctl list-unit-files`.")

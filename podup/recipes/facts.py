@@ -29,7 +29,9 @@ class UnitState:
 
     `active_since_us` is on the monotonic clock, 0 when it never was active. `exec_code` is how the main
     process ended (0 never, 1 exited, 2 killed, 3 dumped: the CLD_ codes) and `exec_status` its exit code
-    or signal. `result` is `success`, `exit-code`, `signal`, `timeout`, `start-limit-hit`, `oom-kill` ...
+    or signal. `result` is `success`, `exit-code`, `signal`, `timeout`, `start-limit-hit`, `oom-kill` ...;
+    a unit that failed until the start limit keeps the result of its failures, so that `active` being
+    `failed` is what tells that it has to be reset.
     """
 
     unit: str
@@ -62,10 +64,6 @@ class UnitState:
     def is_changing(self) -> bool:
         """Return whether it is on its way: waiting for readiness, for a restart or for its end."""
         return self.active in ("activating", "deactivating", "reloading") or self.sub == "auto-restart"
-
-    @property
-    def is_start_limited(self) -> bool:
-        return self.result == "start-limit-hit"
 
 
 @dataclass(frozen=True, slots=True)
