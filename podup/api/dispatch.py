@@ -1,0 +1,142 @@
+"""From a framed request to its answer, without a socket: routes, rules, handlers, problems.
+
+The connection calls `begin` and `admit` when the head is complete (so a request that is refused is refused
+before its body is read), `complete` when the body is, then `answer` in the pool or `answer_turn` in the loop.
+This is the one place that catches what a request's handler raises.
+"""
+
+import dataclasses
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from podup.api.auth import Auth
+from podup.api.codec import read_body
+from podup.api.request import Peer, Request
+from podup.api.response import Response, problem
+from podup.api.router import Route, Router
+from podup.clock import Clock
+from podup.core.http1 import Head
+from podup.core.states import new_id
+from podup.errors import PodupError
+
+Check = Callable[[Request, Route], None]
+OnDone = Callable[[Request, Response, float], None]
+
+_BODYLESS = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request whose head passed; `is_decided` is false while its token may be in the body."""
+
+    route: Route
+    request: Request
+    is_decided: bool
+
+    @property
+    def body_limit(self) -> int:
+        return 0 if self.request.method in _BODYLESS else self.route.body_limit
+
+
+def _ignore(_request: Request, _response: Response, _duration_s: float) -> None:
+    """Nobody listens."""
+
+
+class Site:
+    """The routes and the rules before them.
+
+    `checks` run on every request that has a route, before anybody is asked who they are (Host, maintenance);
+    they raise PodupError. `on_done` hears of every answered request, in the loop's thread.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        auth: Auth,
+        clock: Clock,
+        *,
+        random_bytes: Callable[[int], bytes],
+        checks: Sequence[Check] = (),
+        on_done: OnDone = _ignore,
+    ) -> None:
+        self.router = router
+        self.on_done = on_done
+        self._auth = auth
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._checks = tuple(checks)
+
+    def begin(self, head: Head | None, peer: Peer) -> Request:
+        """Return the request with its id; without a head, for one that was not understood."""
+        request_id = new_id("req", self._random_bytes)
+        received_at = self._clock.monotonic()
+        if head is None:
+            return Request("-", "-", peer=peer, request_id=request_id, received_at=received_at)
+        client = self._auth.client_of(peer, head.headers.get("x-forwarded-for", ""))
+        return Request(
+            head.method,
+            head.path,
+            query=head.query,
+            headers=head.headers,
+            peer=peer,
+            client=client,
+            request_id=request_id,
+            received_at=received_at,
+        )
+
+    def admit(self, request: Request) -> Admitted:
+        """Decide by the head alone. Raises PodupError."""
+        match = self.router.match(request.method, request.path)
+        for check in self._checks:
+            check(request, match.route)
+        request = dataclasses.replace(request, params=match.params)
+        principal = self._auth.at_head(match.route, request)
+        if principal is None:
+            return Admitted(match.route, request, is_decided=False)
+        return Admitted(match.route, dataclasses.replace(request, principal=principal), is_decided=True)
+
+    def complete(self, admitted: Admitted, body: bytes) -> Request:
+        """Return the request with its body. Raises PodupError when its token is refused."""
+        request = dataclasses.replace(admitted.request, body=body) if body else admitted.request
+        if admitted.is_decided:
+            return request
+        return dataclasses.replace(request, principal=self._auth.at_body(admitted.route, request))
+
+    def answer(self, route: Route, request: Request) -> Response:
+        """Run a handler; never raises."""
+        if route.handler is None:
+            raise ValueError("a batch route is answered by answer_turn")
+        try:
+            if route.body is not None:
+                request = dataclasses.replace(request, data=read_body(request, route.body))
+            return route.handler(request)
+        except PodupError as error:
+            return self.refuse(request, error)
+        except Exception:
+            return self._crashed(request)
+
+    def answer_turn(self, route: Route, requests: Sequence[Request]) -> Sequence[Response]:
+        """Run a handler of the loop for all requests of one turn; never raises."""
+        if route.batch is None:
+            return [self.answer(route, request) for request in requests]
+        try:
+            responses = route.batch(requests)
+            if len(responses) != len(requests):
+                raise ValueError(f"{route.path}: {len(requests)} requests, {len(responses)} answers")
+            return responses
+        except PodupError as error:
+            return [self.refuse(request, error) for request in requests]
+        except Exception:
+            return [self._crashed(request) for request in requests]
+
+    def refuse(self, request: Request, error: PodupError) -> Response:
+        """Return the answer that tells of an error; a page for a browser that navigates."""
+        as_page = "text/html" in request.header("accept") and not request.path.startswith("/api/")
+        return problem(error, request.request_id, as_page=as_page)
+
+    def _crashed(self, request: Request) -> Response:
+        sys.stderr.write(f"{request.request_id} {request.method} {request.path}\n{traceback.format_exc()}")
+        message = "this request met a fault in the program"
+        return self.refuse(request, PodupError("internal-error", message, "see the program's log"))

@@ -1,0 +1,269 @@
+"""The loop that owns the connections.
+
+One turn: wait for events; read and frame; hand every batch route the requests of this turn in one call;
+send their answers; send the answers of the pool and what streams have; close what is past its deadline. An
+idle loop wakes at most once in `sweep_s`, and not at all without connections. Out of descriptors it stops
+accepting until one is free. Only `call`, `stop` and what they need may be used from other threads.
+"""
+
+import errno
+import heapq
+import resource
+import selectors
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from selectors import EVENT_READ
+
+from podup.api.connection import NEVER, Connection, Phase, ServerLimits
+from podup.api.dispatch import Admitted, Site
+from podup.api.listeners import Listener
+from podup.api.pool import Pool
+from podup.api.request import Peer, Request
+from podup.api.response import EventSource, Response
+from podup.api.router import Route
+from podup.clock import Clock
+from podup.errors import Unavailable
+
+Encode = Callable[[Request, Response, bool], bytes]
+
+_ACCEPT_AT_ONCE = 64
+_EVICT_PART = 20
+_SPARE_DESCRIPTORS = 64
+_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class ServerLoop:
+    """Accepts, times and serves; implements what `connection.Loop` asks for."""
+
+    def __init__(
+        self, site: Site, listeners: Sequence[Listener], clock: Clock, *, limits: ServerLimits, encode: Encode
+    ) -> None:
+        self.site = site
+        self.limits = limits
+        self.now = clock.monotonic()
+        self.buffered = 0
+        self.is_stopping = False
+        self.wakes = 0
+        self._clock = clock
+        self._encode = encode
+        self._listeners = list(listeners)
+        self._connections: set[Connection] = set()
+        self._selector = selectors.DefaultSelector()
+        self._ready: dict[int, tuple[Route, list[tuple[Connection, Request]]]] = {}
+        self._again: list[Connection] = []
+        self._calls: deque[Callable[[], None]] = deque()
+        self._next_sweep = NEVER
+        self._accepts = False
+        self._ends_with_last = False
+        self._stop_at = NEVER
+        self._is_woken = False
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._selector.register(self._wake_reader, EVENT_READ, self._on_wake)
+        self._most = min(limits.connections, _descriptors() - _SPARE_DESCRIPTORS)
+        self._pool: Pool | None = None
+
+    def run(self) -> None:
+        """Serve until `stop`, or, without listeners, until the last connection is closed."""
+        self._pool = Pool(workers=self.limits.workers, waiting=self.limits.waiting)
+        self._ends_with_last = not self._listeners
+        self._listen()
+        while not self._is_finished():
+            self._turn()
+        for connection in list(self._connections):
+            connection.close()
+        self._pool.stop(1.0)
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def adopt(self, sock: socket.socket, peer: Peer) -> None:
+        """Serve a connection accepted elsewhere; before `run`."""
+        sock.setblocking(False)
+        self._add(Connection(sock, peer, self))
+
+    def stop(self) -> None:
+        """Stop gracefully; from any thread or a signal handler."""
+        self.call(self._begin_stop)
+
+    def call(self, job: Callable[[], None]) -> None:
+        """Run `job` in the loop's thread, soon; from any thread."""
+        self._calls.append(job)
+        if not self._is_woken:
+            self._is_woken = True
+            try:
+                self._wake_writer.send(b"\0")
+            except OSError:  # full: it is awake anyway; closed: it has ended
+                return
+
+    def watch(self, connection: Connection, interest: int) -> None:
+        before = connection.interest
+        if interest == before:
+            return
+        connection.interest = interest
+        if not interest:
+            self._selector.unregister(connection.sock)
+        elif before:
+            self._selector.modify(connection.sock, interest, connection.on_event)
+        else:
+            self._selector.register(connection.sock, interest, connection.on_event)
+
+    def ready(self, connection: Connection, admitted: Admitted, request: Request) -> None:
+        route = admitted.route
+        if route.in_loop or route.batch is not None:
+            self._ready.setdefault(id(route.batch or route), (route, []))[1].append((connection, request))
+            return
+        pool = self._pool
+        if pool is None or not pool.submit(partial(self._handle, connection, route, request)):
+            busy = Unavailable("server-busy", "too many requests at once", "try again", retry_after_s=2)
+            connection.answer(request, self.site.refuse(request, busy))
+
+    def again(self, connection: Connection) -> None:
+        self._again.append(connection)
+
+    def encode(self, request: Request, response: Response, *, keeps_alive: bool) -> bytes:
+        return self._encode(request, response, keeps_alive)
+
+    def streams(self, connection: Connection, source: EventSource) -> None:
+        source.attach(lambda: self.call(connection.pump))
+        connection.pump()
+
+    def expect(self, deadline: float) -> None:
+        if deadline < self._next_sweep:
+            self._next_sweep = max(deadline, self.now + self.limits.sweep_s)
+
+    def forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._accepts and not self.is_stopping:
+            self.call(self._listen)
+
+    def _handle(self, connection: Connection, route: Route, request: Request) -> None:
+        """What a thread of the pool does."""
+        response = self.site.answer(route, request)
+        self.call(partial(connection.answer, request, response))
+
+    def _turn(self) -> None:
+        events = self._selector.select(self._timeout_s())
+        self.now = self._clock.monotonic()
+        self.wakes += 1
+        for key, mask in events:
+            key.data(mask)
+        again, self._again = self._again, []
+        for connection in again:
+            connection.advance()
+        if self._ready:
+            self._answer_turn()
+        for _ in range(len(self._calls)):
+            self._calls.popleft()()
+        if self.now >= self._next_sweep:
+            self._sweep()
+
+    def _answer_turn(self) -> None:
+        ready, self._ready = self._ready, {}
+        for route, waiting in ready.values():
+            responses = self.site.answer_turn(route, [request for _, request in waiting])
+            self.now = self._clock.monotonic()
+            for (connection, request), response in zip(waiting, responses, strict=True):
+                connection.answer(request, response)
+
+    def _timeout_s(self) -> float | None:
+        if self._again or self._calls:
+            return 0.0
+        until = min(self._next_sweep, self._stop_at)
+        return None if until == NEVER else max(0.0, until - self.now)
+
+    def _sweep(self) -> None:
+        """Close what is late; the next look is at the nearest deadline, but not before `sweep_s`."""
+        for connection in [c for c in self._connections if c.deadline <= self.now]:
+            connection.expire()
+        if not self._accepts and not self.is_stopping:
+            self._listen()
+        nearest = min((c.deadline for c in self._connections), default=NEVER)
+        self._next_sweep = NEVER if nearest == NEVER else max(nearest, self.now + self.limits.sweep_s)
+
+    def _on_wake(self, _mask: int) -> None:
+        self._is_woken = False
+        try:
+            self._wake_reader.recv(4096)
+        except BlockingIOError:
+            return
+
+    def _listen(self) -> None:
+        if self._accepts or self.is_stopping:
+            return
+        self._accepts = True
+        for listener in self._listeners:
+            self._selector.register(listener.sock, EVENT_READ, partial(self._accept, listener))
+
+    def _stop_listening(self) -> None:
+        if self._accepts:
+            self._accepts = False
+            for listener in self._listeners:
+                self._selector.unregister(listener.sock)
+
+    def _pause(self) -> None:
+        """Make room, and accept again when a connection has closed, or at the next sweep."""
+        self._stop_listening()
+        self.expect(self.now)
+        self._evict()
+
+    def _accept(self, listener: Listener, _mask: int) -> None:
+        for _ in range(_ACCEPT_AT_ONCE):
+            if len(self._connections) >= self._most and not self.is_stopping:
+                self._pause()
+                return
+            try:
+                sock, address = listener.sock.accept()
+            except OSError as error:
+                if error.errno in _OUT_OF_DESCRIPTORS and not self.is_stopping:
+                    self._pause()
+                return
+            peer = listener.peer(sock, address)
+            if peer is None:
+                sock.close()
+                continue
+            sock.setblocking(False)
+            self._add(Connection(sock, peer, self))
+
+    def _add(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        connection.on_event(EVENT_READ)  # the request is often here already
+        if connection.phase in (Phase.HEAD, Phase.BODY):
+            self.watch(connection, EVENT_READ)
+
+    def _evict(self) -> None:
+        """Close those that have waited longest for a head to be complete: they hold what others need."""
+        waiting = [c for c in self._connections if c.phase is Phase.HEAD and not c.peer.is_control]
+        for connection in heapq.nsmallest(1 + len(waiting) // _EVICT_PART, waiting, key=lambda c: c.since):
+            connection.close()
+
+    def _begin_stop(self) -> None:
+        if self.is_stopping:
+            return
+        for listener in self._listeners:
+            if not listener.is_inherited:  # what waits in an inherited one is served by the next process
+                self._accept(listener, EVENT_READ)
+        self._stop_listening()
+        self.is_stopping = True
+        self._stop_at = self.now + self.limits.stop_s
+        for listener in self._listeners:
+            if not listener.is_inherited:
+                listener.sock.close()
+        for connection in list(self._connections):
+            if connection.phase is Phase.HEAD:
+                connection.on_event(EVENT_READ)  # what the kernel holds of it was accepted too
+            if connection.is_idle or connection.phase is Phase.STREAM:
+                connection.close()
+
+    def _is_finished(self) -> bool:
+        if self._connections:
+            return self.now >= self._stop_at
+        return self.is_stopping or self._ends_with_last
+
+
+def _descriptors() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else 1 << 20

@@ -1,0 +1,133 @@
+"""Answers: JSON, problems, pages of lists, and the headers that all of them carry."""
+
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from podup.api.request import Page
+from podup.errors import PodupError
+
+JSON = "application/json"
+_JSON_HEADERS = (("Content-Type", JSON),)
+SECURITY_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+_BARE_POLICY = (
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+)
+_NO_STORE = ("Cache-Control", "no-store")
+_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+    "<style>body{{font:1.1rem system-ui;max-width:36rem;margin:4rem auto;padding:0 1rem}}</style>"
+    "<h1>{title}</h1><p>{message}</p><p>{hint}</p><p><small>{request_id}</small></p></html>\n"
+)
+
+
+class EventSource(Protocol):
+    """A stream of server-sent events: what `sse` hands to the loop."""
+
+    def attach(self, wake: "Wake") -> None:
+        """Begin: `wake` is called, from any thread, whenever there is something to take."""
+
+    def take(self) -> bytes:
+        """Return what is to be sent next; empty when there is nothing."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will follow what was taken, or the watcher was too slow."""
+
+    def close(self) -> None:
+        """The watcher is gone."""
+
+
+class Wake(Protocol):
+    """Tells the loop to look."""
+
+    def __call__(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer; `stream` goes on after `body`, until either side closes.
+
+    Raises ValueError for header values that are not printable ASCII: a line end would split the answer.
+    """
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    stream: EventSource | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in self.headers:
+            if not (value.isascii() and value.isprintable()):
+                raise ValueError(f"the value of the header {name} is not printable ASCII")
+
+
+class MethodNotAllowed(PodupError):
+    """The path exists, but not for this method; `allow` are those it has."""
+
+    status = 405
+
+    def __init__(self, method: str, allow: Sequence[str]) -> None:
+        listed = ", ".join(allow)
+        super().__init__("method-not-allowed", f"{method} is not possible here", f"allowed: {listed}")
+        self.allow = listed
+
+
+def answer(value: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """Return `value` as JSON."""
+    return Response(status, (*_JSON_HEADERS, *headers), dump(value))
+
+
+def answer_page(noun: str, items: Sequence[Any], *, total: int, page: Page) -> Response:
+    """Return one page of a list under its noun."""
+    has_next = page.offset + len(items) < total
+    paging = {"total": total, "page": page.number, "page_size": page.size, "has_next": has_next}
+    return answer({noun: list(items), **paging})
+
+
+def dump(value: Any) -> bytes:
+    """Return compact JSON with a line end. Raises ValueError for NaN and infinity."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def problem(error: PodupError, request_id: str, *, as_page: bool = False) -> Response:
+    """Return an error as JSON, or as a small page for a browser that asked for one."""
+    headers: list[tuple[str, str]] = []
+    if error.retry_after_s is not None:
+        headers.append(("Retry-After", str(max(0, error.retry_after_s))))
+    if isinstance(error, MethodNotAllowed):
+        headers.append(("Allow", error.allow))
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers.append(("WWW-Authenticate", 'Bearer realm="pod-upgrade-trigger"'))
+    if as_page:
+        return Response(
+            error.status, (("Content-Type", "text/html; charset=utf-8"), *headers), _page(error, request_id)
+        )
+    said = {"code": error.code, "message": error.message, "hint": error.hint}
+    return answer({"error": said, "request_id": request_id}, error.status, tuple(headers))
+
+
+def _page(error: PodupError, request_id: str) -> bytes:
+    texts = {"message": error.message, "hint": error.hint, "request_id": request_id}
+    title = HTTPStatus(error.status).phrase
+    return _PAGE.format(title=title, **{name: html.escape(text) for name, text in texts.items()}).encode()
+
+
+def common_headers(response: Response, request_id: str) -> tuple[tuple[str, str], ...]:
+    """Return the response's headers and those every answer has; what the response says itself wins."""
+    said = {name for name, _ in response.headers}
+    added = [("X-Request-Id", request_id), *SECURITY_HEADERS]
+    if "Cache-Control" not in said:
+        added.append(_NO_STORE)
+    if "Content-Security-Policy" not in said:
+        added.append(_BARE_POLICY)
+    return (*response.headers, *added)

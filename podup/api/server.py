@@ -1,0 +1,150 @@
+"""The HTTP server: `http.server` with a loop that owns the connections.
+
+How it is put together and used:
+
+    site = Site(Router(routes), auth, clock, random_bytes=os.urandom, checks=(...), on_done=...)
+    server = Server(site, [listen_tcp("0.0.0.0:25111"), listen_control(path)], clock)
+    signal.signal(SIGTERM, lambda *_: server.stop())
+    server.serve_forever()      # in this thread until stop(); at most ServerLimits.stop_s longer
+    server.server_close()
+
+`inherit(count)` gives the listeners of LISTEN_FDS; `serve_one` answers the one connection on standard input
+and output. A route's `handler` runs in a pool of threads, its `batch` in the loop for all requests of a turn,
+so it must be quick: one commit. Streams: a handler returns `Response(stream=hub.subscribe(...))`. From other
+threads only `stop` and `loop.call` may be called.
+The one parser is `core.http1`; `parse_request` of the standard library is not used: two parsers that disagree
+are a hole. An answer leaves in one send.
+"""
+
+import io
+import os
+import socket
+import stat
+import threading
+from collections.abc import Sequence
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import BaseServer
+
+from podup.api.connection import ServerLimits
+from podup.api.dispatch import Site
+from podup.api.listeners import Listener
+from podup.api.loop import ServerLoop
+from podup.api.request import Peer, Request
+from podup.api.response import Response, common_headers
+from podup.clock import Clock
+
+_PIPE_BYTES = 64 * 1024
+_WITHOUT_BODY = (204, 304)
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """The bytes of one answer, made in memory; there is no socket here."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, request: Request, date: str) -> None:
+        self.command = request.method
+        self.path = request.path
+        self.request_version = self.protocol_version
+        self.close_connection = False
+        self.wfile = self._made = io.BytesIO()
+        self._date = date
+
+    def parse_request(self) -> bool:
+        """Nothing to do: `core.http1` has done it."""
+        return True
+
+    def write(self, response: Response, request_id: str, *, keeps_alive: bool) -> bytes:
+        """Return status line, headers and body."""
+        self.send_response_only(response.status)
+        self.send_header("Date", self._date)
+        for name, value in common_headers(response, request_id):
+            self.send_header(name, value)
+        if response.stream is None and response.status not in _WITHOUT_BODY:
+            self.send_header("Content-Length", str(len(response.body)))
+        if not keeps_alive:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+        return self._made.getvalue()
+
+
+class Server(HTTPServer):
+    """Serves a site on listeners; see the module."""
+
+    def __init__(
+        self, site: Site, listeners: Sequence[Listener], clock: Clock, *, limits: ServerLimits | None = None
+    ) -> None:
+        address = listeners[0].sock.getsockname() if listeners else ""
+        BaseServer.__init__(self, address, Exchange)  # type: ignore[arg-type]
+        self._clock = clock
+        self._date = (0, "")
+        self._listeners = tuple(listeners)
+        self.loop = ServerLoop(site, listeners, clock, limits=limits or ServerLimits(), encode=self.encode)
+
+    @property
+    def port(self) -> int:
+        """The TCP port of the first listener."""
+        return int(self._listeners[0].sock.getsockname()[1])
+
+    def serve_forever(self, poll_interval: float = 0.0) -> None:
+        """Serve until `stop`; `poll_interval` is of the standard library and means nothing here."""
+        self.loop.run()
+
+    def stop(self) -> None:
+        """Stop accepting, answer what was accepted, then return from `serve_forever`."""
+        self.loop.stop()
+
+    def server_close(self) -> None:
+        """Close the listeners that are ours."""
+        for listener in self._listeners:
+            if not listener.is_inherited:
+                listener.sock.close()
+
+    def fileno(self) -> int:
+        return self._listeners[0].sock.fileno()
+
+    def encode(self, request: Request, response: Response, keeps_alive: bool) -> bytes:
+        """Return the bytes of an answer."""
+        second = int(self._clock.now())
+        if second != self._date[0]:
+            self._date = (second, formatdate(second, usegmt=True))
+        return Exchange(request, self._date[1]).write(response, request.request_id, keeps_alive=keeps_alive)
+
+
+def serve_one(
+    site: Site, clock: Clock, *, stdin: int = 0, stdout: int = 1, limits: ServerLimits | None = None
+) -> None:
+    """Answer the connection on these descriptors until it ends: an accepted socket, or a pair of pipes."""
+    server = Server(site, (), clock, limits=limits)
+    if stat.S_ISSOCK(os.fstat(stdin).st_mode):
+        connection = socket.socket(fileno=os.dup(stdin))
+        server.loop.adopt(connection, _peer_of(connection))
+        server.serve_forever()
+        return
+    ours, theirs = socket.socketpair()
+    server.loop.adopt(theirs, Peer("stdin"))
+    threading.Thread(target=_copy_in, args=(stdin, ours), daemon=True).start()
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    while data := ours.recv(_PIPE_BYTES):
+        while data:
+            data = data[os.write(stdout, data) :]
+    serving.join()
+    ours.close()
+
+
+def _copy_in(stdin: int, ours: socket.socket) -> None:
+    try:
+        while data := os.read(stdin, _PIPE_BYTES):
+            ours.sendall(data)
+        ours.shutdown(socket.SHUT_WR)
+    except OSError:
+        return  # the connection was closed first; nobody is left to tell
+
+
+def _peer_of(connection: socket.socket) -> Peer:
+    name = connection.getpeername()
+    return Peer(str(name[0]) if isinstance(name, tuple) else "unix")

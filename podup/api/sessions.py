@@ -1,0 +1,86 @@
+"""Sessions of browsers and the single-use codes that begin one; in memory, forgotten at a restart.
+
+Only hashes are kept. A code is good for one login within 15 minutes and gives a session of 15 minutes; a
+token gives one of 12 hours.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from podup.api.request import Principal
+from podup.clock import Clock
+
+COOKIE = "podup_session"
+CODE_S = 15 * 60
+CODE_SESSION_S = 15 * 60
+TOKEN_SESSION_S = 12 * 60 * 60
+_MAX_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is logged in, and until when (monotonic seconds)."""
+
+    principal: Principal
+    expires_at: float
+
+
+class Sessions:
+    """Codes and sessions; all but `new_code` is called by the loop's thread only."""
+
+    def __init__(self, clock: Clock, random_bytes: Callable[[int], bytes]) -> None:
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._sessions: dict[str, Session] = {}
+        self._codes: dict[str, float] = {}
+
+    def new_code(self) -> str:
+        """Return a code that begins one session."""
+        code = self._new_value()
+        _drop_oldest(self._codes)
+        self._codes[hash_token(code)] = self._clock.monotonic() + CODE_S
+        return code
+
+    def redeem(self, code: str) -> bool:
+        """Return whether the code was good; it is not any more."""
+        expires_at = self._codes.pop(hash_token(code), None)
+        return expires_at is not None and self._clock.monotonic() < expires_at
+
+    def begin(self, principal: Principal, lasts_s: int) -> str:
+        """Return the cookie's value of a new session."""
+        now = self._clock.monotonic()
+        for key in [key for key, session in self._sessions.items() if session.expires_at <= now]:
+            del self._sessions[key]
+        _drop_oldest(self._sessions)
+        value = self._new_value()
+        self._sessions[hash_token(value)] = Session(principal, now + lasts_s)
+        return value
+
+    def find(self, value: str) -> Session | None:
+        """Return the living session of a cookie's value."""
+        session = self._sessions.get(hash_token(value)) if value else None
+        if session is None or session.expires_at <= self._clock.monotonic():
+            return None
+        return session
+
+    def end(self, value: str) -> None:
+        """Forget a session."""
+        self._sessions.pop(hash_token(value), None)
+
+    def _new_value(self) -> str:
+        return base64.urlsafe_b64encode(self._random_bytes(32)).decode().rstrip("=")
+
+
+def hash_token(value: str) -> str:
+    """Return the form in which tokens, codes and cookies are kept and looked up: SHA-256, hexadecimal.
+
+    Looking a hash up takes time that tells nothing about the value it stands for.
+    """
+    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _drop_oldest(kept: dict[str, Session] | dict[str, float]) -> None:
+    if len(kept) >= _MAX_KEPT:
+        del kept[next(iter(kept))]
