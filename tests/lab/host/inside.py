@@ -199,12 +199,14 @@ def run_as(user: User, command: list[str], surroundings: dict[str, str]) -> int:
 
 
 def show_journal() -> None:
-    print(f"--- the lab's journal, last {JOURNAL_LINES_SHOWN} lines ---", file=sys.stderr, flush=True)
     sources = ["_TRANSPORT=stdout", "_TRANSPORT=journal", "_TRANSPORT=syslog"]
     style = ["--no-pager", "--quiet", "--output=short-precise", f"--lines={JOURNAL_LINES_SHOWN}"]
     shown = subprocess.run(["journalctl", *style, *sources], capture_output=True)
-    sys.stderr.buffer.write(shown.stdout)
-    sys.stderr.flush()
+    if shown.stdout:
+        sys.stdout.flush()
+        print(f"--- the lab's journal, last {JOURNAL_LINES_SHOWN} lines ---", file=sys.stderr, flush=True)
+        sys.stderr.buffer.write(shown.stdout)
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

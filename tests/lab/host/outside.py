@@ -31,6 +31,11 @@ TOOLS = (
 UNSHARE = (
     "unshare", "--mount", "--cgroup", "--pid", "--fork", "--mount-proc", "--propagation", "private",
 )
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+PROBES = (
+    ("no namespaces and mounts of its own", (*UNSHARE, "mount", "-t", "tmpfs", "tmpfs", "/run")),
+    ("no user namespaces for rootless Podman", (*NOBODY, "unshare", "--user", "true")),
+)
 NOT_COPIED = shutil.ignore_patterns(
     ".git", "__pycache__", "*.pyc", ".*_cache", ".venv", "venv", "build", "node_modules", "*.egg-info"
 )
@@ -84,11 +89,10 @@ def find_obstacle() -> str | None:
         return str(error)
     if not os.access(tree, os.W_OK) or os.statvfs(tree).f_flag & os.ST_RDONLY:
         return f"the cgroup tree {tree} is not writable"
-    tried = subprocess.run(
-        [*UNSHARE, "mount", "-t", "tmpfs", "tmpfs", "/run"], capture_output=True, text=True
-    )
-    if tried.returncode:
-        return f"no namespaces and mounts of its own: {tried.stderr.strip() or 'unshare failed'}"
+    for what, probe in PROBES:
+        tried = subprocess.run(probe, capture_output=True, text=True)
+        if tried.returncode:
+            return f"{what}: {tried.stderr.strip()}"
     return None
 
 

@@ -104,8 +104,17 @@ class Daemon:
         """One of the program's commands, in the environment a user's shell has."""
         return subprocess.run(
             [str(self.program), *arguments], capture_output=True, text=True, timeout=timeout_s,
-            stdin=subprocess.DEVNULL, env={**os.environ, **self.environment()},
+            stdin=subprocess.DEVNULL, env=self.shell(),
         )
+
+    def shell(self) -> dict[str, str]:
+        """A user's shell knows none of the daemon's settings: the program reads their file by itself."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("PODUP_")}
+
+    def newest_task(self, unit: str) -> str:
+        """The id of the unit's newest task, empty when it has none."""
+        tasks = self.api(f"/api/tasks?unit={unit}&per_page=1").body["tasks"]
+        return str(tasks[0]["task_id"]) if tasks else ""
 
     def task(self, task_id: str) -> dict[str, Any]:
         answer = self.api(f"/api/tasks/{task_id}")

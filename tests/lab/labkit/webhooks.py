@@ -33,13 +33,15 @@ class Delivery:
     headers: dict[str, str]
 
 
-def package_event(reference: str, digest: str, *, action: str = "published") -> dict[str, Any]:
+def package_event(
+    reference: str, digest: str, *, action: str = "published", event: str = "package"
+) -> dict[str, Any]:
     """The payload for a pushed `registry/owner/name:tag` with this manifest digest."""
     repository, _, tag = reference.rpartition(":")
     registry, owner, name = repository.split("/", 2)
     return {
         "action": action,
-        "package": {
+        event: {
             "id": 1, "name": name, "namespace": owner, "ecosystem": "CONTAINER", "package_type": "CONTAINER",
             "owner": {"login": owner, "id": 1, "type": "Organization"},
             "package_version": {

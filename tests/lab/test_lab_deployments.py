@@ -1,0 +1,145 @@
+"""A signed push on a real host: a good image goes live, a bad one is taken back and not tried again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from labkit.commands import eventually, steadily
+from labkit.daemon import SECRET, Daemon
+from labkit.images import Build, push
+from labkit.services import (
+    PLAIN,
+    Service,
+    Variation,
+    is_active,
+    running_image_id,
+    served_version,
+    start,
+    systemctl,
+    wait_for_version,
+    write_unit,
+)
+from labkit.webhooks import Delivery, deliver, package_event, send
+
+Make = Callable[..., Service]
+DEADLINE_S = 15.0  # PODUP_VERIFY_TIMEOUT_SECS of the daemon under test
+UNITS_AT_ONCE = 20
+
+
+def running_v1(make: Make, variation: Variation = PLAIN) -> Service:
+    service = make(variation)
+    push(Build("v1"), service.image)
+    start(service, serves="v1")
+    return service
+
+
+def pushed(service: Service, build: Build) -> Delivery:
+    digest = push(build, service.image)
+    return deliver(service.unit, package_event(service.image, digest), SECRET)
+
+
+def deploy_by_webhook(daemon: Daemon, delivery: Delivery, *, timeout_s: float = 60.0) -> dict[str, Any]:
+    """Send it; the task it led to, once that has ended."""
+    answer = send(daemon.url, delivery)
+    assert answer.status == 202, answer
+    return daemon.wait_for_task(answer.body["task_id"], timeout_s=timeout_s)
+
+
+def test_a_push_goes_live(daemon: Daemon, new_service: Make) -> None:
+    web = running_v1(new_service)
+    task = deploy_by_webhook(daemon, pushed(web, Build("v2")))
+    assert task["status"] == "succeeded", task
+    assert served_version(web) == "v2"
+
+
+def test_the_same_delivery_again_is_a_duplicate(daemon: Daemon, new_service: Make) -> None:
+    web = running_v1(new_service)
+    delivery = pushed(web, Build("v2"))
+    deploy_by_webhook(daemon, delivery)
+    before = running_image_id(web), systemctl("show", "--property=ExecMainStartTimestamp", web.unit)
+    again = send(daemon.url, delivery)
+    assert again.status == 200
+    assert again.body["status"] == "duplicate"
+    assert (running_image_id(web), systemctl("show", "--property=ExecMainStartTimestamp", web.unit)) == before
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "variation"),
+    [
+        pytest.param("exits", PLAIN, id="exits at once"),
+        pytest.param("crashes", Variation(restart="always"), id="crash-loops"),
+        pytest.param("unhealthy", PLAIN, id="healthcheck fails"),
+        pytest.param("sickens", PLAIN, id="unhealthy after three seconds"),
+        pytest.param(
+            "never-ready", Variation(options=("--label=io.podup.probe=tcp:{port}",)), id="never ready"
+        ),
+    ],
+)
+def test_a_bad_image_is_taken_back_and_not_tried_again(
+    daemon: Daemon, new_service: Make, behaviour: str, variation: Variation
+) -> None:
+    web = new_service(variation)
+    write_unit(web, with_port(variation, web.port))
+    push(Build("v1"), web.image)
+    start(web, serves="v1")
+    good = running_image_id(web)
+
+    began = time.monotonic()
+    delivery = pushed(web, Build("v2", behaviour))
+    task = deploy_by_webhook(daemon, delivery)
+    assert task["status"] == "rolled_back", task
+    assert time.monotonic() - began < 2 * DEADLINE_S + 5  # one judgement of the new one, one of the old
+    wait_for_version(web, "v1", timeout_s=5)
+    assert running_image_id(web) == good
+    steadily("the old version answers", lambda: served_version(web) == "v1", for_s=2)
+
+    second = deploy_by_webhook(daemon, pushed(web, Build("v2", behaviour)))
+    assert second["status"] == "skipped", second
+    assert "quarantine" in str(second)
+    assert running_image_id(web) == good
+
+
+def with_port(variation: Variation, port: int) -> Variation:
+    options = tuple(option.replace("{port}", f"127.0.0.1:{port}") for option in variation.options)
+    return Variation(variation.restart, options, variation.unit_lines)
+
+
+def test_a_mended_image_is_deployed_after_a_bad_one(daemon: Daemon, new_service: Make) -> None:
+    web = running_v1(new_service)
+    assert deploy_by_webhook(daemon, pushed(web, Build("v2", "exits")))["status"] == "rolled_back"
+    assert deploy_by_webhook(daemon, pushed(web, Build("v3")))["status"] == "succeeded"
+    assert served_version(web) == "v3"
+
+
+def test_a_unit_that_requires_the_deployed_one_stays_active(daemon: Daemon, new_service: Make) -> None:
+    base = running_v1(new_service)
+    needs_base = Variation(unit_lines=(f"Requires={base.unit}", f"After={base.unit}"))
+    beside = new_service(needs_base, name="beside")
+    push(Build("v1"), beside.image)
+    start(beside, serves="v1")
+    task = deploy_by_webhook(daemon, pushed(base, Build("v2")))
+    assert task["status"] in ("succeeded", "rolled_back"), task
+    assert is_active(base.unit)
+    eventually("the dependent unit is active", lambda: is_active(beside.unit))
+
+
+def test_twenty_units_pushed_at_once(daemon: Daemon, new_service: Make) -> None:
+    services = [new_service(name="many") for _ in range(UNITS_AT_ONCE)]
+    push(Build("v1"), *(service.image for service in services))
+    for service in services:
+        start(service)
+    for service in services:
+        wait_for_version(service, "v1")
+    digest = push(Build("v2"), *(service.image for service in services))
+    deliveries = [deliver(s.unit, package_event(s.image, digest), SECRET) for s in services]
+
+    with ThreadPoolExecutor(UNITS_AT_ONCE) as pool:
+        answers = list(pool.map(lambda delivery: send(daemon.url, delivery), deliveries))
+    assert {answer.status for answer in answers} == {202}
+    tasks = [daemon.wait_for_task(answer.body["task_id"], timeout_s=240) for answer in answers]
+    assert {task["status"] for task in tasks} == {"succeeded"}
+    assert {served_version(service) for service in services} == {"v2"}

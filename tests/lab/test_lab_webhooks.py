@@ -1,0 +1,95 @@
+"""What the webhook route answers to requests that are not a good push, asked of the running program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from labkit.daemon import SECRET, Daemon
+from labkit.images import Build, push
+from labkit.services import Service, running_image_id, start
+from labkit.webhooks import Delivery, deliver, package_event, request, send
+
+Make = Callable[..., Service]
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.fixture
+def web(new_service: Make) -> Service:
+    service = new_service()
+    push(Build("v1"), service.image)
+    start(service, serves="v1")
+    return service
+
+
+def published(service: Service, secret: str = SECRET) -> Delivery:
+    return deliver(service.unit, package_event(service.image, DIGEST), secret)
+
+
+def test_a_wrong_signature_is_refused_and_its_body_kept(daemon: Daemon, web: Service) -> None:
+    before = running_image_id(web)
+    delivery = published(web, "not the secret")
+    answer = send(daemon.url, delivery)
+    assert answer.status == 401
+    assert answer.headers["x-request-id"]
+    kept = daemon.state / "last_payload.bin"
+    assert kept.read_bytes() == delivery.body
+    assert kept.stat().st_mode & 0o077 == 0
+    assert SECRET not in daemon.journal() + str(answer.body)
+    assert running_image_id(web) == before
+
+
+def test_a_missing_signature_is_refused(daemon: Daemon, web: Service) -> None:
+    delivery = published(web)
+    unsigned = {name: value for name, value in delivery.headers.items() if name != "X-Hub-Signature-256"}
+    assert send(daemon.url, replace(delivery, headers=unsigned)).status == 401
+
+
+def test_a_changed_body_is_refused(daemon: Daemon, web: Service) -> None:
+    delivery = published(web)
+    assert send(daemon.url, replace(delivery, body=delivery.body.replace(b"0000", b"1111", 1))).status == 401
+
+
+def test_a_ping_is_answered(daemon: Daemon, web: Service) -> None:
+    hello = deliver(web.unit, {"zen": "Keep it logically awesome.", "hook_id": 1}, SECRET, event="ping")
+    assert send(daemon.url, hello).status == 200
+
+
+@pytest.mark.parametrize(
+    ("event", "payload"),
+    [
+        ("push", {"ref": "refs/heads/main"}),
+        ("package", package_event("ghcr.io/acme/web:latest", DIGEST, action="deleted")),
+    ],
+)
+def test_other_events_are_ignored_with_a_reason(
+    daemon: Daemon, web: Service, event: str, payload: dict[str, object]
+) -> None:
+    answer = send(daemon.url, deliver(web.unit, payload, SECRET, event=event))
+    assert answer.status == 202
+    assert "ignored" in str(answer.body)
+
+
+def test_another_tag_does_not_match(daemon: Daemon, web: Service) -> None:
+    before = running_image_id(web)
+    other = package_event(web.image.replace(":latest", ":nightly"), DIGEST)
+    answer = send(daemon.url, deliver(web.unit, other, SECRET))
+    assert answer.status == 202
+    assert "mismatch" in str(answer.body)
+    assert running_image_id(web) == before
+
+
+def test_an_unknown_unit_is_refused(daemon: Daemon, web: Service) -> None:
+    event = package_event(web.image, DIGEST)
+    assert send(daemon.url, deliver("nobody.service", event, SECRET)).status in (202, 404)
+
+
+def test_without_a_token_nothing_is_told(daemon: Daemon) -> None:
+    for path in ("/api/tasks", "/api/events", "/api/manual/services", "/api/settings", "/last_payload.bin"):
+        assert request(f"{daemon.url}{path}").status == 401, path
+
+
+def test_a_wrong_method_and_an_unknown_path(daemon: Daemon) -> None:
+    assert request(f"{daemon.url}/github-package-update/web", method="DELETE").status == 405
+    assert request(f"{daemon.url}/no-such-thing").status == 404
