@@ -1,0 +1,112 @@
+"""What the daemon does about a self-update: maintenance, its own start, and a transaction left alone.
+
+The daemon never judges itself while an update's process lives. When that process is gone, it ends what is
+only waiting for its word, and leaves (exit 10) when it is itself the program on trial, so that the guard in
+front of the next start takes it back.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from podup.files import FileLock, Spool, is_locked
+from podup.update import guard, journal, kept, recovery
+from podup.update.journal import Record
+from podup.update.states import Act, State, is_maintenance
+from podup.update.world import Ground
+
+RETRY_AFTER_S = 15
+
+
+class Maintenance:
+    """Whether the daemon is to accept without writing. Asking costs one stat(2)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._state: State | None = None
+        self.txid = ""
+
+    def is_on(self) -> bool:
+        """Return whether the database takes no write now."""
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            self._stamp, self._state, self.txid = None, None, ""
+            return False
+        stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if stamp != self._stamp:
+            seen = journal.load(self._path)
+            self._state = seen.state if isinstance(seen, Record) else None
+            self.txid = seen.txid if isinstance(seen, Record) else ""
+            self._stamp = stamp
+        return is_maintenance(self._state)
+
+
+class Next(StrEnum):
+    """What the daemon does after looking at a transaction."""
+
+    NOTHING = "nothing"
+    SETTLED = "settled"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """How a start stands to a self-update; `txid` goes into /health."""
+
+    txid: str
+    is_on_trial: bool
+
+
+def look(ground: Ground) -> Boot:
+    """Return whether this start belongs to a transaction."""
+    seen = journal.load(ground.places.journal)
+    if not isinstance(seen, Record) or not is_maintenance(seen.state):
+        return Boot("", False)
+    return Boot(seen.txid, seen.state is State.TRIAL)
+
+
+def attend(ground: Ground) -> Next:
+    """Look after a transaction nobody works on any more; for the daemon that stands, each second.
+
+    SETTLED: it was ended here, maintenance is over. LEAVE: this process is not the program that stays;
+    exit with code 10 and be started again.
+    """
+    places = ground.places
+    seen = journal.load(places.journal)
+    if seen is None or is_locked(places.lock):
+        return Next.NOTHING
+    lock = FileLock(places.lock, what="daemon")
+    if not lock.acquire():
+        return Next.NOTHING
+    try:
+        record = recovery.load_or_make(ground)
+        if record is None:
+            return Next.SETTLED
+        if guard.is_waiting_for_old(record) and kept.digest(places.target) == record.before.sha256:
+            recovery.end_taken_back(ground, record)
+            return Next.SETTLED
+        act = recovery.due(ground, record, is_lock_held=False)
+        if act in (Act.ROLL_BACK, Act.HOLD):
+            return Next.LEAVE
+        guard.recover(ground)
+        return Next.SETTLED
+    finally:
+        lock.release()
+
+
+def replay(spool: Spool, deliver: Callable[[str, bytes], None]) -> int:
+    """Hand every item that waited to `deliver`, oldest first, and forget it then; return how many.
+
+    `deliver` commits by key, so that an item met again after a crash is the same delivery. Raises what it
+    raises; the item then stays.
+    """
+    count = 0
+    for key, data in spool.items():
+        deliver(key, data)
+        spool.remove(key)
+        count += 1
+    return count

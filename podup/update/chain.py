@@ -1,0 +1,379 @@
+"""The self-update: one chain, many callers.
+
+    choose -> download -> verify -> dry start -> stop -> back up -> switch -> start -> judge -> commit
+                                                                                   \\-> take back -> judge
+
+Whoever runs it must not die with the service (a unit of its own), and must not be the file at the target,
+which is replaced under it (a kept copy). Two locks, one for the state directory and one beside the target,
+make it the only one. What an earlier run left is recovered first, by the same rule as everywhere.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from podup.core.releases import Release, Verb, choose
+from podup.core.versions import parse_tag
+from podup.errors import EXIT_BUSY, Busy, PodupError, Refused
+from podup.files import FileLock, copy_file, holder, is_locked, make_dirs, remove
+from podup.update import journal, kept, recovery, remembered, swap, trial
+from podup.update.journal import Build, Record
+from podup.update.recovery import Ended
+from podup.update.reports import report_name
+from podup.update.states import MAX_ROLLBACK_TRIES, UNTOUCHED, Act, End, State
+from podup.update.world import Ground, World
+
+LARGEST_PROGRAM_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for. `kept_version` goes back to a kept version instead of asking the release server.
+
+    `is_automatic` obeys HOLD, windows and the canary share; an operator's request does not.
+    """
+
+    tag: str = ""
+    kept_version: str = ""
+    dry_run: bool = False
+    force: bool = False
+    is_automatic: bool = False
+    actor: str = "cli"
+    reason: str = ""
+    report: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The program to go to: from the release server, or a kept file."""
+
+    version: str
+    tag: str
+    release: Release | None = None
+    path: Path | None = None
+
+
+class _Skip(PodupError):
+    """Nothing is to be done, and that is fine."""
+
+
+def run(world: World, request: Request, *, txid: str) -> Ended:
+    """Run one update to its end. Raises Busy when another one runs, Refused when updates are on hold."""
+    places = world.ground.places
+    make_dirs(places.state)
+    with _lock(places.lock), _lock(places.target_lock):
+        _recover_first(world, request)
+        held = remembered.hold_reason(places)
+        if held and (request.is_automatic or not request.force):
+            hint = "look what happened, then: self-update --clear-hold"
+            raise Refused("updates-on-hold", f"updates are on hold: {held}", hint)
+        record = _begin(world, request, txid)
+        try:
+            record = _prepare(world, request, record)
+            if record.dry_run:
+                checked = _Skip("dry-run", f"{record.after.version} was checked, nothing was changed")
+                return recovery.abort(world.ground, record, checked, end=End.PLANNED)
+            _wait_for_tasks(world)
+        except _Skip as nothing:
+            return recovery.abort(world.ground, _current(world, record), nothing, end=End.SKIPPED)
+        except PodupError as error:
+            world.ground.log(f"not updated: {error.message}")
+            return recovery.abort(world.ground, _current(world, record), error)
+        return _transact(world, record)
+
+
+def check(world: World, request: Request) -> Chosen | None:
+    """Return what an update would go to, None when there is nothing newer; changes nothing."""
+    current = kept.read_version(world.ground.places.target)
+    try:
+        return _choose(world, request, current)
+    except _Skip:
+        return None
+
+
+def _begin(world: World, request: Request, txid: str) -> Record:
+    ground = world.ground
+    places = ground.places
+    before = _current_build(ground)
+    now = int(ground.clock.now())
+    record = Record(
+        txid=txid,
+        state=State.REQUESTED,
+        before=before,
+        after=Build("", ""),
+        tag=request.tag,
+        boot_id=ground.boot_id,
+        actor=request.actor,
+        reason=request.reason,
+        dry_run=request.dry_run,
+        started_at=now,
+        runner_pid=ground.pid,
+        report=request.report or report_name(now, ground.pid),
+    )
+    record = journal.store(places.journal, record)
+    if not request.dry_run:
+        kept.keep(places, places.target, before)
+        kept.set_good(places, before)
+    return record
+
+
+def _current_build(ground: Ground) -> Build:
+    places = ground.places
+    schema = ground.database.look(places.database).schema if places.database.exists() else 0
+    return Build(kept.read_version(places.target), kept.digest(places.target), schema)
+
+
+def _prepare(world: World, request: Request, record: Record) -> Record:
+    """REQUESTED: choose, room, download, verify, dry start. Returns the STAGED record (or a dry run's)."""
+    ground = world.ground
+    places = ground.places
+    chosen = _choose(world, request, record.before.version)
+    if request.is_automatic:
+        why = world.may_begin(chosen.version)
+        if why:
+            raise _Skip("put-off", why)
+    ground.log(f"{record.before.version} -> {chosen.version} ({chosen.tag or 'kept'})")
+    record = replace(record, tag=chosen.tag, after=Build(chosen.version, ""))
+    record = journal.store(places.journal, record)
+    new = places.new(record.txid)
+    _check_room(world, chosen)
+    if chosen.path is not None:
+        copy_file(chosen.path, new)
+        sha256 = kept.digest(new)
+    else:
+        assert chosen.release is not None
+        sha256 = world.releases.fetch(chosen.release, new)
+    found = kept.read_version(new)
+    if found != chosen.version:
+        raise _rejecting(ground, record, f"the file of {chosen.tag} says it is version {found}")
+    record = journal.store(places.journal, replace(record, after=Build(chosen.version, sha256)))
+    if record.dry_run:
+        return record
+    record = replace(record, after=Build(chosen.version, sha256, _dry_start(world, record)))
+    recovery.make_executable(ground, record)
+    return journal.advance(places.journal, record, State.STAGED, after=record.after)
+
+
+def _choose(world: World, request: Request, current: str) -> Chosen:
+    places = world.ground.places
+    if request.kept_version:
+        version, path = kept.find(places, request.kept_version)
+        if kept.digest(path) == kept.digest(places.target):
+            raise _Skip("up-to-date", f"{version} is the installed version")
+        return Chosen(version, "", path=path)
+    release = world.releases.named(request.tag) if request.tag else world.releases.newest()
+    choice = choose(
+        release,
+        current=current,
+        rejected=remembered.load_rejected(places).reasons(),
+        by_tag=bool(request.tag),
+        force=request.force,
+    )
+    if choice.verb is Verb.UP_TO_DATE:
+        raise _Skip("up-to-date", choice.reason)
+    if choice.verb is Verb.REFUSE or choice.release is None:
+        raise Refused(choice.code, choice.reason, choice.hint)
+    return Chosen(str(choice.release.version), choice.release.tag, release=choice.release)
+
+
+def _dry_start(world: World, record: Record) -> int:
+    """Start the new program on a scratch copy of the database; return the schema it works with."""
+    ground = world.ground
+    places = ground.places
+    copy = None
+    if places.database.exists():
+        make_dirs(places.scratch)
+        copy = places.scratch / places.database.name
+        remove(copy, missing_ok=True)
+        ground.database.copy(places.database, copy)
+    before = ground.database.look(copy) if copy else None
+    ground.log("dry start of the new program on a copy of the database")
+    seen = world.dry_start(places.new(record.txid), copy)
+    if seen.problem:
+        raise _rejecting(ground, record, f"its dry start failed: {seen.problem}")
+    if seen.version != record.after.version:
+        raise _rejecting(ground, record, f"it answers as version {seen.version or 'unknown'}")
+    if copy is not None and before is not None:
+        after = ground.database.look(copy)
+        lost = "; ".join(after.problems) or swap.lost_in_migration(before, after)
+        if lost:
+            raise _rejecting(ground, record, f"its migration damages the database: {lost}")
+    return seen.schema
+
+
+def _rejecting(ground: Ground, record: Record, why: str) -> PodupError:
+    """Remember that verified bytes are no good, so that they are not tried again."""
+    if not record.dry_run:
+        sha256 = kept.digest(ground.places.new(record.txid))
+        rejection = remembered.Rejection(why, int(ground.clock.now()), sha256)
+        remembered.reject(ground.places, record.after.version, rejection)
+    hint = "see: self-update rejected list"
+    return PodupError("release-no-good", f"{record.after.version} is no good: {why}", hint)
+
+
+def _check_room(world: World, chosen: Chosen) -> None:
+    """Refuse early when the copies this update makes would not fit. Raises Refused `no-room`."""
+    places = world.ground.places
+    size = chosen.release.size if chosen.release else chosen.path.stat().st_size if chosen.path else 0
+    database = places.database.stat().st_size if places.database.exists() else 0
+    for directory, needed in ((places.target.parent, 2 * size), (places.state, 3 * database + 3 * size)):
+        free = world.free_bytes(directory)
+        if free < needed + 1024 * 1024:
+            missing = f"{directory} has {free >> 20} MiB free, {(needed >> 20) + 1} are needed"
+            raise Refused("no-room", missing, "make room")
+
+
+def _wait_for_tasks(world: World) -> None:
+    """Let running tasks finish, or put the update off."""
+    clock = world.ground.clock
+    deadline = clock.monotonic() + world.timing.tasks_s
+    while running := running_tasks(world.ground):
+        if clock.monotonic() >= deadline:
+            raise _Skip("tasks-running", f"put off: {running[0]} is still running")
+        clock.sleep(1.0)
+
+
+def running_tasks(ground: Ground) -> list[str]:
+    """Return the ids of tasks whose process lives (it holds the lock of its journal)."""
+    tasks = ground.places.tasks
+    return [path.stem for path in sorted(tasks.glob("*.jsonl")) if is_locked(path)] if tasks.is_dir() else []
+
+
+def _transact(world: World, record: Record) -> Ended:
+    """SNAPSHOT to the end; from here on the service may be down, and comes up again on every road."""
+    ground = world.ground
+    was_active = world.service is not None and world.service.look().is_active
+    world = world if was_active else replace(world, service=None)
+    tolerated = _issues(world)
+    try:
+        record = _switch(world, record)
+        _start(world)
+    except PodupError as error:
+        record = _current(world, record)
+        if record.state in UNTOUCHED:
+            ground.log(f"not updated: {error.message}")
+            ended = recovery.abort(ground, record, error)
+            _start(world)
+            return ended
+        return roll_back(world, record, code=error.code, message=error.message, tolerated=tolerated)
+    timing = world.timing
+    ground.log(f"{record.after.version} is in place; on trial for {timing.settle_s:g} s")
+    wanted = trial.Wanted(record.after.version, record.txid, tolerated)
+    seen = trial.judge(world, wanted, within_s=timing.trial_s, settle_s=timing.settle_s)
+    if seen.look is not trial.Look.OK:
+        return roll_back(world, record, code="trial-failed", message=seen.reason, tolerated=tolerated)
+    record = journal.advance(ground.places.journal, record, State.COMMITTING, may_start=True)
+    ground.log(f"{record.after.version} is well and stays")
+    return recovery.commit(ground, record, keep_versions=world.keep_versions, keep_backups=world.keep_backups)
+
+
+def _switch(world: World, record: Record) -> Record:
+    """Stop, back up, switch; return the TRIAL record. What raises leaves its state in the journal."""
+    ground = world.ground
+    path = ground.places.journal
+    record = journal.advance(path, record, State.SNAPSHOT)
+    _stop(world)
+    with recovery.daemon_lock(ground, wait_s=world.timing.daemon_lock_s):
+        backup = swap.back_up(ground.places, ground.database, record.txid)
+        remembered.count_attempt(ground.places, record.after.version)
+        record = journal.advance(path, record, State.SWITCHING, backup=backup)
+        swap.switch(ground.places, record.txid)
+        return journal.advance(path, record, State.TRIAL, may_start=True)
+
+
+def roll_back(
+    world: World, record: Record, *, code: str, message: str, tolerated: frozenset[str] = frozenset()
+) -> Ended:
+    """Bring the old program back and judge it; after three tries updates are put on hold."""
+    ground = world.ground
+    ground.log(f"rolling back to {record.before.version}: {message}")
+    for _ in range(MAX_ROLLBACK_TRIES - record.tries):
+        try:
+            _stop(world)
+            record = recovery.take_back(ground, record, code=code, message=message)
+            _start(world)
+        except PodupError as error:
+            ground.log(f"the way back is blocked: {error.message}")
+            record = _current(world, record)
+            ground.clock.sleep(1.0)
+            continue
+        wanted = trial.Wanted(record.before.version, record.txid, tolerated)
+        timing = world.timing
+        seen = trial.judge(world, wanted, within_s=timing.back_trial_s, settle_s=timing.back_settle_s)
+        if seen.look is trial.Look.OK:
+            ground.log(f"{record.before.version} is back")
+            return recovery.end_taken_back(ground, record)
+        ground.log(f"{record.before.version} is not well: {seen.reason}")
+    ended = recovery.hold(ground, record)
+    _start(world)
+    return ended
+
+
+def _recover_first(world: World, request: Request) -> None:
+    """End what an earlier run left behind; its service may be running. A dry run only says so."""
+    ground = world.ground
+    if request.dry_run and ground.places.journal.exists():
+        raise Refused(
+            "update-interrupted", "an earlier update was interrupted", "run self-update to recover it"
+        )
+    record = recovery.load_or_make(ground)
+    if record is None:
+        return
+    act = recovery.due(ground, record, is_lock_held=False)
+    ground.log(f"an earlier update was interrupted in {record.state}: {act}")
+    interrupted = PodupError(recovery.INTERRUPTED, f"interrupted in {record.state}")
+    if act is Act.ABORT:
+        recovery.abort(ground, record, interrupted)
+        if record.state is State.SNAPSHOT:
+            _start(world)
+    elif act is Act.ROLL_FORWARD:
+        recovery.commit(ground, record, keep_versions=world.keep_versions, keep_backups=world.keep_backups)
+    elif act is Act.HOLD:
+        recovery.hold(ground, record)
+        _start(world)
+    else:
+        roll_back(world, record, code=interrupted.code, message=interrupted.message)
+
+
+def _issues(world: World) -> frozenset[str]:
+    """Return the components that are not well before anything is touched."""
+    if world.service is None:
+        return frozenset()
+    return frozenset().union(*(answer.issues for answer in world.prober.ask()))
+
+
+def _stop(world: World) -> None:
+    if world.service is not None:
+        world.service.stop()
+
+
+def _start(world: World) -> None:
+    if world.service is not None:
+        world.service.start()
+
+
+def _current(world: World, record: Record) -> Record:
+    """Return the record as it is on the disk: a step that failed may have written it."""
+    seen = journal.load(world.ground.places.journal)
+    return seen if isinstance(seen, Record) else record
+
+
+def _lock(path: Path) -> FileLock:
+    lock = FileLock(path, what="self-update")
+    if not lock.acquire():
+        who = holder(path) or "another process"
+        raise Busy("update-running", f"an update is running already: {who}", "wait until it is done")
+    return lock
+
+
+def exit_code(ended: Ended) -> int:
+    """Return the exit code of a command for this end; a put-off update is busy."""
+    if ended.end is End.SKIPPED and ended.record.code == "tasks-running":
+        return EXIT_BUSY
+    if ended.end is End.ABORTED and ended.record.code in ("version-rejected", "no-room"):
+        return Refused.exit_code
+    return {End.ROLLED_BACK: 4, End.ABORTED: 1, End.HELD: 1}.get(ended.end, 0)
+
+
+def is_tag(text: str) -> bool:
+    """Return whether an operator's `--to` names a release; raises Invalid `version-invalid`."""
+    return bool(parse_tag(text))

@@ -1,0 +1,117 @@
+"""Kept versions: `STATE/releases/<version>.pyz`, and which of them is known good.
+
+`good.json` names the known good program and `good.pyz` is the file itself under a name that never
+changes, for `boot-guard`. A kept file is never changed in place. What is here passed verification and a
+dry start, or was installed by hand before the first update.
+"""
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from podup.core.versions import Version, is_version, parse_version
+from podup.errors import NotFound, Refused
+from podup.files import copy_file, durable_write, make_dirs, remove, sync_dir
+from podup.update.journal import Build
+from podup.update.places import Places
+
+_VERSION_LINE = re.compile(rb'^VERSION(?:\s*:\s*\w+)?\s*=\s*["\']([^"\']+)["\']', re.MULTILINE)
+_CHUNK_BYTES = 1024 * 1024
+_SHORTEST_DIGEST = 7
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hex, empty when there is none."""
+    hashed = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                hashed.update(chunk)
+    except FileNotFoundError:
+        return ""
+    return hashed.hexdigest()
+
+
+def read_version(path: Path) -> str:
+    """Return the version a program file carries, without running it. Raises Refused `not-a-program`."""
+    why = "it does not say its version"
+    try:
+        with zipfile.ZipFile(path) as packed:
+            found = _VERSION_LINE.search(packed.read("podup/version.py"))
+            if found is not None and is_version(found[1].decode("ascii", "replace")):
+                return found[1].decode()
+    except (zipfile.BadZipFile, KeyError, OSError, RuntimeError, NotImplementedError) as error:
+        why = str(error) or type(error).__name__
+    raise Refused("not-a-program", f"{path.name} is not a program of ours: {why}")
+
+
+def path_of(places: Places, version: str) -> Path:
+    """Return where that version is kept, or would be."""
+    return places.releases / f"{version}.pyz"
+
+
+def keep(places: Places, source: Path, build: Build) -> Path:
+    """Keep a copy of the program durably; without effect when it is kept already."""
+    kept = path_of(places, build.version)
+    if digest(kept) != build.sha256:
+        make_dirs(places.releases)
+        copy_file(source, kept, mode=0o700)
+    return kept
+
+
+def set_good(places: Places, build: Build) -> None:
+    """Make a kept version the known good one; in whatever order a crash cuts this, one whole file is good."""
+    kept = path_of(places, build.version)
+    if digest(places.good) != build.sha256:
+        copy_file(kept, places.good, mode=0o700)
+    if good(places) != build:
+        body = {"version": build.version, "sha256": build.sha256, "schema": build.schema}
+        durable_write(places.releases / "good.json", json.dumps(body).encode() + b"\n")
+
+
+def good(places: Places) -> Build | None:
+    """Return the known good program, None before the first update and when its record is damaged."""
+    try:
+        body = json.loads((places.releases / "good.json").read_bytes())
+        return Build(str(body["version"]), str(body["sha256"]), int(body["schema"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def versions(places: Places) -> list[str]:
+    """Return the kept versions, newest first."""
+    found: list[Version] = []
+    if places.releases.is_dir():
+        for path in places.releases.glob("*.pyz"):
+            if is_version(path.stem):
+                found.append(parse_version(path.stem))
+    return [str(version) for version in sorted(found, reverse=True)]
+
+
+def find(places: Places, wanted: str) -> tuple[str, Path]:
+    """Return version and file of what an operator named: `1.2.3`, `v1.2.3` or the start of a SHA-256.
+
+    Raises NotFound `version-not-kept`.
+    """
+    name = wanted.removeprefix("v")
+    for version in versions(places):
+        path = path_of(places, version)
+        if version == name or (len(wanted) >= _SHORTEST_DIGEST and digest(path).startswith(wanted.lower())):
+            return version, path
+    known = ", ".join(versions(places)) or "none"
+    raise NotFound("version-not-kept", f"{wanted} is not kept on this machine", f"kept: {known}; see history")
+
+
+def prune(places: Places, *, keep_count: int, protected: Collection[str]) -> list[str]:
+    """Remove the oldest kept versions beyond `keep_count`; never a protected one. Return what went."""
+    gone = [version for version in versions(places)[keep_count:] if version not in protected]
+    for version in gone:
+        with suppress(FileNotFoundError):
+            remove(path_of(places, version))
+    if gone:
+        sync_dir(places.releases)
+    return gone

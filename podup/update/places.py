@@ -1,0 +1,114 @@
+"""Where everything of a self-update lies.
+
+Beside the target: `T.old` (the program before), `T.new.<txid>` (not executable before it is verified) and
+a lock. Under the state directory: journal, lock, kept versions, backups, spool, what is remembered.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from podup.core.releases import ASSET
+from podup.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """`target` is the installed program, a regular file; `database` and `reports` are where settings say."""
+
+    state: Path
+    target: Path
+    database: Path
+    reports: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "UPDATE_LOCK.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "update.flock"
+
+    @property
+    def target_lock(self) -> Path:
+        return self.target.with_name(f".{self.target.name}.flock")
+
+    @property
+    def daemon_lock(self) -> Path:
+        return self.state / "daemon.lock"
+
+    @property
+    def old(self) -> Path:
+        return self.target.with_name(self.target.name + ".old")
+
+    def new(self, txid: str) -> Path:
+        return self.target.with_name(f"{self.target.name}.new.{txid}")
+
+    @property
+    def releases(self) -> Path:
+        return self.state / "releases"
+
+    @property
+    def good(self) -> Path:
+        """The known good program: runs recovery (`boot-guard`); always a whole file."""
+        return self.releases / "good.pyz"
+
+    @property
+    def backups(self) -> Path:
+        return self.state / "backups" / "auto_update"
+
+    @property
+    def scratch(self) -> Path:
+        """Copies of the database that are migrated to try a program; emptied at every end."""
+        return self.state / "update-scratch"
+
+    @property
+    def spool(self) -> Path:
+        return self.state / "spool"
+
+    @property
+    def tasks(self) -> Path:
+        return self.state / "tasks"
+
+    @property
+    def rejected(self) -> Path:
+        return self.state / "rejected.json"
+
+    @property
+    def hold(self) -> Path:
+        return self.state / "HOLD.json"
+
+    @property
+    def history(self) -> Path:
+        return self.state / "update-history.jsonl"
+
+    @property
+    def boot(self) -> Path:
+        """What the program on trial says about its own start."""
+        return self.state / "boot.json"
+
+    @property
+    def log(self) -> Path:
+        return self.state / "update.log"
+
+    @property
+    def release_cache(self) -> Path:
+        return self.releases / "server.json"
+
+
+def resolve_target(target: Path) -> Path:
+    """Return the file behind `target`: links are followed, so that the link itself stays.
+
+    Raises Refused `target-missing`, `target-not-a-file`.
+    """
+    real = target.resolve()
+    if not real.exists():
+        raise Refused(
+            "target-missing",
+            f"there is no program at {target}",
+            f"put {ASSET} there first, or set TARGET_BIN",
+        )
+    if not real.is_file():
+        raise Refused(
+            "target-not-a-file", f"{target} is not a file", "set TARGET_BIN to the installed program"
+        )
+    return real

@@ -1,0 +1,192 @@
+"""Ending transactions: commit, take back, abort, hold; and finding out which of them is due.
+
+The caller holds the update's lock. Each function can be run again after it was killed anywhere. Nothing
+here starts or stops the service: that is the chain's business, or nobody's when recovery runs before it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from podup.errors import Busy, PodupError, Unavailable
+from podup.files import FileLock, durable_write, holder, make_dirs, remove, set_mode
+from podup.update import journal, kept, remembered, reports, swap
+from podup.update.journal import Build, Damaged, Record
+from podup.update.states import Act, End, State, decide_recovery, is_given_up
+from podup.update.world import Ground
+
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a transaction ended, with its last record."""
+
+    end: End
+    record: Record
+
+
+def due(ground: Ground, record: Record, *, is_lock_held: bool) -> Act:
+    """Return what recovery has to do about `record`."""
+    return decide_recovery(
+        record.state,
+        is_lock_held=is_lock_held,
+        may_start=record.may_start,
+        is_target_old=kept.digest(ground.places.target) == record.before.sha256,
+        tries=record.tries,
+    )
+
+
+def load_or_make(ground: Ground) -> Record | None:
+    """Return the record; for a damaged one, set aside, what is to be done instead (None: nothing)."""
+    places = ground.places
+    seen = journal.load(places.journal)
+    if not isinstance(seen, Damaged):
+        return seen
+    ground.log(f"the journal is set aside: {seen.why}")
+    journal.set_aside(places.journal)
+    good = kept.good(places)
+    present = kept.digest(places.target)
+    if good is None or present == good.sha256:
+        return None
+    made = Record(
+        txid=f"recovered-{present[:10]}",
+        state=State.ROLLING_BACK,
+        before=good,
+        after=Build("", present),
+        started_at=int(ground.clock.now()),
+        runner_pid=ground.pid,
+        code="journal-damaged",
+        message=f"the journal could not be read ({seen.why}), and the program is not known good",
+    )
+    return journal.store(places.journal, made)
+
+
+def abort(ground: Ground, record: Record, error: PodupError, *, end: End = End.ABORTED) -> Ended:
+    """End a transaction that has touched nothing but new files."""
+    record = replace(record, code=record.code or error.code, message=record.message or error.message)
+    return _finish(ground, record, end)
+
+
+def commit(ground: Ground, record: Record, *, keep_versions: int, keep_backups: int) -> Ended:
+    """End a transaction whose program was judged well: it is kept, and known good from now on."""
+    places = ground.places
+    kept.keep(places, places.target, record.after)
+    kept.set_good(places, record.after)
+    kept.prune(places, keep_count=keep_versions, protected=(record.before.version, record.after.version))
+    remembered.forget(places, record.after.version)
+    return _finish(ground, record, End.SUCCEEDED, keep_backups=keep_backups)
+
+
+def take_back(ground: Ground, record: Record, *, code: str, message: str) -> Record:
+    """Put program and database back, remember why, and let the service start. Nothing of it may run.
+
+    Counts the try before it is made. Raises PodupError when the way back is blocked; then nothing was
+    lost, and a later try may do it.
+    """
+    places = ground.places
+    record = replace(record, code=record.code or code, message=record.message or message)
+    record = _begin_to_take_back(ground, record)
+    _remember_failure(ground, record)
+    swap.switch_back(places, record.before)
+    with daemon_lock(ground):
+        if swap.restore(places, ground.database, record):
+            ground.log("the database from before the update is back")
+    return journal.store(places.journal, replace(record, may_start=True))
+
+
+def end_taken_back(ground: Ground, record: Record) -> Ended:
+    """End a transaction whose old program runs again."""
+    return _finish(ground, record, End.ROLLED_BACK)
+
+
+def hold(ground: Ground, record: Record) -> Ended:
+    """Give up: the known good program stays, and no automatic update runs until an operator says so."""
+    places = ground.places
+    why = f"{record.after.version or 'an update'} could not be taken back cleanly: {record.message}"
+    swap.switch_back(places, record.before)
+    remembered.set_hold(places, why, int(ground.clock.now()))
+    ground.log(f"ERROR_SYSTEM: {why}; updates are on hold until: self-update --clear-hold")
+    if record.state is not State.ROLLING_BACK:
+        record = journal.advance(places.journal, record, State.ROLLING_BACK, may_start=True)
+    return _finish(ground, record, End.HELD)
+
+
+@contextmanager
+def daemon_lock(ground: Ground, *, wait_s: float = 20.0) -> Iterator[None]:
+    """Hold the database writer's lock, waiting a bounded time for who is on the way out.
+
+    Raises Busy `daemon-still-running`, naming the holder.
+    """
+    lock = FileLock(ground.places.daemon_lock, what="self-update")
+    deadline = ground.clock.monotonic() + wait_s
+    while not lock.acquire():
+        if ground.clock.monotonic() >= deadline:
+            message = f"the database is still in use by {holder(lock.path) or 'another process'}"
+            raise Busy("daemon-still-running", message, "stop it and try again")
+        ground.clock.sleep(0.02)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _begin_to_take_back(ground: Ground, record: Record) -> Record:
+    path = ground.places.journal
+    wanted = replace(record, state=State.ROLLING_BACK, may_start=False, tries=record.tries + 1)
+    try:
+        return journal.store(path, wanted)
+    except Unavailable:
+        # A full disk must not keep the old program away. TRIAL and SWITCHING are taken back as well, so
+        # the journal on the disk stays right; room is made, and the next write may succeed.
+        swap.clean(ground.places, keep_backups=1, spare=record.backup)
+        return journal.store(path, wanted)
+
+
+def _remember_failure(ground: Ground, record: Record) -> None:
+    places, version = ground.places, record.after.version
+    if not version or version == record.before.version:
+        return
+    attempts = remembered.load_rejected(places).attempts.get(version, 0)
+    if record.code != INTERRUPTED or is_given_up(attempts):
+        rejection = remembered.Rejection(record.message, int(ground.clock.now()), record.after.sha256)
+        remembered.reject(places, version, rejection)
+
+
+def _finish(ground: Ground, record: Record, end: End, *, keep_backups: int = 3) -> Ended:
+    """History, report, tidying, and the journal last: run again, it does what is missing."""
+    places = ground.places
+    now = int(ground.clock.now())
+    if end not in (End.SKIPPED, End.PLANNED) and not record.dry_run:
+        entry = remembered.HistoryEntry(
+            txid=record.txid,
+            at=now,
+            before=record.before.version,
+            after=record.after.version,
+            sha256=record.after.sha256,
+            outcome=end.value,
+            actor=record.actor,
+            reason=record.reason,
+            code=record.code,
+            message=record.message,
+        )
+        remembered.add_history(places, entry)
+    reports.write(ground, record, end)
+    if record.dry_run:
+        remove(places.new(record.txid), missing_ok=True)
+    else:
+        swap.clean(places, keep_backups=keep_backups, spare=record.backup)
+    journal.end(places.journal, record)
+    return Ended(end, record)
+
+
+def mark_boot(ground: Ground, body: bytes) -> None:
+    """Leave what the program on trial says about its start, for who judges it."""
+    make_dirs(ground.places.boot.parent)
+    durable_write(ground.places.boot, body)
+
+
+def make_executable(ground: Ground, record: Record) -> None:
+    """Give the verified new file the mode of the target."""
+    mode = ground.places.target.stat().st_mode & 0o777
+    set_mode(ground.places.new(record.txid), mode | 0o100)

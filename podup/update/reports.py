@@ -1,0 +1,183 @@
+"""The one report a transaction leaves: `self-update-<timestamp>-<pid>.json`.
+
+Written once, at the end, by whoever ends the transaction; the daemon imports it as a task and renames it to
+`.json.imported` (or `.json.bad`), and a report that was imported is never written again. The runner script
+writes the same shape when the program could not even start.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from podup.core.states import Status
+from podup.errors import EXIT_BUSY, EXIT_DONE, EXIT_FAILED, EXIT_ROLLED_BACK
+from podup.files import durable_write, make_dirs, rename, sync_dir
+from podup.update.journal import Record
+from podup.update.states import End
+from podup.update.world import Ground
+
+TYPE = "self-update-run"
+KIND = "self-update"
+UNIT = "pod-upgrade-trigger-http.service"
+LARGEST_BYTES = 256 * 1024
+_TAIL_CHARACTERS = 4000
+_IMPORTED = ".imported"
+_BAD = ".bad"
+
+EXIT_OF: dict[End, int] = {
+    End.SUCCEEDED: EXIT_DONE,
+    End.PLANNED: EXIT_DONE,
+    End.SKIPPED: EXIT_DONE,
+    End.ABORTED: EXIT_FAILED,
+    End.ROLLED_BACK: EXIT_ROLLED_BACK,
+    End.HELD: EXIT_FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report as the importer reads it; times are Unix seconds."""
+
+    path: Path
+    status: Status
+    dry_run: bool
+    started_at: int
+    finished_at: int
+    exit_code: int
+    binary_path: str
+    release_tag: str
+    stderr_tail: str
+    runner_host: str
+    runner_pid: int
+    message: str
+    code: str
+    txid: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadReport:
+    """A file that looks like a report and is none, and why."""
+
+    path: Path
+    why: str
+
+
+def report_name(started_at: int, pid: int) -> str:
+    """Return the file name of a run's report."""
+    return f"self-update-{started_at}-{pid}.json"
+
+
+def write(ground: Ground, record: Record, end: End, *, exit_code: int | None = None) -> Path:
+    """Write the transaction's report unless it was written before; return its path."""
+    directory = ground.places.reports
+    path = directory / (record.report or report_name(record.started_at, record.runner_pid))
+    if any(path.with_name(path.name + suffix).exists() for suffix in ("", _IMPORTED, _BAD)):
+        return path
+    body = {
+        "type": TYPE,
+        "dry_run": record.dry_run,
+        "started_at": record.started_at,
+        "finished_at": int(ground.clock.now()),
+        "status": "failed" if end is End.HELD else end.value,
+        "exit_code": EXIT_OF[end] if exit_code is None else exit_code,
+        "binary_path": str(ground.places.target),
+        "release_tag": record.tag,
+        "stderr_tail": _tail(ground.places.log, record.txid),
+        "runner_host": ground.host,
+        "runner_pid": record.runner_pid,
+        "txid": record.txid,
+        "from": record.before.version,
+        "to": record.after.version,
+        "code": record.code,
+        "message": record.message,
+        "actor": record.actor,
+        "reason": record.reason,
+    }
+    make_dirs(directory)
+    durable_write(path, json.dumps(body, indent=1).encode() + b"\n")
+    return path
+
+
+def waiting(directory: Path) -> Iterator[Report | BadReport]:
+    """Yield the reports that were not imported yet, oldest name first; a file still being written is none."""
+    if not directory.is_dir():
+        return
+    for path in sorted(directory.glob("self-update-*.json")):
+        try:
+            yield _read(path)
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+            yield BadReport(path, f"{type(error).__name__}: {error}"[:200])
+
+
+def read(path: Path) -> Report | None:
+    """Return a report wherever the importer left it, None when there is none that can be read."""
+    for suffix in ("", _IMPORTED):
+        try:
+            return _read(path.with_name(path.name + suffix))
+        except (ValueError, KeyError, TypeError, OSError, RecursionError):
+            continue
+    return None
+
+
+def mark_imported(report: Report | BadReport) -> Path:
+    """Rename a report, durably, so that it is not looked at again; return its new path."""
+    suffix = _IMPORTED if isinstance(report, Report) else _BAD
+    target = report.path.with_name(report.path.name + suffix)
+    rename(report.path, target)
+    sync_dir(report.path.parent)
+    return target
+
+
+def _read(path: Path) -> Report:
+    if path.is_symlink() or not path.is_file():
+        raise ValueError("not a regular file")
+    with open(path, "rb") as file:
+        data = file.read(LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:
+        raise ValueError(f"larger than {LARGEST_BYTES} bytes")
+    body = json.loads(data)
+    if not isinstance(body, dict) or body.get("type") != TYPE:
+        raise ValueError(f"its type is not {TYPE}")
+    exit_code = int(body["exit_code"])
+    return Report(
+        path=path,
+        status=_status(str(body["status"]), exit_code),
+        dry_run=body.get("dry_run") is True,
+        started_at=int(body["started_at"]),
+        finished_at=int(body["finished_at"]),
+        exit_code=exit_code,
+        **{name: _text(body, name) for name in ("binary_path", "release_tag", "stderr_tail", "runner_host")},
+        runner_pid=int(body.get("runner_pid") or 0),
+        **{name: _text(body, name) for name in ("message", "code", "txid")},
+        before=_text(body, "from"),
+        after=_text(body, "to"),
+    )
+
+
+def _status(text: str, exit_code: int) -> Status:
+    """Return the task status; foreign words are read by the exit code."""
+    known = {status.value: status for status in Status if status.is_final}
+    if text in known:
+        return known[text]
+    if exit_code == EXIT_BUSY:
+        return Status.SKIPPED
+    return Status.SUCCEEDED if exit_code == EXIT_DONE else Status.FAILED
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    return value[:LARGEST_BYTES] if isinstance(value, str) else ""
+
+
+def _tail(log: Path, txid: str) -> str:
+    """Return the end of what this transaction logged."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.partition(f" {txid} ")[2] for line in text.splitlines() if f" {txid} " in line]
+    return "\n".join(lines)[-_TAIL_CHARACTERS:]

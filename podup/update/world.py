@@ -1,0 +1,150 @@
+"""What a self-update needs from outside, as small protocols, so that it can be killed in tests at every step.
+
+`Ground` is enough for recovery; `World` is what a whole transaction is given. Implementations over the
+real machine are in `podup.update.machine`; the tests have a simulated service with rules.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from podup.clock import Clock
+from podup.core.releases import Release
+from podup.update.places import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a database looks like: its schema number, whether it is sound, and columns and rows by table."""
+
+    schema: int
+    problems: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+class Database(Protocol):
+    """The one database; `Places.database` is its file."""
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Copy by SQLite's backup API in one step; the copy is on the disk on return. `target` is new."""
+
+    def look(self, path: Path) -> Shape:
+        """Check integrity and foreign keys, and count; never raises for a broken file, it has `problems`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What the service manager says; `restarts` counts those nobody asked for since the last start."""
+
+    is_active: bool
+    is_failed: bool = False
+    restarts: int = 0
+
+
+class Service(Protocol):
+    """The service that runs the target."""
+
+    def stop(self) -> None:
+        """Return when no process of it is left. Raises PodupError."""
+
+    def start(self) -> None:
+        """Ask for a start; need not wait for it. Raises PodupError."""
+
+    def look(self) -> Running:
+        """Return how it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one door (`port`, `socket`) of the running program answered to GET /health.
+
+    `error` is set when it did not answer; `issues` names the components that are not well.
+    """
+
+    door: str
+    version: str = ""
+    txid: str = ""
+    issues: frozenset[str] = frozenset()
+    has_database: bool = True
+    beats: bool = True
+    error: str = ""
+
+
+class Prober(Protocol):
+    """Asks the running program how it is."""
+
+    def ask(self) -> tuple[Answer, ...]:
+        """Return one answer a door; at least one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DryStart:
+    """What `boot-check` of a program printed: its version and schema; `problem` says why it is no good."""
+
+    version: str = ""
+    schema: int = 0
+    problem: str = ""
+
+
+class Releases(Protocol):
+    """The release server."""
+
+    def newest(self) -> Release | None:
+        """Return the newest release of the channel. Raises PodupError."""
+
+    def named(self, tag: str) -> Release:
+        """Return the release of that tag. Raises PodupError."""
+
+    def fetch(self, release: Release, target: Path) -> str:
+        """Download and verify the program into the new file `target`; return its SHA-256.
+
+        Raises PodupError; then nothing is left at `target`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. A verdict must hold for `settle_s` within `trial_s`; the way back is judged shorter."""
+
+    trial_s: float = 120.0
+    settle_s: float = 10.0
+    back_trial_s: float = 60.0
+    back_settle_s: float = 3.0
+    every_s: float = 0.2
+    tasks_s: float = 900.0
+    daemon_lock_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What recovery works with. `log` takes one line for the person who watches."""
+
+    places: Places
+    clock: Clock
+    database: Database
+    log: Callable[[str], None]
+    boot_id: str = ""
+    host: str = ""
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a transaction works with. `service` is None where nothing runs the target.
+
+    `may_begin` returns why an automatic update has to wait (a closed window, a canary share this machine
+    is not in), empty when it may go on now. `free_bytes` measures the room of a directory's file system.
+    """
+
+    ground: Ground
+    service: Service | None
+    prober: Prober
+    releases: Releases
+    dry_start: Callable[[Path, Path | None], DryStart]
+    may_begin: Callable[[str], str] = lambda version: ""
+    free_bytes: Callable[[Path], int] = lambda directory: 1 << 62
+    timing: Timing = Timing()
+    keep_versions: int = 3
+    keep_backups: int = 3

@@ -1,0 +1,199 @@
+import json
+
+import pytest
+from update_simulator import NEW, OLD, ROWS, build, make_machine, with_changes
+
+from podup.errors import Busy, PodupError, Refused
+from podup.files import FileLock
+from podup.update import chain, kept, remembered, reports
+from podup.update.states import End
+from podup.update.world import Shape
+
+CANDIDATES = [
+    "crash",
+    "mute",
+    "half-mute",
+    "wrong-version",
+    "dies-later",
+    "migration-raises",
+    "ill",
+    "no-beat",
+]
+CANDIDATES += ["no-database", "no-json", "lies", "drops-column"]
+
+
+def tree(root):
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def assert_at_rest(machine, version, *, schema):
+    places = machine.places
+    assert kept.read_version(places.target) == version
+    assert machine.service.running == version
+    shape: Shape = machine.ground.database.look(places.database)
+    assert (shape.schema, shape.rows["things"], shape.problems) == (schema, ROWS, ())
+    assert not places.journal.exists()
+    leftovers = [
+        p.name for p in machine.root.rglob("*") if ".new." in p.name or ".tmp" in p.name or ".aside" in p.name
+    ]
+    assert leftovers == []
+    assert not places.scratch.exists()
+
+
+def the_report(machine):
+    (path,) = machine.places.reports.glob("*.json")
+    return json.loads(path.read_bytes())
+
+
+def test_a_good_release_is_taken_with_its_migration(tmp_path):
+    machine = make_machine(tmp_path)
+    ended = machine.update(actor="timer")
+    assert ended.end is End.SUCCEEDED
+    assert_at_rest(machine, NEW, schema=2)
+    assert machine.service.commands == ["stop", "start"]
+    assert kept.read_version(machine.places.old) == OLD
+    assert kept.good(machine.places).version == NEW
+    assert kept.versions(machine.places) == [NEW, OLD]
+    report = the_report(machine)
+    assert (report["type"], report["status"], report["exit_code"]) == ("self-update-run", "succeeded", 0)
+    assert (report["from"], report["to"], report["release_tag"]) == (OLD, NEW, f"v{NEW}")
+    (entry,) = remembered.history(machine.places)
+    assert (entry.before, entry.after, entry.outcome, entry.actor) == (OLD, NEW, "succeeded", "timer")
+
+
+@pytest.mark.parametrize("behaviour", CANDIDATES)
+def test_every_bad_candidate_ends_with_the_old_version_and_is_remembered(tmp_path, behaviour):
+    machine = make_machine(tmp_path, behaviour=behaviour)
+    ended = machine.update()
+    assert ended.end in (End.ROLLED_BACK, End.ABORTED)
+    assert_at_rest(machine, OLD, schema=1)
+    assert NEW in remembered.load_rejected(machine.places).versions
+    assert the_report(machine)["exit_code"] in (1, 4)
+    again = machine.update("tx2", report="second.json")
+    assert (again.end, again.record.code) == (End.ABORTED, "version-rejected")
+    assert chain.exit_code(again) == 3
+
+
+def test_a_refusing_release_server_changes_nothing(tmp_path):
+    machine = make_machine(tmp_path)
+    machine.releases.error = PodupError("checksum-mismatch", "one bit is off")
+    assert machine.update().end is End.ABORTED
+    assert_at_rest(machine, OLD, schema=1)
+    assert machine.service.commands == []
+    assert remembered.load_rejected(machine.places).versions == {}
+    assert the_report(machine)["message"] == "one bit is off"
+
+
+def test_up_to_date_is_skipped(tmp_path):
+    machine = make_machine(tmp_path)
+    machine.releases.tag = f"v{OLD}"
+    ended = machine.update()
+    assert (ended.end, ended.record.code) == (End.SKIPPED, "up-to-date")
+    assert remembered.history(machine.places) == []
+
+
+def test_a_dry_run_changes_nothing_but_its_report(tmp_path):
+    machine = make_machine(tmp_path)
+    before = tree(tmp_path)
+    assert machine.update(dry_run=True).end is End.PLANNED
+    after = tree(tmp_path)
+    new = set(after) - set(before)
+    theirs = (".flock", "-wal", "-shm")  # a reader of the database makes the latter two
+    assert {name for name in new if not name.endswith(theirs)} == {
+        "state/reports/" + the_report_name(machine)
+    }
+    assert {name: after[name] for name in before} == before
+    assert the_report(machine)["dry_run"] is True
+    assert machine.service.commands == []
+
+
+def the_report_name(machine):
+    (path,) = machine.places.reports.glob("*.json")
+    return path.name
+
+
+def test_two_at_once_is_busy(tmp_path):
+    machine = make_machine(tmp_path)
+    with FileLock(machine.places.lock, what="self-update"), pytest.raises(Busy, match="running already"):
+        machine.update()
+
+
+def test_a_running_task_puts_it_off(tmp_path):
+    machine = make_machine(tmp_path)
+    machine.places.tasks.mkdir()
+    with FileLock(machine.places.tasks / "tsk_1.jsonl"):
+        ended = machine.update()
+    assert (ended.end, chain.exit_code(ended)) == (End.SKIPPED, 75)
+    assert_at_rest(machine, OLD, schema=1)
+
+
+def test_windows_and_canary_hold_only_automatic_updates(tmp_path):
+    machine = with_changes(make_machine(tmp_path), may_begin=lambda version: "not in the first share")
+    assert machine.update(is_automatic=True).record.code == "put-off"
+    assert machine.update("tx2", report="b.json").end is End.SUCCEEDED
+
+
+def test_hold_stops_updates_until_it_is_cleared(tmp_path):
+    machine = make_machine(tmp_path)
+    remembered.set_hold(machine.places, "a rollback failed", 1)
+    with pytest.raises(Refused, match="on hold: a rollback failed"):
+        machine.update(is_automatic=True)
+    assert remembered.clear_hold(machine.places)
+    assert machine.update().end is End.SUCCEEDED
+
+
+def test_back_to_a_kept_version(tmp_path):
+    machine = make_machine(tmp_path, schema=1)
+    machine.update()
+    ended = machine.update("tx2", kept_version="v1.0.0", report="b.json")
+    assert ended.end is End.SUCCEEDED
+    assert_at_rest(machine, OLD, schema=1)
+
+
+def test_an_old_program_that_cannot_read_the_database_is_not_started(tmp_path):
+    machine = make_machine(tmp_path, schema=2)
+    machine.update()
+
+    def refuses(program, copy):
+        raise PodupError("database-newer", "the database has schema 2")
+
+    ended = with_changes(machine, dry_start=refuses).update("tx2", kept_version=OLD, report="b.json")
+    assert ended.end is End.ABORTED
+    assert_at_rest(machine, NEW, schema=2)
+
+
+def test_a_service_that_does_not_run_is_not_started(tmp_path):
+    machine = make_machine(tmp_path)
+    machine.service.stop()
+    machine.service.commands.clear()
+    assert machine.update().end is End.SUCCEEDED
+    assert machine.service.commands == []
+    assert kept.read_version(machine.places.target) == NEW
+
+
+def test_a_rollback_that_fails_three_times_ends_in_hold(tmp_path):
+    machine = make_machine(tmp_path, behaviour="crash")
+    build(machine.root / "broken-old", OLD, behaviour="mute")
+    machine.places.target.write_bytes((machine.root / "broken-old").read_bytes())
+    ended = machine.update()
+    assert ended.end is End.HELD
+    assert kept.read_version(machine.places.target) == OLD
+    assert "ERROR_SYSTEM" in "\n".join(machine.lines)
+    assert remembered.hold_reason(machine.places)
+    assert the_report(machine)["status"] == "failed"
+    assert not machine.places.journal.exists()
+
+
+def test_no_room_is_refused_before_the_download(tmp_path):
+    machine = with_changes(make_machine(tmp_path), free_bytes=lambda directory: 1000)
+    ended = machine.update()
+    assert (ended.record.code, chain.exit_code(ended)) == ("no-room", 3)
+
+
+def test_the_report_is_written_once_even_after_its_import(tmp_path):
+    machine = make_machine(tmp_path)
+    ended = machine.update()
+    (report,) = list(reports.waiting(machine.places.reports))
+    reports.mark_imported(report)
+    reports.write(machine.ground, ended.record, ended.end)
+    assert list(machine.places.reports.glob("*.json")) == []
