@@ -1,0 +1,290 @@
+"""The only door to SQLite: one writing connection, a few reading ones, and what can go wrong with them.
+
+One writer at a time: a `Database` exists only while its process holds the kernel lock passed in, because
+SQLite before 3.51.3 can corrupt a WAL database when two connections write and checkpoint at once
+(https://sqlite.org/wal.html#walresetbug). A transaction that `write()` left normally is on the disk
+(synchronous FULL); one that raised left nothing. Reading connections are opened `mode=ro`: closing the last
+one then leaves the WAL alone.
+
+A process that has the database open must not open and close the same file by other means (a copy, a
+checksum): closing any descriptor drops SQLite's POSIX locks (https://sqlite.org/howtocorrupt.html 2.2).
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from podup import files
+from podup.errors import Busy, NotFound, PodupError, Unavailable
+from podup.files.trace import announce
+from podup.store.turns import Turns
+
+Connection = sqlite3.Connection
+Row = sqlite3.Row
+Error = sqlite3.Error
+IntegrityError = sqlite3.IntegrityError
+
+_BUSY_TIMEOUT_S = 5.0
+_WRITER_CACHE_KIB = 2048
+_READER_CACHE_KIB = 512
+_WAL_LIMIT_BYTES = 16 * 1024 * 1024
+_POOL_SIZE = 4
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_DISK_TROUBLE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+}
+
+
+class Reader:
+    """Reading connections to a database, at most four kept; for processes without the daemon's lock too.
+
+    Raises NotFound('db-missing') when there is no database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            hint = "start the daemon once to make it"
+            raise NotFound("db-missing", f"there is no database at {path}", hint)
+        self.path = path
+        self._idle: list[Connection] = []
+        self._guard = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one consistent state for the length of the block."""
+        with self._guard:
+            cx = self._idle.pop() if self._idle else None
+        with told(self.path, writing=False):
+            cx = cx or connect(self.path, read_only=True)
+            try:
+                cx.execute("BEGIN")
+                yield cx
+            finally:
+                self._put_back(cx)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for cx in idle:
+            cx.close()
+
+    def _put_back(self, cx: Connection) -> None:
+        try:
+            cx.execute("ROLLBACK")
+        except Error:
+            cx.close()
+            return
+        with self._guard:
+            if len(self._idle) < _POOL_SIZE:
+                self._idle.append(cx)
+                return
+        cx.close()
+
+
+class Database(Reader):
+    """The writer. `lock` is STATE/daemon.lock, held by the caller before and until after.
+
+    The file is made (0600) when missing. Raises Unavailable('db-write-failed' or 'db-damaged').
+    """
+
+    def __init__(self, path: Path, *, lock: files.FileLock) -> None:
+        if not lock.is_held:
+            raise RuntimeError(f"a writer of {path} without {lock.path}")
+        files.make_dirs(path.parent)
+        if not path.exists():
+            files.durable_write(path, b"")
+        super().__init__(path)
+        self._turns = Turns()
+        with told(path, writing=True):
+            self._writer = _connect_writer(path)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give the writing connection inside one transaction; on return it is committed and on the disk.
+
+        Thread-safe, waiters in order of arrival, not re-entrant. When the block raises, or the commit
+        fails (Unavailable 'db-write-failed'), everything is rolled back. Constraint violations come
+        through as IntegrityError.
+        """
+        with self._turns, told(self.path, writing=True):
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self.commit()
+            except BaseException:
+                self._roll_back()
+                raise
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """Give the writing connection outside a transaction, with nobody else writing (migrations)."""
+        with self._turns, told(self.path, writing=True):
+            try:
+                yield self._writer
+            finally:
+                self._roll_back()
+
+    def checkpoint(self) -> None:
+        """Move the WAL into the database file as far as readers allow, and shorten it."""
+        with self.alone() as cx:
+            cx.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Close all connections; the last to go checkpoints and removes the WAL."""
+        super().close()
+        with self._turns:
+            self._writer.close()
+
+    def commit(self) -> None:
+        """Commit the transaction `alone` holds; `write` does it by itself."""
+        try:
+            announce("commit", self.path)
+        except OSError as error:
+            raise _unavailable(self.path, str(error), writing=True) from error
+        self._writer.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        if not self._writer.in_transaction:
+            return
+        try:
+            self._writer.execute("ROLLBACK")
+        except Error:
+            # A connection that cannot roll back is in an unknown state; a new one recovers from the disk.
+            self._writer.close()
+            self._writer = _connect_writer(self.path)
+
+
+def open_reader(path: Path) -> Reader:
+    """Open a database for reading only, without any lock. Raises NotFound('db-missing')."""
+    return Reader(path)
+
+
+def open_writer(path: Path, *, lock_path: Path, what: str) -> tuple[Database, files.FileLock]:
+    """Take the daemon's lock and open the writer; close both when done.
+
+    Raises Busy('state-in-use', exit code 75) that names the holder.
+    """
+    files.make_dirs(lock_path.parent)
+    lock = files.FileLock(lock_path, what=what)
+    if not lock.acquire():
+        who = files.holder(lock_path) or "another process"
+        hint = "stop it, or give this one a state directory of its own (PODUP_STATE_DIR)"
+        raise Busy("state-in-use", f"{lock_path.parent} is in use by {who}", hint)
+    try:
+        return Database(path, lock=lock), lock
+    except BaseException:
+        lock.release()
+        raise
+
+
+def connect(path: Path, *, read_only: bool) -> Connection:
+    """Open one connection with autocommit, rows by name and the safe pragmas."""
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    cx = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S,
+        cached_statements=64,
+    )  # fmt: skip
+    cx.row_factory = Row
+    cx.execute("PRAGMA trusted_schema = OFF")
+    cx.execute("PRAGMA foreign_keys = ON")
+    cx.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB if read_only else _WRITER_CACHE_KIB}")
+    if read_only:
+        cx.execute("PRAGMA query_only = ON")
+    return cx
+
+
+def problems(cx: Connection) -> list[str]:
+    """Return what SQLite finds wrong: integrity first, then foreign keys; empty when all is well."""
+    found = [str(row[0]) for row in cx.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    for table, rowid, parent, _ in cx.execute("PRAGMA foreign_key_check").fetchmany(20):
+        found.append(f"row {rowid} of {table} names a row of {parent} that is not there")
+    return found
+
+
+def table_counts(cx: Connection) -> dict[str, int]:
+    """Return the number of rows of every table."""
+    listed = cx.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+    names = [str(row[0]) for row in listed]
+    return {name: int(cx.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]) for name in names}
+
+
+def copy_into(cx: Connection, target: Path) -> None:
+    """Fill the empty file `target` with what this connection sees, in one step and without a WAL of its own.
+
+    The bytes are not synced. Raises Unavailable('db-write-failed').
+    """
+    with told(target, writing=True):
+        copy = connect(target, read_only=False)
+        try:
+            copy.execute("PRAGMA journal_mode = OFF").fetchall()
+            copy.execute("PRAGMA synchronous = OFF")
+            cx.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+        finally:
+            copy.close()
+
+
+@contextmanager
+def inside_one_transaction(cx: Connection) -> Iterator[None]:
+    """Let SQLite refuse what would leave the current transaction or database (BEGIN, COMMIT, ATTACH)."""
+    refused = (sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH)
+    cx.set_authorizer(lambda action, *_: sqlite3.SQLITE_DENY if action in refused else sqlite3.SQLITE_OK)
+    try:
+        yield
+    finally:
+        cx.set_authorizer(None)
+
+
+def statements(script: str) -> Iterator[str]:
+    """Split a script into its statements; triggers, strings and comments stay whole.
+
+    Raises ValueError when the last one has no end.
+    """
+    held = ""
+    for piece in script.split(";")[:-1]:
+        held += piece + ";"
+        if sqlite3.complete_statement(held):
+            yield held.strip()
+            held = ""
+    held += script.rpartition(";")[2]
+    if any(line.strip() and not line.strip().startswith("--") for line in held.splitlines()):
+        raise ValueError(f"the script ends inside a statement: {held.strip()[:80]}")
+
+
+@contextmanager
+def told(path: Path, *, writing: bool) -> Iterator[None]:
+    """Turn trouble of the disk or the file into `Unavailable`; mistakes in SQL come through."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if primary in _DAMAGED:
+            hint = "look at `db check`, then `db restore` the newest backup"
+            raise Unavailable("db-damaged", f"the database {path} is damaged: {error}", hint) from error
+        if primary not in _DISK_TROUBLE:
+            raise
+        raise _unavailable(path, str(error), writing=writing) from error
+
+
+def _unavailable(path: Path, reason: str, *, writing: bool) -> PodupError:
+    code = "db-write-failed" if writing else "db-read-failed"
+    doing = "write to" if writing else "read"
+    hint = f"check room, mode and mount of {path.parent}"
+    return Unavailable(code, f"cannot {doing} the database {path}: {reason}", hint)
+
+
+def _connect_writer(path: Path) -> Connection:
+    cx = connect(path, read_only=False)
+    cx.execute("PRAGMA journal_mode = WAL").fetchall()
+    cx.execute("PRAGMA synchronous = FULL")
+    cx.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+    return cx
