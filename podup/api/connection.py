@@ -25,6 +25,7 @@ _READ_BYTES = 256 * 1024
 _AHEAD_BYTES = 64 * 1024
 _LARGE_BYTES = 1024 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_HEARTBEAT = b": still here\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class ServerLimits:
 
     `head_s` for a whole head; `transfer_s` for a body or an answer, plus its size at `slowest` bytes a
     second; `idle_s` between requests; `linger_*` how long and how much is still read of a refused body;
-    `sweep_s` how exact deadlines are and how often, at most, an idle loop wakes; `buffered` bytes of all
-    incomplete requests; `workers` and `waiting` of the pool; `stop_s` for a graceful stop.
+    `heartbeat_s` after how much silence a stream shows a sign of life, so that proxies keep it; `sweep_s`
+    how exact deadlines are and how often, at most, an idle loop wakes; `buffered` bytes of all incomplete
+    requests; `workers` and `waiting` of the pool; `stop_s` for a graceful stop.
     """
 
     connections: int = 4000
@@ -44,6 +46,7 @@ class ServerLimits:
     idle_s: float = 75.0
     linger_s: float = 2.0
     linger_bytes: int = 1024 * 1024
+    heartbeat_s: float = 15.0
     sweep_s: float = 2.0
     buffered: int = 128 * 1024 * 1024
     workers: int = 4
@@ -182,7 +185,9 @@ class Connection:
 
     def expire(self) -> None:
         """The deadline has passed: say so where a request was begun, else just close."""
-        if self.phase in (Phase.HEAD, Phase.BODY) and not self.is_idle:
+        if self.phase is Phase.STREAM and not self._out:
+            self._send(_HEARTBEAT)
+        elif self.phase in (Phase.HEAD, Phase.BODY) and not self.is_idle:
             self._refuse(_Slow("request-timeout", "the request did not arrive in time"))
         else:
             self.close()
@@ -315,7 +320,7 @@ class Connection:
                 return
             del self._out[:sent]
         if self._out:
-            if self.phase is Phase.STREAM and self.deadline == NEVER:
+            if self.phase is Phase.STREAM and not waits:
                 self._due_in(self._loop.limits.transfer_s)
             self._loop.watch(self, self.interest | EVENT_WRITE)
         else:
@@ -325,7 +330,7 @@ class Connection:
         if self.phase is Phase.BODY:  # it was `100 Continue`
             self._loop.watch(self, EVENT_READ)
         elif self.phase is Phase.STREAM:
-            self.deadline = NEVER
+            self._due_in(self._loop.limits.heartbeat_s)
             self._loop.watch(self, EVENT_READ)
         elif self._then is Phase.CLOSED:
             self.close()
@@ -350,7 +355,7 @@ class Connection:
 
     def _begin_stream(self) -> None:
         self.phase = Phase.STREAM
-        self.deadline = NEVER
+        self._due_in(self._loop.limits.heartbeat_s)
         if self._stream is None or self._is_half_closed:
             self.close()
             return

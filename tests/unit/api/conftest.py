@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from podup.api import login
 from podup.api.auth import Auth, AuthRules
 from podup.api.connection import ServerLimits
 from podup.api.dispatch import Site
@@ -92,7 +93,7 @@ class Running:
         )
         self.done: list[tuple[str, int]] = []
         self.site = Site(
-            Router(routes),
+            Router((*routes, *login.routes(self.auth))),
             self.auth,
             clock,
             random_bytes=os.urandom,
@@ -116,6 +117,11 @@ class Running:
         self.server.server_close()
         for wire in self._wires:
             wire.close()
+
+
+@pytest.fixture
+def quick_limits() -> ServerLimits:
+    return QUICK
 
 
 Serve = Callable[..., Running]
