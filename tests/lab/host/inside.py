@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -92,11 +93,22 @@ def mount_all(run: Path, user: User) -> None:
     if not MACHINE_ID.exists() or not MACHINE_ID.read_text().strip():
         name_machine()
     mount("--bind", str(temporary), "/tmp")
+    open_devices()
     mount("--make-rshared", "/")  # rootless Podman warns otherwise
     for directory in ("/run/systemd/system", "/run/systemd/journal", "/run/lock", "/run/user"):
         Path(directory).mkdir(parents=True)
     user.runtime.mkdir(mode=0o700)
     os.chown(user.runtime, user.uid, user.gid)
+
+
+def open_devices() -> None:
+    """Open to the user what Debian opens to all: tun for container networks, fuse for their storage."""
+    for device in (Path("/dev/net/tun"), Path("/dev/fuse")):
+        if device.exists() and device.stat().st_mode & 0o006 != 0o006:
+            own = Path("/run", f"podup-lab-{device.name}")
+            os.mknod(own, stat.S_IFCHR, device.stat().st_rdev)
+            own.chmod(0o666)
+            mount("--bind", str(own), str(device))
 
 
 def mount(*arguments: str) -> None:

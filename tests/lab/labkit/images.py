@@ -22,12 +22,13 @@ COPY busybox /bin/busybox
 RUN ["/bin/busybox", "--install", "-s", "/bin"]
 """
 
-# What a version does when it runs. PORT comes from the unit. Process 1 needs the trap to end on SIGTERM.
-SERVE = "trap 'exit 0' TERM\nhttpd -f -p 127.0.0.1:$PORT -h /www & wait\n"
+# What a version does when it runs; PORT and BIND come from its unit. Process 1 needs the trap to be stopped.
+HTTPD = "httpd -f -p ${BIND:-127.0.0.1}:$PORT -h /www &"
+SERVE = f"trap 'exit 0' TERM\n{HTTPD} wait\n"
 BEHAVIOURS = {
     "good": SERVE,
     "exits": "echo cannot start >&2\nexit 1\n",
-    "crashes": "httpd -f -p 127.0.0.1:$PORT -h /www &\nsleep 2\necho crashed >&2\nexit 1\n",
+    "crashes": f"{HTTPD}\nsleep 2\necho crashed >&2\nexit 1\n",
     "unhealthy": SERVE,
     "sickens": "(sleep 3; touch /sick) &\n" + SERVE,
     "healthy": SERVE,
@@ -94,7 +95,7 @@ def _build(build: Build) -> None:
             lines.append(f"HEALTHCHECK --interval=1s --retries=1 --timeout=3s CMD {test}")
         Path(directory, "Containerfile").write_text("\n".join(lines) + "\n")
         # the OCI format knows no HEALTHCHECK
-        options = ["--quiet", "--isolation=chroot", "--format=docker", "--layers=false", "--timestamp=0"]
+        options = ["--quiet", "--isolation=chroot", "--format=docker", "--layers=false"]
         builder("build", *options, "--tag", build.local_name, directory)
 
 
