@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Protocol
 
 from podup.clock import Clock
@@ -109,6 +110,89 @@ class HostRunner:
             streams[1].text() + (f"\nstopped after {timeout_s:g} s" if timed_out else ""),
             round((self._clock.monotonic() - started) * 1000),
             any(stream.dropped for stream in streams),
+        )
+
+
+class HasDescriptor(Protocol):
+    """An open file."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+
+class FileRunner(Protocol):
+    """Runs commands that read or write whole files, past this process and its memory."""
+
+    def run_files(
+        self,
+        argv: Sequence[str],
+        *,
+        source: Path | None = None,
+        sink: HasDescriptor | None = None,
+        timeout_s: float,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run `argv` with `source` as standard input and its output written to `sink`; as `Runner.run` else.
+
+        No pipe and no other program stands between, so the exit code is the whole truth about the output.
+        """
+
+
+class HostFileRunner:
+    """Runs such commands as children of this process; `heard` is told of each: (completed, mutates)."""
+
+    def __init__(
+        self, clock: Clock, base_env: Mapping[str, str], heard: Callable[[Completed, bool], None]
+    ) -> None:
+        self._clock = clock
+        self._base_env = dict(base_env)
+        self._heard = heard
+
+    def run_files(
+        self,
+        argv: Sequence[str],
+        *,
+        source: Path | None = None,
+        sink: HasDescriptor | None = None,
+        timeout_s: float,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        done = self._run(tuple(argv), source or Path(os.devnull), sink, timeout_s, env or {})
+        self._heard(done, True)
+        return done
+
+    def _run(
+        self,
+        words: tuple[str, ...],
+        source: Path,
+        sink: HasDescriptor | None,
+        timeout_s: float,
+        env: Mapping[str, str],
+    ) -> Completed:
+        started = self._clock.monotonic()
+        try:
+            with open(source, "rb") as reading:
+                child = subprocess.Popen(
+                    words,
+                    stdin=reading,
+                    stdout=subprocess.PIPE if sink is None else sink.fileno(),
+                    stderr=subprocess.PIPE,
+                    env={**self._base_env, **env},
+                    close_fds=True,
+                    start_new_session=True,
+                )
+        except (OSError, ValueError) as error:
+            return Completed(words, _NOT_FOUND, "", f"{words[0]}: {error}", 0)
+        streams = (_Tail(child.stdout, None), _Tail(child.stderr, None))
+        timed_out = _wait(child, None, timeout_s)
+        for stream in streams:
+            stream.join()
+        return Completed(
+            words,
+            _TIMED_OUT if timed_out else child.returncode,
+            streams[0].text(),
+            streams[1].text() + (f"\nstopped after {timeout_s:g} s" if timed_out else ""),
+            round((self._clock.monotonic() - started) * 1000),
         )
 
 

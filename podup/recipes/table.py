@@ -7,10 +7,24 @@ from podup.errors import NotFound
 from podup.recipes.auto_update import AUTO_UPDATE
 from podup.recipes.restart import RESTART
 from podup.recipes.service import DEPLOY, ROLLBACK
+from podup.recipes.stack_backup import STACK_BACKUP
+from podup.recipes.stack_deploy import STACK_DEPLOY
+from podup.recipes.stack_promote import STACK_PROMOTE
+from podup.recipes.stack_rollback import STACK_ROLLBACK
 from podup.recipes.verbs import Recipe
 
 RECIPES: Mapping[str, Recipe[Any]] = {
-    recipe.kind: recipe for recipe in (DEPLOY, ROLLBACK, RESTART, AUTO_UPDATE)
+    recipe.kind: recipe
+    for recipe in (
+        DEPLOY,
+        ROLLBACK,
+        RESTART,
+        AUTO_UPDATE,
+        STACK_DEPLOY,
+        STACK_ROLLBACK,
+        STACK_BACKUP,
+        STACK_PROMOTE,
+    )
 }
 
 

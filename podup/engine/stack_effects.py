@@ -1,0 +1,251 @@
+"""How the queries and actions about stacks are answered on a machine: one row each."""
+
+from pathlib import Path
+
+from podup.core import dotenv, promotion
+from podup.core.stack_map import SmokeCheck, Stack
+from podup.engine import stack_backups
+from podup.engine.stack_machine import StackMachine, env_path
+from podup.engine.world import World
+from podup.errors import PodupError, Refused
+from podup.host.compose_arguments import DOCKER, definitions_label
+from podup.recipes import stack_facts as facts
+from podup.recipes.stack_goal import kept_prefix
+from podup.recipes.stack_health import judge_containers
+from podup.recipes.verbs import Health
+
+_TRIES = 3
+_PAUSE_S = 2.0
+_FINAL_PULL_CODES = ("image-not-found", "registry-unauthorized", "disk-full")
+
+
+def stack_world(machine: StackMachine) -> World:
+    """Return the rows of both tables for stacks."""
+    stack = machine.stack
+    return World(
+        observers={
+            facts.ComposeEngineOf: lambda query: machine.compose.engine,
+            facts.CompositionOf: lambda query: machine.composition(stack(query.stack), query.version),
+            facts.EnvFileOf: lambda query: machine.env_file(stack(query.stack)),
+            facts.StackContainersOf: lambda query: machine.containers(stack(query.stack)),
+            facts.StackImageOf: lambda query: machine.compose.image(query.ref),
+            facts.ServedOf: lambda query: _served(machine, query.ref),
+            facts.StackNetworks: lambda query: machine.compose.networks(),
+            facts.StackRoom: lambda query: machine.rooms(stack(query.stack)),
+            facts.HistoryOf: lambda query: machine.history(query.stack),
+            facts.ProofOf: lambda query: facts.Proven(machine.proof(query.family), machine.tools.clock.now()),
+            facts.BackupSlot: lambda query: _slot(machine, stack(query.stack)),
+            facts.BackupAt: lambda query: stack_backups.read_backup(Path(query.path)),
+            facts.SmokeOf: lambda query: smoke(machine, stack(query.stack)),
+            facts.StackLogs: lambda query: _logs(machine, stack(query.stack), query.lines),
+        },
+        performers={
+            facts.MakeBackup: lambda action: _back_up(machine, action),
+            facts.KeepStackImage: lambda action: machine.compose.tag(action.source, action.name),
+            facts.PullStackImage: lambda action: _pull(machine, action),
+            facts.RequireDigest: lambda action: _require(machine, action),
+            facts.SetVersion: lambda action: _set_version(machine, action),
+            facts.RestoreEnv: lambda action: _restore_env(machine, action),
+            facts.StackUp: lambda action: _up(machine, action),
+            facts.RemoveContainers: lambda action: machine.compose.remove_containers(action.ids),
+            facts.ConfirmUnchanged: lambda action: _confirm(machine, action),
+            facts.WriteProof: lambda action: _prove(machine, action),
+            facts.PutProofBack: lambda action: machine.write_proof(stack(action.stack), action.proof),
+            facts.PruneBackups: lambda action: _prune_backups(machine, action),
+            facts.PruneKept: lambda action: _prune_kept(machine, action),
+            facts.RestoreFiles: lambda action: _restore_files(machine, action),
+            facts.RestoreDatabases: lambda action: _restore_databases(machine, action),
+        },
+    )
+
+
+def smoke(machine: StackMachine, stack: Stack) -> facts.SmokeReport:
+    """Make the smoke checks once the containers are well; each has three tries."""
+    wanted, seen = machine.composition(stack, ""), machine.containers(stack)
+    images = {service.image: machine.compose.image(service.image).id for service in wanted.services}
+    if judge_containers(stack, wanted, images, before=seen, seen=seen).health is not Health.OK:
+        return facts.SmokeReport(False)
+    passed, failed = [], []
+    for check in stack.smoke:
+        why = _tried(machine, stack, check)
+        if why:
+            failed.append(f"{check.says}: {why}")
+        else:
+            passed.append(check.says)
+    return facts.SmokeReport(True, tuple(passed), tuple(failed))
+
+
+def _tried(machine: StackMachine, stack: Stack, check: SmokeCheck) -> str:
+    """Return why a check failed three times, or an empty string."""
+    why = ""
+    for number in range(_TRIES):
+        if number:
+            machine.tools.clock.sleep(_PAUSE_S)
+        why = _checked(machine, stack, check)
+        if not why:
+            return ""
+    return why
+
+
+def _checked(machine: StackMachine, stack: Stack, check: SmokeCheck) -> str:
+    try:
+        if check.http:
+            return _http(machine, check)
+        if check.database:
+            database = next(item for item in stack.databases if item.name == check.database)
+            reach = machine.reach(stack, database)
+            said = machine.postgres.query(reach, database, "select 1", timeout_s=check.timeout_s)
+            return "" if said == "1" else f"answers {said!r}"
+        done = machine.tools.runner.run(check.command, mutates=False, timeout_s=check.timeout_s)
+        return "" if done.ok else f"exit {done.exit}"
+    except PodupError as error:
+        return error.message
+
+
+def _http(machine: StackMachine, check: SmokeCheck) -> str:
+    status, body = machine.tools.fetch(check.http, check.timeout_s)
+    if status != check.status:
+        return f"answers {status}, not {check.status}"
+    if check.contains and check.contains not in body.decode(errors="replace"):
+        return f"the answer does not contain {check.contains!r}"
+    return ""
+
+
+def _served(machine: StackMachine, ref: str) -> facts.Served:
+    if ref.startswith("localhost/"):
+        return facts.Served(False, "no registry can serve what is named localhost/")
+    try:
+        machine.tools.resolve(ref)
+    except PodupError as error:
+        return facts.Served(False, error.message)
+    return facts.Served(True)
+
+
+def _slot(machine: StackMachine, stack: Stack) -> facts.Slot:
+    at = machine.tools.clock.now()
+    name = machine.tools.clock.local(at).strftime("%Y%m%d-%H%M%S")
+    directory = machine.backups_dir(stack)
+    taken = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    return facts.Slot(str(directory / next(free for free in names if free not in taken)), at)
+
+
+def _logs(machine: StackMachine, stack: Stack, lines: int) -> tuple[str, ...]:
+    """Return the logs of containers, those that are not well first."""
+    items = sorted(machine.compose.containers(stack.project), key=lambda item: item.state.running)
+    return tuple(f"{item.service}: {machine.compose.logs(item.state.id, lines)}" for item in items)
+
+
+def _back_up(machine: StackMachine, action: facts.MakeBackup) -> None:
+    stack = machine.stack(action.stack)
+    databases = stack.databases if action.dumps else ()
+    reaches = tuple((database, machine.reach(stack, database)) for database in databases)
+    dumps = stack_backups.Dumps(machine.postgres, reaches)
+    stack_backups.make_backup(stack, Path(action.path), action.at, dumps)
+
+
+def _pull(machine: StackMachine, action: facts.PullStackImage) -> None:
+    for number in range(_TRIES):
+        try:
+            machine.compose.pull(action.ref, timeout_s=action.timeout_s)
+            return
+        except PodupError as error:
+            if error.code in _FINAL_PULL_CODES or number == _TRIES - 1:
+                raise
+        machine.tools.clock.sleep(_PAUSE_S * (number + 1))
+
+
+def _require(machine: StackMachine, action: facts.RequireDigest) -> None:
+    image = machine.compose.image(action.ref)
+    if action.digest not in {digest.partition("@")[2] for digest in image.digests}:
+        says = f"{action.ref} has moved: it is not the image that was verified ({action.digest[:19]})"
+        raise Refused("tag-moved", says, "deploy it to staging again, or use --force, which is put on record")
+
+
+def _set_version(machine: StackMachine, action: facts.SetVersion) -> None:
+    stack = machine.stack(action.stack)
+    if machine.env_file(stack).sha256 != action.expected_sha256:
+        raise Refused(
+            "env-changed", f"{env_path(stack)} was changed by somebody else meanwhile", "look again"
+        )
+    data = env_path(stack).read_bytes()
+    machine.write_env(stack, dotenv.replace(data, stack.tag_variable, action.version))
+
+
+def _restore_env(machine: StackMachine, action: facts.RestoreEnv) -> None:
+    stack = machine.stack(action.stack)
+    copy = Path(action.backup) / ".env"
+    if stack_backups.checksum(copy) != action.sha256:
+        raise PodupError("backup-broken", f"{copy} is not the .env from before")
+    machine.write_env(stack, copy.read_bytes())
+
+
+def _up(machine: StackMachine, action: facts.StackUp) -> None:
+    stack, compose = machine.stack(action.stack), machine.compose
+    if compose.engine.dialect == DOCKER:
+        compose.up(machine.place(stack), (), "", timeout_s=action.timeout_s)
+        return
+    wanted = machine.composition(stack, "")
+    definitions = definitions_label([(service.name, service.fingerprint) for service in wanted.services])
+    ids = {service.image: compose.image(service.image).id for service in wanted.services}
+    there = compose.containers(stack.project)
+    stale = [
+        item
+        for item in there
+        if (service := wanted.service(item.service)) is not None
+        and _is_stale(stack, item, ids[service.image], service.fingerprint)
+    ]
+    compose.remove_containers([item.state.id for item in stale])
+    left = (
+        [item.service for item in compose.containers(stack.project)] if stale else [i.service for i in there]
+    )
+    missing = [service.name for service in wanted.services if left.count(service.name) < service.replicas]
+    if missing:
+        compose.up(machine.place(stack), missing, definitions, timeout_s=action.timeout_s)
+
+
+def _is_stale(stack: Stack, item: facts.StackContainer, image_id: str, fingerprint: str) -> bool:
+    ended_well = item.service in stack.one_shot and item.state.exit_code == 0
+    is_well = item.state.running or ended_well
+    return not is_well or item.state.image_id != image_id or item.definition != fingerprint
+
+
+def _confirm(machine: StackMachine, action: facts.ConfirmUnchanged) -> None:
+    stack = machine.stack(action.stack)
+    ids = sorted(item.state.id for item in machine.compose.containers(stack.project))
+    if machine.env_file(stack).sha256 != action.env_sha256 or ids != sorted(action.ids):
+        raise PodupError("not-as-before", f"{stack.name} is not what it was before", "look at it")
+
+
+def _prove(machine: StackMachine, action: facts.WriteProof) -> None:
+    stack, tools = machine.stack(action.stack), machine.tools
+    proof = promotion.Proof(
+        stack.family, action.version, stack.name, round(tools.clock.now(), 3), tools.task_id, action.digests
+    )
+    machine.write_proof(stack, proof)
+
+
+def _prune_backups(machine: StackMachine, action: facts.PruneBackups) -> None:
+    stack_backups.prune_backups(machine.backups_dir(machine.stack(action.stack)), action.keep)
+
+
+def _prune_kept(machine: StackMachine, action: facts.PruneKept) -> None:
+    for name in machine.compose.names_below(kept_prefix(machine.stack(action.stack))):
+        if name not in action.spare:
+            machine.compose.untag(name)
+
+
+def _restore_files(machine: StackMachine, action: facts.RestoreFiles) -> None:
+    stack, backup = machine.stack(action.stack), Path(action.backup)
+    stack_backups.check_backup(backup)
+    stack_backups.copy_back(stack, backup)
+    machine.write_env(stack, (backup / ".env").read_bytes())
+
+
+def _restore_databases(machine: StackMachine, action: facts.RestoreDatabases) -> None:
+    stack, backup = machine.stack(action.stack), Path(action.backup)
+    manifest = stack_backups.check_backup(backup)
+    for database in stack.databases:
+        told = manifest["databases"].get(database.name)
+        if told is not None:
+            machine.postgres.restore(machine.reach(stack, database), database, backup / told["file"])

@@ -1,0 +1,221 @@
+"""What stacks are made of on a machine: the compose engine, the databases, and the files around them."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from podup.clock import Clock
+from podup.core import compose, deploy_history, dotenv, promotion
+from podup.core.compose import Composition
+from podup.core.stack_map import Database, Stack, find_stack
+from podup.errors import Invalid, NotFound, PodupError
+from podup.files import append_line, durable_write, make_dirs, remove, sync_dir
+from podup.host.compose import Compose, find_engine
+from podup.host.compose_arguments import Place
+from podup.host.postgres import Postgres, Reach, reach_container, reach_host
+from podup.host.run import FileRunner, Runner
+from podup.recipes.facts import RemoteImage
+from podup.recipes.stack_facts import EnvFile, Room, StackContainers, StackHistory
+
+_HISTORY_BYTES = 4 * 1024 * 1024
+_NEEDED_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class StackRoots:
+    """Where backups, proofs and the history are kept."""
+
+    backups: Path
+    releases: Path
+    history: Path
+
+
+@dataclass(frozen=True, slots=True)
+class StackTools:
+    """What a stack machine is given. `resolve` asks a registry; `fetch` gets a URL: (status, body).
+
+    `manager` is `user`, `system` or empty, the systemd that gives scopes; `task_id` names who records.
+    """
+
+    runner: Runner
+    files: FileRunner
+    clock: Clock
+    resolve: Callable[[str], RemoteImage]
+    fetch: Callable[[str, float], tuple[int, bytes]]
+    manager: str
+    roots: StackRoots
+    stacks: tuple[Stack, ...]
+    task_id: str = ""
+
+
+class StackMachine:
+    """Stacks by name on one machine. The compose engine is looked for once."""
+
+    def __init__(self, tools: StackTools) -> None:
+        self.tools = tools
+        self.postgres = Postgres(tools.files)
+        self._compose: Compose | None = None
+
+    @property
+    def compose(self) -> Compose:
+        """The compose engine. Raises Unavailable `no-compose-engine`."""
+        if self._compose is None:
+            engine = find_engine(self.tools.runner)
+            self._compose = Compose(self.tools.runner, engine, manager=self.tools.manager)
+        return self._compose
+
+    def stack(self, name: str) -> Stack:
+        return find_stack(self.tools.stacks, name)
+
+    def place(self, stack: Stack) -> Place:
+        return Place(stack.project, stack.run_dir, stack.compose_file)
+
+    def backups_dir(self, stack: Stack) -> Path:
+        return self.tools.roots.backups / stack.name
+
+    def composition(self, stack: Stack, version: str) -> Composition:
+        """Return the compose file filled in, with `version` in the place of what `.env` says, if any."""
+        override = {stack.tag_variable: version} if version and stack.tag_variable else {}
+        if self.compose.engine.has_config:
+            missing = _read_missing(stack, {**self._variables(stack), **override})
+            tree = self.compose.config(self.place(stack), override)
+            return compose.read_config(tree, stack.project, unset=missing.unset, required=missing.required)
+        return compose.read_file(_compose_text(stack), {**self._variables(stack), **override}, stack.project)
+
+    def containers(self, stack: Stack) -> StackContainers:
+        return StackContainers(self.tools.clock.now(), self.compose.containers(stack.project))
+
+    def env_file(self, stack: Stack) -> EnvFile:
+        """Return what `.env` says; a file that is not there is an answer too."""
+        path = env_path(stack)
+        if not path.is_file():
+            return EnvFile()
+        data = path.read_bytes()
+        version = dotenv.variables(data).get(stack.tag_variable, "")
+        return EnvFile(hashlib.sha256(data).hexdigest(), version, dotenv.duplicates(data))
+
+    def write_env(self, stack: Stack, data: bytes) -> None:
+        """Replace `.env` durably, keeping its mode; a link is followed, so the file it names is replaced."""
+        path = env_path(stack).resolve()
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+        durable_write(path, data, mode=mode)
+
+    def reach(self, stack: Stack, database: Database) -> Reach:
+        """Return the way to a database. Raises PodupError `database-down` when its service does not run."""
+        if database.host:
+            return reach_host(database)
+        for item in self.compose.containers(stack.project):
+            if item.service == database.service and item.state.running:
+                return reach_container(self.compose.engine.containers, item.state.id, database)
+        says = f"{database.service}, where the database {database.name} lives, is not running"
+        raise PodupError("database-down", says, "start it, or see why it ended: `stack logs`")
+
+    def rooms(self, stack: Stack) -> tuple[Room, ...]:
+        """Return the free part of each file system that a deployment writes to."""
+        paths = (stack.run_dir, str(self.tools.roots.backups), self.compose.image_store())
+        return tuple(_room(Path(path)) for path in dict.fromkeys(paths) if path)
+
+    def history(self, stack: str) -> StackHistory:
+        """Return what the log says of a stack; no log is an empty history."""
+        records, broken = deploy_history.read(self._history_text())
+        own = deploy_history.of_stack(records, stack)
+        return StackHistory(deploy_history.good_versions(own, stack), own, broken)
+
+    def append_history(self, values: Mapping[str, str], *, task_id: str, at: float) -> None:
+        """Write a line to the log, once for each task and action however often this is called."""
+        notes = ", ".join(part for part in (values.get("notes", ""), task_id) if part)
+        record = deploy_history.Record(
+            stamp(self.tools.clock.local(at)),
+            **{key: values[key] for key in ("stack", "env", "action", "version", "status")},
+            notes=notes,
+        )
+        for known in deploy_history.read(self._history_text())[0]:
+            if (known.stack, known.action, known.notes) == (
+                record.stack,
+                record.action,
+                record.notes,
+            ) and task_id:
+                return
+        path = self.tools.roots.history
+        make_dirs(path.parent, mode=0o755)
+        append_line(path, deploy_history.render(record), mode=_NEEDED_MODE)
+
+    def proof(self, family: str) -> promotion.Proof | None:
+        """Return the family's proof. Raises Invalid `proof-edited`."""
+        text, record = (_read(self._proof_path(family, ending)) for ending in ("txt", "json"))
+        return promotion.read_proof(text, record)
+
+    def write_proof(self, stack: Stack, proof: promotion.Proof | None) -> None:
+        """Let this be the family's proof, and the version the stack's own file names; None takes it away."""
+        text = promotion.render_text(proof) if proof else None
+        record = promotion.render_record(proof) if proof else None
+        directory = self.tools.roots.releases / "verified"
+        make_dirs(directory, mode=0o755)
+        self._put(self._proof_path(stack.family, "json"), record)
+        self._put(self._proof_path(stack.family, "txt"), text)
+        if stack.name != stack.family:
+            self._put(self._proof_path(stack.name, "txt"), text)
+        sync_dir(directory)
+
+    def _put(self, path: Path, data: bytes | None) -> None:
+        if data is None:
+            remove(path, missing_ok=True)
+        else:
+            durable_write(path, data, mode=_NEEDED_MODE)
+
+    def _proof_path(self, name: str, ending: str) -> Path:
+        return self.tools.roots.releases / "verified" / f"{name}.{ending}"
+
+    def _variables(self, stack: Stack) -> dict[str, str]:
+        path = env_path(stack)
+        return dotenv.variables(path.read_bytes()) if path.is_file() else {}
+
+    def _history_text(self) -> str:
+        data = _read(self.tools.roots.history) or b""
+        return data[-_HISTORY_BYTES:].decode(errors="replace")
+
+
+def env_path(stack: Stack) -> Path:
+    """Return where a stack's `.env` is."""
+    return Path(stack.run_dir) / ".env"
+
+
+def stamp(at: datetime) -> str:
+    """Return a moment as the history writes it."""
+    return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _compose_text(stack: Stack) -> str:
+    path = Path(stack.run_dir) / stack.compose_file
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        hint = f"`stack sync {stack.name}` copies it from the source directory"
+        raise NotFound("compose-file-missing", f"there is no {path}", hint) from None
+    except UnicodeDecodeError:
+        raise Invalid("compose-file-not-text", f"{path} is not UTF-8 text") from None
+
+
+def _read_missing(stack: Stack, values: Mapping[str, str]) -> Composition:
+    """Return which variables the file wants and does not get; the engine's answer no longer tells."""
+    try:
+        return compose.read_file(_compose_text(stack), values, stack.project)
+    except Invalid:
+        return Composition(stack.project)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _room(path: Path) -> Room:
+    while not path.exists():
+        path = path.parent
+    found = os.statvfs(path)
+    return Room(str(path), 100.0 * found.f_bavail / max(found.f_blocks, 1))

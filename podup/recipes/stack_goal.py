@@ -1,0 +1,136 @@
+"""Where a change of a stack goes: which version, which images that takes, and where old ones are kept."""
+
+from dataclasses import dataclass
+
+from podup.core.compose import Composition
+from podup.core.images import parse_ref
+from podup.core.stack_map import Stack
+from podup.recipes.codec import register
+from podup.recipes.stack_facts import (
+    CompositionOf,
+    EnvFile,
+    EnvFileOf,
+    HistoryOf,
+    ServedOf,
+    StackContainers,
+    StackContainersOf,
+    StackHistory,
+    StackImage,
+    StackImageOf,
+)
+from podup.recipes.verbs import Facts, Query
+
+PROBE_VERSION = "podup-probe"
+
+
+@dataclass(frozen=True, slots=True)
+class StackParams:
+    """`version` to go to; a rollback without one goes to the newest that ran well and is not the current.
+
+    `skip_smoke` and `force` are put on record with `reason`; `dumps` false leaves the databases out of
+    the backup that a rollback makes first.
+    """
+
+    stack: Stack
+    version: str = ""
+    force: bool = False
+    skip_smoke: bool = False
+    reason: str = ""
+    dumps: bool = True
+
+
+def current_version(p: StackParams, seen: Facts) -> str:
+    """Return the version `.env` names, empty when that is not known."""
+    env = seen.get(EnvFileOf(p.stack.name))
+    return env.version if isinstance(env, EnvFile) else ""
+
+
+def goal_version(p: StackParams, seen: Facts) -> str:
+    """Return the version to go to; empty when there is none."""
+    if p.version:
+        return p.version
+    history = seen.get(HistoryOf(p.stack.name))
+    good = history.good if isinstance(history, StackHistory) else ()
+    return next((version for version in good if version != current_version(p, seen)), "")
+
+
+def goal(p: StackParams, seen: Facts) -> Composition | None:
+    """Return the composition to go to, None while or because it is not known."""
+    version = goal_version(p, seen)
+    found = seen.get(CompositionOf(p.stack.name, version)) if version else None
+    return found if isinstance(found, Composition) else None
+
+
+def versioned(p: StackParams, seen: Facts) -> dict[str, str]:
+    """Return service -> image for the services whose image follows the version."""
+    wanted, probe = goal(p, seen), seen.get(CompositionOf(p.stack.name, PROBE_VERSION))
+    if wanted is None or not isinstance(probe, Composition):
+        return {}
+    other = {service.name: service.image for service in probe.services}
+    return {
+        service.name: service.image
+        for service in wanted.services
+        if service.image and other.get(service.name) != service.image
+    }
+
+
+def kept_name(stack: Stack, service: str, version: str) -> str:
+    """Return the tag of ours that keeps the image of a service at a version."""
+    return f"{kept_prefix(stack)}{service}:{version or 'unnamed'}"
+
+
+def kept_prefix(stack: Stack) -> str:
+    """Return what all tags that keep images of this stack begin with."""
+    return f"localhost/podup/stack-{stack.name}/"
+
+
+def image_queries(p: StackParams, seen: Facts) -> tuple[Query, ...]:
+    """Return the local images that matter: of the goal, of what runs, and those kept for the goal."""
+    wanted = goal(p, seen)
+    if wanted is None:
+        return ()
+    version = goal_version(p, seen)
+    names = [service.image for service in wanted.services if service.image]
+    names += [kept_name(p.stack, service, version) for service in versioned(p, seen)]
+    running = seen.get(StackContainersOf(p.stack.name))
+    if isinstance(running, StackContainers):
+        names += [item.state.image_ref for item in running.items if item.state.image_ref]
+    return tuple(StackImageOf(name) for name in dict.fromkeys(names))
+
+
+def served_queries(p: StackParams, seen: Facts, *, asks_registry: bool) -> tuple[Query, ...]:
+    """Return the images a registry is asked for: those of the version, and any that is not here."""
+    wanted = goal(p, seen)
+    if wanted is None:
+        return ()
+    follow = versioned(p, seen)
+    names = []
+    for service in wanted.services:
+        kept = kept_name(p.stack, service.name, goal_version(p, seen))
+        is_here = bool(image_id(seen, service.image) or image_id(seen, kept))
+        is_asked_for = service.name in follow and asks_registry
+        if service.image and not service.builds and (is_asked_for or not is_here):
+            names.append(service.image)
+    return tuple(ServedOf(name) for name in dict.fromkeys(names))
+
+
+def image_id(seen: Facts, ref: str) -> str:
+    """Return the id of the local image `ref` stands for, empty when there is none."""
+    found = seen.get(StackImageOf(ref))
+    return found.id if isinstance(found, StackImage) else ""
+
+
+def digests(p: StackParams, seen: Facts, facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Return (repository, digest) of the images that follow the version, as `facts` have them."""
+    found: dict[str, str] = {}
+    for ref in versioned(p, seen).values():
+        image = facts.get(StackImageOf(ref))
+        name = parse_ref(ref).name
+        if isinstance(image, StackImage):
+            own = [digest for digest in image.digests if digest.partition("@")[0] == name]
+            if own:
+                found[name] = own[0].partition("@")[2]
+    return tuple(sorted(found.items()))
+
+
+register(StackParams)

@@ -1,0 +1,107 @@
+"""Whether a stack is well: pure judgement over every container, shared by all that touch stacks."""
+
+from collections.abc import Mapping
+
+from podup.core.compose import Composition, Service
+from podup.core.stack_map import Stack
+from podup.recipes.stack_facts import StackContainer, StackContainers
+from podup.recipes.unit_health import worst
+from podup.recipes.verbs import Health, Verdict
+
+MAX_RESTARTS = 3
+
+
+def judge_containers(
+    stack: Stack,
+    wanted: Composition,
+    images: Mapping[str, str],
+    *,
+    before: StackContainers,
+    seen: StackContainers,
+) -> Verdict:
+    """Return the worst of what the services' containers say.
+
+    `images` maps an image reference to the local image id the containers have to run (a reference that
+    is not in it is not looked at). Well is a container that runs that image, is healthy when it has a
+    health check, and has been up for `settle_s`, so a crash loop with long pauses is not taken for well.
+    Restarts that a container had `before` are not held against it.
+    """
+    known = {item.state.id: item.state.restarts for item in before.items}
+    verdicts = [_judge_service(stack, service, images, seen, known) for service in wanted.services]
+    return worst(verdicts) if verdicts else Verdict(Health.BAD, ("the compose file has no services",))
+
+
+def judge_as_before(stack: Stack, before: StackContainers, now: StackContainers) -> Verdict:
+    """Return whether every service that ran before runs again, on the same image, and none is new."""
+    verdicts = []
+    known = {item.state.id: item.state.restarts for item in before.items}
+    ran = {item.service: item for item in before.items if item.state.running}
+    for service, item in ran.items():
+        again = [found for found in now.items if found.service == service]
+        verdicts.append(_judge_return(stack, item, again, now.at, known))
+    services = {item.service for item in before.items}
+    for service in sorted({item.service for item in now.items if item.state.running} - services):
+        verdicts.append(Verdict(Health.BAD, (f"{service} runs, and was not there before",)))
+    return worst(verdicts)
+
+
+def _judge_service(
+    stack: Stack,
+    service: Service,
+    images: Mapping[str, str],
+    seen: StackContainers,
+    known: Mapping[str, int],
+) -> Verdict:
+    found = [item for item in seen.items if item.service == service.name]
+    if service.replicas == 0:
+        return Verdict(Health.OK)
+    if len(found) < service.replicas:
+        return Verdict(Health.BAD, (f"{service.name} has no container",))
+    verdicts = [_judge_state(stack, item, seen.at, known) for item in found]
+    image_id = images.get(service.image, "")
+    for item in found:
+        if image_id and item.state.image_id != image_id:
+            verdicts.append(Verdict(Health.BAD, (f"{service.name} runs another image than {service.image}",)))
+    return worst(verdicts)
+
+
+def _judge_return(
+    stack: Stack, was: StackContainer, now: list[StackContainer], at: float, known: Mapping[str, int]
+) -> Verdict:
+    if not now:
+        return Verdict(Health.BAD, (f"{was.service} is gone",))
+    verdicts = []
+    for item in now:
+        unhealthy_before = was.state.health == "unhealthy" and item.state.running
+        verdicts.append(Verdict(Health.OK) if unhealthy_before else _judge_state(stack, item, at, known))
+        if item.state.image_id != was.state.image_id:
+            verdicts.append(Verdict(Health.BAD, (f"{was.service} does not run the image from before",)))
+    return worst(verdicts)
+
+
+def _judge_state(stack: Stack, item: StackContainer, at: float, known: Mapping[str, int]) -> Verdict:
+    state, name = item.state, item.service
+    restarts = state.restarts - known.get(state.id, 0)
+    if name in stack.one_shot and state.status in ("exited", "stopped"):
+        done = state.exit_code == 0
+        return Verdict(
+            Health.OK if done else Health.BAD, () if done else (f"{name} ended {state.exit_code}",)
+        )
+    if restarts >= MAX_RESTARTS:
+        return Verdict(Health.BAD, (f"{name} was restarted {restarts} times",))
+    if not state.running:
+        comes_back = item.restart not in ("", "no") and state.status not in ("dead", "removing")
+        if state.status in ("created", "initialized", "restarting") or comes_back:
+            return Verdict(Health.PENDING, (f"{name} is {state.status}",))
+        return Verdict(Health.BAD, (f"{name} is {state.status} with exit code {state.exit_code}",))
+    if state.status == "paused":
+        return Verdict(Health.BAD, (f"{name} is paused",))
+    if state.health == "unhealthy":
+        says = f": {state.health_says}" if state.health_says else ""
+        return Verdict(Health.BAD, (f"{name} is unhealthy{says}",))
+    if state.health == "starting":
+        return Verdict(Health.PENDING, (f"{name} is not healthy yet",))
+    up_s = at - state.started_at
+    if name not in stack.one_shot and up_s < stack.settle_s:
+        return Verdict(Health.PENDING, (f"{name} has been up for {max(up_s, 0):.0f} s",))
+    return Verdict(Health.OK)

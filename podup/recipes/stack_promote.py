@@ -1,0 +1,111 @@
+"""Recording by hand that what a stack runs now is verified: for a staging that was proven another way."""
+
+from dataclasses import dataclass
+
+from podup.core.stack_map import Stack
+from podup.recipes.codec import register
+from podup.recipes.stack_deploy import judge_stack
+from podup.recipes.stack_facts import ProofOf, Proven, PutProofBack, SmokeOf, StackContainersOf, WriteProof
+from podup.recipes.stack_goal import StackParams, current_version, digests
+from podup.recipes.stack_preflight import queries
+from podup.recipes.verbs import (
+    Aim,
+    Decision,
+    Facts,
+    Health,
+    Plan,
+    Query,
+    Remember,
+    Step,
+    Timing,
+    Unknown,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StackPromoteParams:
+    """The stack whose running version is to count as verified, and why."""
+
+    stack: Stack
+    reason: str = ""
+
+
+class StackPromote:
+    """The recipe of the kind `stack_promote`."""
+
+    kind = "stack_promote"
+    title = "Record a running version as verified"
+    params = StackPromoteParams
+
+    def lock(self, p: StackPromoteParams) -> tuple[str, ...]:
+        return (f"stack:{p.stack.name}", f"family:{p.stack.family}")
+
+    def needs(self, p: StackPromoteParams, seen: Facts) -> tuple[Query, ...]:
+        smoke = (SmokeOf(p.stack.name),) if p.stack.smoke else ()
+        return (*queries(_change(p, seen), seen, asks_registry=False), ProofOf(p.stack.family), *smoke)
+
+    def plan(self, p: StackPromoteParams, seen: Facts) -> Plan:
+        change, name = _change(p, seen), p.stack.name
+        if not change.version:
+            why = f".env of {name} names no version"
+            return Plan((), Decision.REFUSE, "no-version", why, f"set {p.stack.tag_variable} in it")
+        if not p.stack.proves:
+            hint = "set proves = true for it in the configuration"
+            return Plan((), Decision.REFUSE, "does-not-prove", f"{name} is no proof for others", hint)
+        verdict = judge_stack(change, seen, seen, with_smoke=bool(p.stack.smoke))
+        if verdict.health is not Health.OK:
+            why = "; ".join(verdict.reasons) or "the stack is not well"
+            return Plan((), Decision.REFUSE, "not-well", why, "what is not well cannot be verified")
+        action = WriteProof(name, change.version, digests(change, seen, seen))
+        return Plan((Step(f"record {change.version} as verified for {p.stack.family}", action),))
+
+    def watch(self, p: StackPromoteParams, before: Facts) -> tuple[Query, ...]:
+        return (ProofOf(p.stack.family), StackContainersOf(p.stack.name))
+
+    def timing(self, p: StackPromoteParams) -> Timing:
+        return Timing(deadline_s=5.0, settle_s=0.0)
+
+    def judge(self, p: StackPromoteParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
+        was, now = before.get(ProofOf(p.stack.family)), after.get(ProofOf(p.stack.family))
+        if isinstance(now, Unknown) or not isinstance(now, Proven):
+            return Verdict(Health.BAD, ("the proof could not be read back",))
+        if aim is Aim.OLD:
+            wanted = was.proof if isinstance(was, Proven) else None
+            return Verdict(Health.OK if now.proof == wanted else Health.BAD)
+        is_new = now.proof is not None and now.proof.version == _change(p, before).version
+        return Verdict(Health.OK) if is_new else Verdict(Health.BAD, ("the proof names another version",))
+
+    def revert(self, p: StackPromoteParams, before: Facts, after: Facts) -> Plan:
+        was = before.get(ProofOf(p.stack.family))
+        proof = was.proof if isinstance(was, Proven) else None
+        return Plan((Step("put the proof from before back", PutProofBack(p.stack.name, proof)),))
+
+    def diagnose(self, p: StackPromoteParams) -> tuple[Query, ...]:
+        return ()
+
+    def finish(self, p: StackPromoteParams, before: Facts, after: Facts) -> Plan:
+        return Plan()
+
+    def remember(
+        self, p: StackPromoteParams, before: Facts, after: Facts, outcome: str
+    ) -> tuple[Remember, ...]:
+        values = {
+            "stack": p.stack.name,
+            "env": p.stack.env,
+            "action": "promote",
+            "version": _change(p, before).version,
+            "status": "success" if outcome == "succeeded" else "fail",
+            "notes": p.reason,
+        }
+        return (Remember("stack-history", values),)
+
+
+def _change(p: StackPromoteParams, seen: Facts) -> StackParams:
+    """Return the change that leads to where the stack is."""
+    return StackParams(p.stack, current_version(StackParams(p.stack), seen))
+
+
+STACK_PROMOTE = StackPromote()
+
+register(StackPromoteParams)
