@@ -91,6 +91,12 @@ class Systemd:
         del known[unit]
         return tuple(sorted(known.items()))
 
+    def environment_files(self, unit: str) -> tuple[str, ...]:
+        """Return the paths of the unit's EnvironmentFile= settings, specifiers resolved."""
+        (found,) = self.properties((unit,), "EnvironmentFiles")
+        lines = found.get("EnvironmentFiles", "").splitlines()
+        return tuple(line.partition(" (")[0] for line in lines if line)
+
     def cat(self, *units: str) -> tuple[UnitText, ...]:
         """Return the files behind these units, fragments before their drop-ins; missing units have none."""
         texts: list[UnitText] = []
@@ -213,8 +219,13 @@ class Systemd:
 
 
 def _pairs(block: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in block.splitlines())
-    return {key: value for key, equals, value in pairs if equals}
+    """Read `name=value` lines; a name that comes several times has its values on lines of their own."""
+    found: dict[str, str] = {}
+    for line in block.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            found[key] = f"{found[key]}\n{value}" if key in found else value
+    return found
 
 
 def _state(unit: str, seen: Mapping[str, str]) -> UnitState:

@@ -77,9 +77,9 @@ class UnitConfigOf(Query):
 class UnitConfig:
     """What the unit's files say.
 
-    `source` is `quadlet`, `podman-run`, `podman-start` (a unit that starts a container made before: a
-    restart cannot give it a new image), `kube`, `pod`, `auto-update` or `unknown`. `pull_policy` is one of
-    `missing`, `always`,
+    `source` is `quadlet` (a `.container` file), `kube`, `pod`, `image` (Quadlet files of that kind, or
+    units that do the same), `podman-run`, `podman-start` (a unit that starts a container made before: a
+    restart cannot give it a new image), `auto-update` or `unknown`. `pull_policy` is `missing`, `always`,
     `newer`, `never` or empty when nothing is said (then `missing`). `pulls_at_start` is true when the
     start itself may fetch another image, `pinned` when the image is named by digest. `labels` are those
     of the unit's files, sorted; the image's own are not among them, so an image cannot name a probe.
@@ -100,6 +100,26 @@ class UnitConfig:
     def probe(self) -> str:
         """Return the probe the unit asks for, or an empty string."""
         return dict(self.labels).get(PROBE_LABEL, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A unit worth knowing, and who told of it: `manual`, `quadlet`, `podman` or `systemd`.
+
+    `kind` is the source of its `UnitConfig`. `image` is empty when there is none to deploy. `problem` says
+    why nothing more is known.
+    """
+
+    unit: str
+    slug: str
+    source: str
+    kind: str = "unknown"
+    image: str = ""
+    container_name: str = ""
+    path: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    auto_update: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +351,7 @@ class ResetFailed(Action):
     unit: str
 
 
-register(UnitStateOf, UnitState, UnitConfigOf, UnitConfig, ContainerOf, ContainerState)
+register(UnitStateOf, UnitState, UnitConfigOf, UnitConfig, Service, ContainerOf, ContainerState)
 register(ImageAt, LocalImage, ImagesOf, RemoteImageOf, RemoteImage, Dependants, DiskRoom, DiskSpace)
 register(ProbeResult, Probed, Diagnostics, DiagnosticReport, AutoUpdateOutlook, AutoUpdateRow)
 register(PullImage, TagImage, UntagImage, RemoveImage, RestartUnit, StartUnit, StopUnit, ResetFailed)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from podup.core.unit_text import read_unit
 from podup.host.simulator import physics
 from podup.host.simulator.parts import Machine, SimulatedUnit, UnitRun
 from podup.host.simulator.programs import Answer, Call, NotSimulated, Program, Working, split_options
@@ -187,6 +188,8 @@ def _shown(machine: Machine, name: str, wanted: list[str]) -> str:
         "InvocationID": run.invocation,
     }
     if unit is not None:
+        told = read_unit(text for _, text in unit.files).every("Service", "EnvironmentFile")
+        known["EnvironmentFiles"] = " ".join(f"{path} (ignore_errors=no)" for path in told)
         others = machine.units.items()
         known["RequiredBy"] = " ".join(other for other, one in others if name in one.requires)
         known["BoundBy"] = " ".join(other for other, one in others if name in one.binds_to)
