@@ -37,9 +37,9 @@ def new_service(registry: str) -> Iterator[Callable[..., Service]]:
     """Make a service with a name, an image name and a port of its own; stopped and removed at the end."""
     made: list[Service] = []
 
-    def make(variation: Variation = PLAIN, *, name: str = "web") -> Service:
+    def make(variation: Variation = PLAIN, *, name: str = "web", at: str = registry) -> Service:
         own = f"{name}{next(numbers)}"
-        service = Service(own, f"{registry}/acme/{own}:latest", free_port())
+        service = Service(own, f"{at}/acme/{own}:latest", free_port())
         made.append(service)
         write_unit(service, variation)
         return service

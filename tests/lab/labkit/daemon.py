@@ -18,20 +18,9 @@ from labkit.webhooks import Answer, request
 
 BUILT = Path("dist/pod-upgrade-trigger.pyz")
 UNIT = "pod-upgrade-trigger-http.service"
+UNIT_EXAMPLE = Path("systemd/pod-upgrade-trigger-http.user.service.example")
 SECRET = "the-lab's-webhook-secret"
 TOKEN = "the-lab-admin-token-0123456789"
-
-UNIT_FILE = """\
-[Unit]
-Description=Push-to-deploy for Podman services
-
-[Service]
-EnvironmentFile=%h/.config/pod-upgrade-trigger-http.env
-ExecStart=%h/.local/bin/pod-upgrade-trigger http-server
-Restart=always
-RestartSec=1
-"""
-
 
 def is_built() -> bool:
     return BUILT.exists()
@@ -62,7 +51,7 @@ class Daemon:
         unfinished.rename(self.program)
         environment = "".join(f'{name}="{value}"\n' for name, value in self.environment().items())
         (Path.home() / ".config/pod-upgrade-trigger-http.env").write_text(environment)
-        (units_directory() / UNIT).write_text(UNIT_FILE)
+        shutil.copy(UNIT_EXAMPLE, units_directory() / UNIT)
         systemctl("daemon-reload")
 
     def environment(self) -> dict[str, str]:
