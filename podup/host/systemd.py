@@ -83,9 +83,7 @@ class Systemd:
             asked = sorted(wanted - known.keys())[:_DEPENDANTS_AT_MOST]
             if asked:
                 states = self.properties(asked, "ActiveState")
-                known.update(
-                    {name: found["ActiveState"] for name, found in zip(asked, states, strict=True)}
-                )
+                known.update({name: found["ActiveState"] for name, found in zip(asked, states, strict=True)})
             if len(known) > _DEPENDANTS_AT_MOST:
                 break
         del known[unit]

@@ -104,9 +104,7 @@ def find(
     return [_task(row) for row in rows], total
 
 
-def pending(
-    cx: Connection, now: float, *, skip_units: Sequence[str] = (), limit: int = 100
-) -> list[Task]:
+def pending(cx: Connection, now: float, *, skip_units: Sequence[str] = (), limit: int = 100) -> list[Task]:
     """Return the tasks that may start now, in the order they were submitted, without batches.
 
     `skip_units` are those where something runs: their queues then cannot hide the tasks of others.
@@ -145,9 +143,7 @@ def alive(cx: Connection, *, unit: str = "", kind: str = "") -> list[Task]:
     where = Where(_ALIVE)
     where.equal("unit", unit)
     where.equal("kind", kind)
-    rows = cx.execute(
-        f"SELECT * FROM tasks INDEXED BY tasks_alive {where.sql} ORDER BY seq", where.values
-    )
+    rows = cx.execute(f"SELECT * FROM tasks INDEXED BY tasks_alive {where.sql} ORDER BY seq", where.values)
     return [_task(row) for row in rows]
 
 

@@ -147,7 +147,7 @@ def _writes(call: ast.Call, ours: set[str]) -> str:
     if not isinstance(func, ast.Attribute):
         return ""
     owner = func.value.id if isinstance(func.value, ast.Name) else ""
-    if owner in ours:
+    if owner in ours or "os.devnull" in ast.unparse(call):
         return ""
     if owner == "os" and func.attr in WRITING_OS:
         return f"os.{func.attr}"

@@ -116,9 +116,7 @@ def all_dependants(machine: Machine, name: str) -> tuple[str, ...]:
     found: list[str] = []
     asked = [name]
     while asked:
-        asked = [
-            other for one in asked for other in dependants(machine, one) if other not in (*found, name)
-        ]
+        asked = [other for one in asked for other in dependants(machine, one) if other not in (*found, name)]
         found += [other for other in dict.fromkeys(asked)]
     return tuple(found)
 
@@ -245,6 +243,4 @@ def _clear(machine: Machine, run: UnitRun) -> None:
 
 
 def _halted(run: UnitRun) -> UnitRun:
-    return replace(
-        run, pid=0, container="", ready_at=None, give_up_at=None, exits_at=None, restart_at=None
-    )
+    return replace(run, pid=0, container="", ready_at=None, give_up_at=None, exits_at=None, restart_at=None)

@@ -1,0 +1,161 @@
+"""Build the one file that is the program: dist/pod-upgrade-trigger.pyz, and its checksum beside it.
+
+Promise: the same commit, Python minor version and zlib give the same bytes, from any directory, user, umask,
+time zone and hash seed. Names are sorted, dates are SOURCE_DATE_EPOCH or the commit's, modes are fixed, and
+the modules are compiled in a bare interpreter without what depends on its state (marshal format 2 has no
+references; no column tables; no docstrings). Each module is inside twice: compiled for the building
+interpreter, with an unchecked hash because a zip's local times depend on the time zone, and as source, which
+any other interpreter takes. Refused: a version that is not SemVer, a module that does not compile.
+
+Formats: PEP 441 (zipapp), PEP 552 (hash-based pyc), https://reproducible-builds.org/specs/source-date-epoch/.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import io
+import marshal
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+NAME = "pod-upgrade-trigger.pyz"
+SHEBANG = b"#!/usr/bin/env python3\n"
+MAIN = b'"""Start the program."""\n\nfrom podup.__main__ import main\n\nraise SystemExit(main())\n'
+SHARED = (
+    ("migrations", "podup/migrations"),
+    ("systemd", "podup/share/systemd"),
+    ("scripts", "podup/share/scripts"),
+)
+SHARED_SUFFIXES = {".sql", ".example", ".sh"}
+WEB_SUFFIXES = {".html", ".js", ".css", ".svg", ".png", ".ico", ".json", ".webmanifest", ".txt", ".woff2"}
+SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+UNCHECKED_HASH = 0b01
+EARLIEST = 315532800  # 1980-01-01, the first moment a zip can name
+BARE = ("-I", "-S", "-X", "no_debug_ranges")
+
+
+def main(arguments: list[str]) -> int:
+    """Build into the directory asked for and say what was made."""
+    if not (sys.flags.isolated and sys.flags.no_site and "no_debug_ranges" in sys._xoptions):
+        return subprocess.run([sys.executable, *BARE, __file__, *arguments], check=False).returncode
+    asked = _parse(arguments)
+    version = asked.version.removeprefix("v") if asked.version else _project_version()
+    if not SEMVER.fullmatch(version):
+        sys.stderr.write(f"build_zipapp: {version!r} is not a version like 1.2.3\n")
+        return 2
+    commit = asked.commit or _commit()
+    data = pack(contents(version=version, commit=commit), epoch=_epoch())
+    digest = hashlib.sha256(data).hexdigest()
+    asked.output.mkdir(parents=True, exist_ok=True)
+    _replace(asked.output / NAME, data, mode=0o755)
+    _replace(asked.output / f"{NAME}.sha256", f"{digest}  {NAME}\n".encode(), mode=0o644)
+    sys.stdout.write(f"{asked.output / NAME} {version} ({commit}), {len(data)} bytes\nsha256 {digest}\n")
+    return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="build_zipapp.py", description="Build the program as one file.")
+    parser.add_argument("--version", metavar="X.Y.Z", help="version inside (default: that of pyproject.toml)")
+    parser.add_argument("--commit", metavar="HASH", help="commit inside (default: the one checked out)")
+    parser.add_argument("--output", metavar="DIR", type=Path, default=ROOT / "dist", help="default: dist/")
+    return parser.parse_args(arguments)
+
+
+def contents(*, version: str, commit: str) -> dict[str, bytes]:
+    """Return name -> bytes of all that goes in, compiled modules included, sorted by name."""
+    files = {"__main__.py": MAIN}
+    for path in sorted((ROOT / "podup").rglob("*")):
+        name = path.relative_to(ROOT).as_posix()
+        if path.is_file() and _is_wanted(path) and (path.suffix == ".py" or name.startswith("podup/web/")):
+            files[name] = path.read_bytes()
+    for source, target in SHARED:
+        for path in sorted((ROOT / source).rglob("*")):
+            if path.is_file() and path.suffix in SHARED_SUFFIXES:
+                files[f"{target}/{path.relative_to(ROOT / source).as_posix()}"] = path.read_bytes()
+    files["podup/version.py"] = stamped(files["podup/version.py"].decode(), version=version, commit=commit)
+    for name in [name for name in files if name.endswith(".py") and "/share/" not in name]:
+        files[name + "c"] = compiled(name, files[name])
+    return dict(sorted(files.items()))
+
+
+def _is_wanted(path: Path) -> bool:
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(ROOT).parts)
+    return not hidden and (path.suffix == ".py" or path.suffix in WEB_SUFFIXES)
+
+
+def stamped(text: str, *, version: str, commit: str) -> bytes:
+    """Return the text of podup/version.py with these two values in it."""
+    for name, value in (("VERSION", version), ("COMMIT", commit)):
+        text, count = re.subn(rf'^{name} = ".*"$', f'{name} = "{value}"', text, flags=re.MULTILINE)
+        if count != 1:
+            raise SystemExit(f"build_zipapp: podup/version.py has {count} lines that set {name}")
+    return text.encode()
+
+
+def compiled(name: str, source: bytes) -> bytes:
+    """Return the module as a pyc that zipimport takes without looking at dates."""
+    code = compile(source, name, "exec", dont_inherit=True, optimize=2)
+    header = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little")
+    return header + importlib.util.source_hash(source) + marshal.dumps(code, 2)
+
+
+def pack(files: dict[str, bytes], *, epoch: int) -> bytes:
+    """Return the zip of these files behind a shebang line, all dated `epoch` (Unix seconds, in UTC)."""
+    moment = datetime.fromtimestamp(max(epoch, EARLIEST), UTC)
+    date = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
+    buffer = io.BytesIO()
+    buffer.write(SHEBANG)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, date)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3
+            executable = name.endswith(".sh") or data.startswith(b"#!")
+            entry.external_attr = (0o100755 if executable else 0o100644) << 16
+            archive.writestr(entry, data)
+    return buffer.getvalue()
+
+
+def _project_version() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
+
+
+def _commit() -> str:
+    """Return the commit's first seven letters, marked when tracked files differ from it."""
+    head = _git("rev-parse", "HEAD")[:7]
+    if not head:
+        return "unknown"
+    return f"{head}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else head
+
+
+def _epoch() -> int:
+    given = os.environ.get("SOURCE_DATE_EPOCH") or _git("log", "-1", "--format=%ct")
+    return int(given or EARLIEST)
+
+
+def _git(*words: str) -> str:
+    command = ["git", "--no-optional-locks", "-c", "safe.directory=*", "-C", str(ROOT), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _replace(path: Path, data: bytes, *, mode: int) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_bytes(data)
+    fresh.chmod(mode)
+    fresh.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

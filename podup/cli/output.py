@@ -1,0 +1,129 @@
+"""The terminal: tables, colours by role, progress, JSON.
+
+Results go to standard output, everything about the way there to standard error. Colour only on a terminal,
+never with NO_COLOR (https://no-color.org) or TERM=dumb. Progress is one line that rewrites itself on a
+terminal, and plain lines elsewhere. A table is as wide as its content; on a terminal its last column is cut
+to fit. What has no letter of its own (control characters in foreign text) is shown as `?`.
+"""
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+_ROLES = {"ok": "32", "warn": "33", "bad": "31", "muted": "2", "accent": "36", "strong": "1"}
+_GAP = "  "
+
+
+class Output:
+    """Writes for people and, as JSON, for programs. `columns()` is the width of the terminal."""
+
+    def __init__(
+        self, stdout: TextIO, stderr: TextIO, *, environment: Mapping[str, str], columns: Callable[[], int]
+    ) -> None:
+        self._stdout = stdout
+        self._stderr = stderr
+        self._columns = columns
+        self._has_colour = not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+        self._open_line = ""
+
+    def styled(self, text: str, role: str) -> str:
+        """Return `text` in the colour of a role: ok, warn, bad, muted, accent or strong."""
+        return self._paint(text, role, self._stdout)
+
+    def line(self, text: str = "") -> None:
+        """Write one line of the result."""
+        self._end_progress()
+        self._stdout.write(f"{text}\n")
+
+    def text(self, text: str) -> None:
+        """Write a result as it is."""
+        self._end_progress()
+        self._stdout.write(text)
+        self._stdout.flush()
+
+    def json(self, value: Any) -> None:
+        """Write the result as JSON, one value."""
+        self.text(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+    def table(
+        self, headings: Sequence[str], rows: Iterable[Sequence[object]], *, roles: Sequence[str] = ()
+    ) -> None:
+        """Write rows under headings. `roles` has one role a row, empty for none; it colours the whole row."""
+        cells = [[printable(str(cell)) for cell in row] for row in rows]
+        widths = [max(map(shown_width, column)) for column in zip(headings, *cells, strict=True)]
+        if self._stdout.isatty() and len(widths) > 1:
+            taken = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
+            widths[-1] = max(10, min(widths[-1], self._columns() - taken))
+        self.line(self.styled(_row([heading.upper() for heading in headings], widths), "muted"))
+        for number, row in enumerate(cells):
+            role = roles[number] if number < len(roles) else ""
+            self.line(self.styled(_row(row, widths), role))
+
+    def note(self, text: str, role: str = "") -> None:
+        """Write one line about the way to the result."""
+        self._end_progress()
+        self._stderr.write(f"{self._paint(text, role, self._stderr)}\n")
+        self._stderr.flush()
+
+    def progress(self, text: str) -> None:
+        """Say what happens now: rewrites its line on a terminal, writes a new one elsewhere."""
+        if text == self._open_line:
+            return
+        if self._stderr.isatty():
+            self._stderr.write(f"\r\x1b[K{cut(printable(text), self._columns() - 1)}")
+        else:
+            self._stderr.write(f"{text}\n")
+        self._stderr.flush()
+        self._open_line = text
+
+    def error(self, program: str, message: str, hint: str) -> None:
+        """Write what went wrong in one line, and what to do in a second one."""
+        self.note(f"{self._paint(f'{program}:', 'bad', self._stderr)} {message}")
+        if hint:
+            self.note(f"{self._paint('hint:', 'accent', self._stderr)} {hint}")
+
+    def ask(self, question: str, read_line: Callable[[], str]) -> bool:
+        """Ask and return whether the answer was yes; anything else, and no answer at all, is no."""
+        self._end_progress()
+        self._stderr.write(f"{question} [y/N] ")
+        self._stderr.flush()
+        return read_line().strip().lower() in ("y", "yes")
+
+    def _end_progress(self) -> None:
+        if self._open_line and self._stderr.isatty():
+            self._stderr.write("\r\x1b[K")
+            self._stderr.flush()
+        self._open_line = ""
+
+    def _paint(self, text: str, role: str, stream: TextIO) -> str:
+        if not role or not self._has_colour or not stream.isatty():
+            return text
+        return f"\x1b[{_ROLES[role]}m{text}\x1b[0m"
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, without characters that move the cursor or change the terminal."""
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in text)
+
+
+def shown_width(text: str) -> int:
+    """Return how many columns `text` takes: wide East Asian letters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def cut(text: str, width: int) -> str:
+    """Return `text` in at most `width` columns, with an ellipsis where something is missing."""
+    if shown_width(text) <= width:
+        return text
+    while text and shown_width(text) > width - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    parts = [cut(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    padded = [part + " " * (width - shown_width(part)) for part, width in zip(parts, widths, strict=True)]
+    return _GAP.join(padded).rstrip()

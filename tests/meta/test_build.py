@@ -1,0 +1,156 @@
+"""The built file: the same bytes from anywhere, small, quick to load, at home in every Python it supports."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from source_tree import ROOT
+
+NAME = "pod-upgrade-trigger.pyz"
+LARGEST = 1_500_000
+MODULES_WITHOUT_COMMAND = {"podup.__main__", "podup.version", "podup"}
+
+
+def build(output: Path, *options: str, env: dict[str, str] | None = None, umask: int = 0o022) -> Path:
+    subprocess.run(
+        [sys.executable, str(ROOT / "build_zipapp.py"), "--output", str(output), *options],
+        cwd=output.parent,
+        env={**os.environ, **(env or {})},
+        umask=umask,
+        check=True,
+        capture_output=True,
+    )
+    return output / NAME
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("build") / "dist", "--commit", "abcdef0")
+
+
+def run(*argv: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(a) for a in argv], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_the_same_commit_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    other = {"TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "7", "HOME": "/nonexistent", "PYTHONOPTIMIZE": "2"}
+    again = build(tmp_path / "again", "--commit", "abcdef0", env=other, umask=0o077)
+    assert hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(built.read_bytes()).digest()
+    assert again.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_copy_elsewhere_builds_the_same(built: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    ignore = shutil.ignore_patterns("tests", "dist", ".*", "docs")
+    shutil.copytree(ROOT, copy, ignore=ignore)
+    dated = subprocess.run(["git", "-C", ROOT, "log", "-1", "--format=%ct"], capture_output=True, text=True)
+    env = {**os.environ, "SOURCE_DATE_EPOCH": dated.stdout.strip() or "315532800"}
+    words = [sys.executable, copy / "build_zipapp.py", "--commit", "abcdef0"]
+    subprocess.run(words, env=env, check=True, capture_output=True)
+    assert (copy / "dist" / NAME).read_bytes() == built.read_bytes()
+
+
+def test_the_date_is_a_setting(tmp_path: Path) -> None:
+    path = build(tmp_path / "dated", env={"SOURCE_DATE_EPOCH": "1700000000"})
+    with zipfile.ZipFile(path) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(2023, 11, 14, 22, 13, 20)}
+
+
+def test_it_is_small(built: Path) -> None:
+    assert built.stat().st_size <= LARGEST, f"{built.stat().st_size} bytes; what grew? `unzip -v` tells"
+
+
+def test_what_is_inside(built: Path) -> None:
+    with zipfile.ZipFile(built) as archive:
+        names = archive.namelist()
+    assert names == sorted(names)
+    assert not [name for name in names if "__pycache__" in name or "/." in name or "tests" in name]
+    sources = {p.relative_to(ROOT).as_posix() for p in (ROOT / "podup").rglob("*.py")}
+    assert sources <= set(names)
+    assert {f"{name}c" for name in sources} <= set(names)
+    for folder, target in (("migrations", "podup/migrations"), ("systemd", "podup/share/systemd")):
+        for path in (ROOT / folder).rglob("*"):
+            assert path.is_dir() or f"{target}/{path.relative_to(ROOT / folder)}" in names
+
+
+def test_the_checksum_file_is_what_sha256sum_reads(built: Path) -> None:
+    done = run("sha256sum", "-c", f"{NAME}.sha256", cwd=built.parent)
+    assert done.returncode == 0, done.stderr
+    assert built.with_name(f"{NAME}.sha256").read_text().count("\n") == 1
+
+
+def test_version_and_commit_are_inside(built: Path, tmp_path: Path) -> None:
+    python = ".".join(map(str, sys.version_info[:3]))
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    expected = f"pod-upgrade-trigger {version} (commit abcdef0, python {python})\n"
+    assert run(sys.executable, "-I", "-S", built, "--version").stdout == expected
+    other = build(tmp_path / "other", "--version", "v9.8.7-beta.1")
+    assert run(sys.executable, other, "--version").stdout.startswith(
+        "pod-upgrade-trigger 9.8.7-beta.1 (commit "
+    )
+
+
+def test_a_wrong_version_is_refused(tmp_path: Path) -> None:
+    done = run(sys.executable, ROOT / "build_zipapp.py", "--version", "1.2", "--output", tmp_path)
+    assert done.returncode == 2
+    assert "'1.2'" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_source_version_is_the_project_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f'VERSION = "{version}"' in (ROOT / "podup" / "version.py").read_text()
+
+
+def test_compiled_modules_are_taken(built: Path) -> None:
+    """A compiled module carries its name inside the zip, one compiled now that of the zip as well."""
+    look = "import sys; sys.path.insert(0, sys.argv[1]); from podup import errors; "
+    look += "print(errors.PodupError.__init__.__code__.co_filename)"
+    assert run(sys.executable, "-I", "-S", "-c", look, built).stdout == "podup/errors.py\n"
+
+
+def test_version_loads_next_to_nothing(built: Path) -> None:
+    done = run(sys.executable, "-I", "-S", "-v", built, "--version")
+    names = {
+        line.split()[1].strip("'") for line in done.stderr.splitlines() if line.startswith("import 'podup")
+    }
+    assert names == MODULES_WITHOUT_COMMAND
+
+
+def test_it_runs_from_a_read_only_directory_and_through_a_symlink(built: Path, tmp_path: Path) -> None:
+    place = tmp_path / "bin"
+    place.mkdir()
+    shutil.copy2(built, place / NAME)
+    (place / "podup").symlink_to(NAME)
+    place.chmod(0o555)
+    before = sorted(p.name for p in place.iterdir())
+    done = run(sys.executable, "-I", "-S", place / "podup", "--help", cwd=Path("/"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: podup ")
+    assert sorted(p.name for p in place.iterdir()) == before
+
+
+def other_pythons() -> list[Path]:
+    """Python 3.12 and newer: on PATH, or beside the one that runs this (as pyenv and CI images lay them)."""
+    found = []
+    for minor in ("3.12", "3.13", "3.14"):
+        beside = sorted(Path(sys.base_prefix).parent.glob(f"*{minor}*/bin/python{minor}"))
+        on_path = [Path(p) for p in [shutil.which(f"python{minor}")] if p]
+        found += [p for p in (*beside, *on_path) if run(p, "-c", "").returncode == 0][:1]
+    return found
+
+
+def test_newer_pythons_run_it_from_source(built: Path) -> None:
+    pythons = other_pythons()
+    if not pythons:
+        pytest.skip("no newer Python here")
+    for python in pythons:
+        done = run(python, "-I", "-S", built, "--help")
+        assert done.returncode == 0, f"{python}: {done.stderr}"
+        assert done.stdout.startswith(f"Usage: {NAME} ")

@@ -1,0 +1,96 @@
+"""The terminal: what is coloured, cut, rewritten, and what plain lines look like."""
+
+import io
+import json
+
+from podup.cli.output import Output, cut, printable, shown_width
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def plain() -> tuple[Output, io.StringIO, io.StringIO]:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    return Output(stdout, stderr, environment={}, columns=lambda: 80), stdout, stderr
+
+
+def terminal(**environment: str) -> tuple[Output, io.StringIO, io.StringIO]:
+    stdout, stderr = Terminal(), Terminal()
+    return Output(stdout, stderr, environment=environment, columns=lambda: 30), stdout, stderr
+
+
+def test_a_table_elsewhere_is_whole_and_without_colour() -> None:
+    out, stdout, _ = plain()
+    out.table(("unit", "state"), [("web.service", "x" * 100), ("db", "ok")], roles=("bad", "ok"))
+    assert stdout.getvalue() == f"UNIT         STATE\nweb.service  {'x' * 100}\ndb           ok\n"
+
+
+def test_a_table_on_a_terminal_is_cut_and_coloured() -> None:
+    out, stdout, _ = terminal()
+    out.table(("unit", "state"), [("web.service", "x" * 100)], roles=("bad",))
+    assert stdout.getvalue().splitlines()[1] == f"\x1b[31mweb.service  {'x' * 16}…\x1b[0m"
+
+
+def test_a_table_without_rows_has_its_headings() -> None:
+    out, stdout, _ = plain()
+    out.table(("unit", "state"), [])
+    assert stdout.getvalue() == "UNIT  STATE\n"
+
+
+def test_no_colour_when_it_is_not_wanted() -> None:
+    for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        out, stdout, _ = terminal(**environment)
+        out.line(out.styled("x", "ok"))
+        assert stdout.getvalue() == "x\n"
+    out, _, _ = terminal(NO_COLOR="")
+    assert out.styled("x", "ok") == "\x1b[32mx\x1b[0m"
+
+
+def test_progress_is_one_line_on_a_terminal_and_is_gone_before_the_next_output() -> None:
+    out, stdout, stderr = terminal()
+    out.progress("pulling 10 %")
+    out.progress("pulling 20 %")
+    out.line("done")
+    assert stderr.getvalue() == "\r\x1b[Kpulling 10 %\r\x1b[Kpulling 20 %\r\x1b[K"
+    assert stdout.getvalue() == "done\n"
+
+
+def test_progress_is_lines_elsewhere_and_none_twice() -> None:
+    out, _, stderr = plain()
+    for text in ("pulling", "pulling", "restarting"):
+        out.progress(text)
+    assert stderr.getvalue() == "pulling\nrestarting\n"
+
+
+def test_an_error_is_two_lines() -> None:
+    out, stdout, stderr = plain()
+    out.error("podup", "web.service is not known", "`services` lists them")
+    assert stderr.getvalue() == "podup: web.service is not known\nhint: `services` lists them\n"
+    assert stdout.getvalue() == ""
+
+
+def test_only_yes_is_yes() -> None:
+    out, _, stderr = plain()
+    assert out.ask("really?", lambda: "Y\n")
+    assert not out.ask("really?", lambda: "")
+    assert not out.ask("really?", lambda: "ye\n")
+    assert stderr.getvalue().startswith("really? [y/N] ")
+
+
+def test_json_is_one_value() -> None:
+    out, stdout, _ = plain()
+    out.json({"größe": [1, None]})
+    assert json.loads(stdout.getvalue()) == {"größe": [1, None]}
+    assert "größe" in stdout.getvalue()
+
+
+def test_foreign_text_cannot_move_the_cursor() -> None:
+    assert printable("a\x1b[2Jb\nc\td\u202e") == "a?[2Jb c d?"
+
+
+def test_wide_letters_take_two_columns() -> None:
+    assert shown_width("部署ok") == 6
+    assert cut("部署服务", 5) == "部署…"
+    assert shown_width("e\u0301") == 1
