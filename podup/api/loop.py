@@ -66,6 +66,11 @@ class ServerLoop:
         self._most = min(limits.connections, _descriptors() - _SPARE_DESCRIPTORS)
         self._pool: Pool | None = None
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
     def run(self) -> None:
         """Serve until `stop`, or, without listeners, until the last connection is closed."""
         self._pool = Pool(workers=self.limits.workers, waiting=self.limits.waiting)

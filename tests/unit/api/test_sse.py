@@ -4,6 +4,7 @@ import dataclasses
 import threading
 
 import pytest
+from serving import QUICK
 
 from podup.api.request import Request
 from podup.api.router import Route, Who
@@ -117,9 +118,9 @@ def test_a_stream_over_the_wire_resumes_and_ends(streaming):
     assert wire.is_closed()
 
 
-def test_a_silent_stream_beats_and_a_watcher_that_leaves_is_forgotten(streaming, quick_limits):
+def test_a_silent_stream_beats_and_a_watcher_that_leaves_is_forgotten(streaming):
     hub, rows, serve = streaming
-    wire = serve(*rows, limits=dataclasses.replace(quick_limits, heartbeat_s=0.05)).wire()
+    wire = serve(*rows, limits=dataclasses.replace(QUICK, heartbeat_s=0.05)).wire()
     wire.send("GET /sse/logs HTTP/1.1", "Host: a", "Last-Event-ID: 2")
     wire.read(bodyless=True)
     assert "" in read_event(wire)

@@ -1,0 +1,1 @@
+"""Makes what stands beside this file importable in every test: `from serving import Wire`."""

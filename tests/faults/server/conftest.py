@@ -1,0 +1,5 @@
+"""Faults meet a real server."""
+
+from serving import serve
+
+__all__ = ["serve"]
