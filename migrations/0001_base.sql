@@ -59,13 +59,20 @@ CREATE TABLE deliveries (
     rules TEXT NOT NULL DEFAULT '[]',
     request_id TEXT NOT NULL DEFAULT '',
     task_id TEXT NOT NULL DEFAULT '',
+    task_status TEXT NOT NULL DEFAULT '',
     replay_of TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX deliveries_by_id ON deliveries (target, delivery_id, received_at) WHERE delivery_id <> '';
-CREATE INDEX deliveries_by_body ON deliveries (target, body_hash, received_at);
+CREATE INDEX deliveries_by_id ON deliveries (delivery_id, target, received_at) WHERE delivery_id <> '';
+CREATE INDEX deliveries_by_body ON deliveries (body_hash, target, received_at);
 CREATE INDEX deliveries_list ON deliveries (received_at, outcome, target);
 CREATE INDEX deliveries_target ON deliveries (target, received_at, outcome);
 CREATE INDEX deliveries_task ON deliveries (task_id) WHERE task_id <> '';
+
+-- Tasks are forgotten sooner than deliveries: how they ended stays with the delivery.
+CREATE TRIGGER deliveries_keep_ending AFTER UPDATE OF finished_at ON tasks WHEN new.finished_at IS NOT NULL
+BEGIN
+    UPDATE deliveries SET task_status = new.status WHERE task_id = new.id AND task_id <> '';
+END;
 
 CREATE TABLE event_log (
     id INTEGER PRIMARY KEY,
@@ -111,8 +118,8 @@ CREATE TABLE services (
 ) WITHOUT ROWID;
 CREATE INDEX services_slug ON services (slug);
 
--- A unit or stack that could neither be upgraded nor taken back waits for an operator.
-CREATE TABLE attention (
+-- A unit or stack that could neither be upgraded nor taken back.
+CREATE TABLE needs_operator (
     target TEXT PRIMARY KEY,
     reason TEXT NOT NULL,
     task_id TEXT NOT NULL DEFAULT '',
@@ -154,14 +161,16 @@ CREATE TABLE rate_hits (
 );
 CREATE INDEX rate_hits_bucket ON rate_hits (bucket, at);
 
+-- What a task holds while it runs (`unit:...`, `image:...`, `stack:...`). The process is known once it runs.
 CREATE TABLE image_locks (
     bucket TEXT PRIMARY KEY,
-    task_id TEXT NOT NULL,
-    pid INTEGER NOT NULL,
-    start_time INTEGER NOT NULL,
-    boot_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    pid INTEGER NOT NULL DEFAULT 0,
+    start_time INTEGER NOT NULL DEFAULT 0,
+    boot_id TEXT NOT NULL DEFAULT '',
     since REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX image_locks_owner ON image_locks (owner);
 
 -- Secrets are kept as SHA-256 only.
 CREATE TABLE tokens (
@@ -173,21 +182,6 @@ CREATE TABLE tokens (
     expires_at REAL,
     last_used_at REAL,
     revoked_at REAL
-) WITHOUT ROWID;
-
-CREATE TABLE login_codes (
-    hash TEXT PRIMARY KEY,
-    scopes TEXT NOT NULL,
-    expires_at REAL NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE sessions (
-    hash TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    scopes TEXT NOT NULL,
-    token_id TEXT NOT NULL DEFAULT '',
-    created_at REAL NOT NULL,
-    expires_at REAL NOT NULL
 ) WITHOUT ROWID;
 
 -- What was deployed where, kept longer than the tasks that did it.

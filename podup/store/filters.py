@@ -1,8 +1,8 @@
-"""Conditions of a listing, and the two ways to read a page of it.
+"""Conditions of a listing, and how a page and the exact total are read within a bounded time.
 
-A listing has one index that holds every column it can be filtered by, newest first. `find_page` walks that
-index once: up to `_WALK` matches are read as row numbers, which gives an exact total and any page of a rare
-match in one pass; a common match is counted in a second pass, and its first pages are already there.
+A listing has one index that begins with the time and holds every column it can be filtered by, so no
+condition ever reads the rows themselves. Few matches are all read in one pass and sorted here. Many are
+counted in one pass, and the page is found soon by walking from the newest, because they are many.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from podup.store.db import Connection, Row
 
 PER_PAGE = 50
 MAX_PER_PAGE = 500
-_WALK = 5_000
+_FEW = 5_000
 
 
 class Where:
@@ -23,30 +23,31 @@ class Where:
         self.conditions = list(conditions)
         self.values: list[Any] = []
 
+    def add(self, condition: str, *values: Any) -> None:
+        """Want this condition, with a `?` for each value."""
+        self.conditions.append(condition)
+        self.values.extend(values)
+
     def equal(self, column: str, value: Any) -> None:
         """Want the column to have this value, unless the value is empty or None."""
         if value not in (None, ""):
-            self.conditions.append(f"{column} = ?")
-            self.values.append(value)
+            self.add(f"{column} = ?", value)
 
     def among(self, column: str, values: Sequence[Any]) -> None:
         """Want the column to have one of these values, unless there are none."""
         if values:
-            self.conditions.append(f"{column} IN ({', '.join('?' * len(values))})")
-            self.values.extend(values)
+            self.add(f"{column} IN ({', '.join('?' * len(values))})", *values)
 
     def between(self, column: str, start: float | None, end: float | None) -> None:
         """Want start <= column < end; None leaves a side open."""
         for bound, sign in ((start, ">="), (end, "<")):
             if bound is not None:
-                self.conditions.append(f"{column} {sign} ?")
-                self.values.append(bound)
+                self.add(f"{column} {sign} ?", bound)
 
     def prefix(self, column: str, text: str) -> None:
         """Want the column to begin with this text, unless it is empty; served by an index of the column."""
         if text:
-            self.conditions.append(f"{column} >= ? AND {column} < ?")
-            self.values.extend((text, text[:-1] + chr(ord(text[-1]) + 1)))
+            self.add(f"{column} >= ? AND {column} < ?", text, text[:-1] + chr(ord(text[-1]) + 1))
 
     @property
     def sql(self) -> str:
@@ -56,33 +57,39 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A table and how to walk it: index (empty: the planner's choice) and order of that index."""
+    """How to walk a table newest first: by time column and key, along `ordered`, an index that begins with
+    the time and holds all columns a condition can name; `narrow` is an index that leaves less to look at.
+    """
 
     table: str
-    index: str
-    order: str
+    time: str
+    ordered: str
+    narrow: str = ""
     key: str = "seq"
 
     @property
-    def source(self) -> str:
-        return f"{self.table} INDEXED BY {self.index}" if self.index else self.table
+    def newest_first(self) -> str:
+        return f"ORDER BY {self.time} DESC, {self.key} DESC"
 
 
 def find_page(
     cx: Connection, listing: Listing, where: Where, *, page: int, per_page: int
 ) -> tuple[list[Row], int]:
-    """Return the rows of a page (from 1) and the number of all matches."""
+    """Return the rows of a page (from 1), newest first, and the number of all matches."""
     start = (page - 1) * per_page
-    walk = f"SELECT {listing.key} FROM {listing.source} {where.sql} ORDER BY {listing.order} LIMIT ? OFFSET ?"
-    keys = [row[0] for row in cx.execute(walk, (*where.values, _WALK + 1, 0))]
-    total = len(keys)
-    if total > _WALK:
-        count = f"SELECT count(*) FROM {listing.source} {where.sql}"
-        total = int(cx.execute(count, where.values).fetchone()[0])
-        if start + per_page > _WALK:
-            keys = [row[0] for row in cx.execute(walk, (*where.values, per_page, start))]
-            start = 0
-    return rows_by_key(cx, listing, keys[start : start + per_page]), total
+    narrow = f"FROM {listing.table} INDEXED BY {listing.narrow or listing.ordered} {where.sql}"
+    few = f"SELECT {listing.time}, {listing.key} {narrow} LIMIT {_FEW + 1}"
+    found = [(row[0], row[1]) for row in cx.execute(few, where.values)]
+    if len(found) <= _FEW:
+        keys = [key for _, key in sorted(found, reverse=True)[start : start + per_page]]
+        return rows_by_key(cx, listing, keys), len(found)
+    total = int(cx.execute(f"SELECT count(*) {_counted(listing, where, narrow)}", where.values).fetchone()[0])
+    walk = (
+        f"SELECT {listing.key} FROM {listing.table} INDEXED BY {listing.ordered} {where.sql}"
+        f" {listing.newest_first} LIMIT ? OFFSET ?"
+    )
+    keys = [row[0] for row in cx.execute(walk, (*where.values, per_page, start))]
+    return rows_by_key(cx, listing, keys), total
 
 
 def rows_by_key(cx: Connection, listing: Listing, keys: Sequence[int]) -> list[Row]:
@@ -91,3 +98,7 @@ def rows_by_key(cx: Connection, listing: Listing, keys: Sequence[int]) -> list[R
     found = cx.execute(f"SELECT * FROM {listing.table} WHERE {listing.key} IN ({marks})", keys)
     rows = {row[listing.key]: row for row in found}
     return [rows[key] for key in keys if key in rows]
+
+
+def _counted(listing: Listing, where: Where, narrow: str) -> str:
+    return narrow if where.conditions else f"FROM {listing.table}"  # the smallest index counts them all

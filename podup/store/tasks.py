@@ -17,10 +17,7 @@ from podup.store.filters import PER_PAGE, Listing, Where, find_page
 BATCH = "batch"
 _ALIVE = "finished_at IS NULL"
 _TRIGGER = ("source", "request_id", "path", "caller", "reason")
-_LIST = Listing(
-    "tasks", "tasks_list",
-    "created_at DESC, status DESC, kind DESC, unit DESC, caller DESC, source DESC, parent_id DESC, seq DESC",
-)  # fmt: skip
+_LIST = Listing("tasks", "created_at", "tasks_list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def find(
     where.equal("source", wanted.source)
     where.equal("parent_id", wanted.parent_id)
     if wanted.top_only:
-        where.conditions.append("parent_id = ''")
+        where.add("parent_id = ''")
     rows, total = find_page(cx, _LIST, where, page=page, per_page=per_page)
     return [_task(row) for row in rows], total
 
@@ -154,6 +151,19 @@ def count_alive(cx: Connection) -> dict[Status, int]:
     )
     found = {Status(row[0]): int(row[1]) for row in rows}
     return {status: found.get(status, 0) for status in (Status.PENDING, Status.RUNNING)}
+
+
+def is_held(cx: Connection, task: Task) -> bool:
+    """True while a living task, submitted earlier and due no later, shares one of this task's locks."""
+    marks = ", ".join("?" * len(task.locks))
+    row = cx.execute(
+        "SELECT 1 FROM tasks AS earlier INDEXED BY tasks_alive, json_each(earlier.locks) AS lock"
+        " WHERE earlier.finished_at IS NULL AND earlier.not_before <= ?"
+        " AND earlier.seq < (SELECT seq FROM tasks WHERE id = ?)"
+        f" AND lock.value IN ({marks}) LIMIT 1",
+        (task.not_before, task.id, *task.locks),
+    ).fetchone()
+    return row is not None
 
 
 def children(cx: Connection, task_id: str) -> list[Task]:

@@ -1,0 +1,49 @@
+"""What periodic work remembers over a restart: when it last ran, when it is next due; and single values."""
+
+from dataclasses import dataclass
+
+from podup.store.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One kind of periodic work; times are Unix seconds."""
+
+    name: str
+    last_at: float
+    next_at: float | None = None
+    note: str = ""
+
+
+def tick(cx: Connection, name: str) -> Tick | None:
+    """Return when this work last ran, None when it never did."""
+    row = cx.execute("SELECT name, last_at, next_at, note FROM schedule WHERE name = ?", (name,)).fetchone()
+    return Tick(*row) if row else None
+
+
+def set_tick(cx: Connection, done: Tick) -> None:
+    """Note that this work ran."""
+    cx.execute(
+        "INSERT OR REPLACE INTO schedule (name, last_at, next_at, note) VALUES (?, ?, ?, ?)",
+        (done.name, done.last_at, done.next_at, done.note),
+    )
+
+
+def ticks(cx: Connection) -> list[Tick]:
+    """Return all periodic work that ever ran, by name."""
+    rows = cx.execute("SELECT name, last_at, next_at, note FROM schedule ORDER BY name")
+    return [Tick(*row) for row in rows]
+
+
+def value(cx: Connection, key: str) -> str:
+    """Return a single remembered value, empty when there is none."""
+    row = cx.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def set_value(cx: Connection, key: str, text: str) -> None:
+    """Remember a single value; an empty one is forgotten."""
+    if text:
+        cx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, text))
+    else:
+        cx.execute("DELETE FROM meta WHERE key = ?", (key,))

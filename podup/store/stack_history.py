@@ -1,0 +1,60 @@
+"""The deployment history of stacks as a table; the append-only log file has the same facts for grep."""
+
+from dataclasses import dataclass, fields
+
+from podup.store.db import Connection, Row
+from podup.store.filters import PER_PAGE, Listing, Where, find_page
+
+_LIST = Listing("stack_history", "at", "stack_history_at", key="id")
+_BY_STACK = Listing("stack_history", "at", "stack_history_at", narrow="stack_history_stack", key="id")
+
+
+@dataclass(frozen=True, slots=True)
+class StackEntry:
+    """One fact: `status` is success or fail, `at` Unix seconds, `id` 0 before it is written."""
+
+    at: float
+    stack: str
+    action: str
+    status: str
+    env: str = ""
+    version: str = ""
+    notes: str = ""
+    task_id: str = ""
+    id: int = 0
+
+
+_COLUMNS = [f.name for f in fields(StackEntry)]
+_WRITTEN = [name for name in _COLUMNS if name != "id"]
+
+
+def insert(cx: Connection, entry: StackEntry) -> None:
+    """Add a fact."""
+    cx.execute(
+        f"INSERT INTO stack_history ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})",
+        [getattr(entry, name) for name in _WRITTEN],
+    )
+
+
+def find(
+    cx: Connection, *, stack: str = "", page: int = 1, per_page: int = PER_PAGE
+) -> tuple[list[StackEntry], int]:
+    """Return a page of facts, newest first, and the number of all that match."""
+    where = Where()
+    where.equal("stack", stack)
+    rows, total = find_page(cx, _BY_STACK if stack else _LIST, where, page=page, per_page=per_page)
+    return [_entry(row) for row in rows], total
+
+
+def last_good(cx: Connection, stack: str, *, env: str = "") -> StackEntry | None:
+    """Return the newest deployment of a stack (in an environment) that went well, or None."""
+    row = cx.execute(
+        "SELECT * FROM stack_history WHERE stack = ? AND (? = '' OR env = ?)"
+        " AND action IN ('deploy', 'rollback') AND status = 'success' ORDER BY at DESC, id DESC LIMIT 1",
+        (stack, env, env),
+    ).fetchone()
+    return _entry(row) if row else None
+
+
+def _entry(row: Row) -> StackEntry:
+    return StackEntry(**{name: row[name] for name in _COLUMNS})

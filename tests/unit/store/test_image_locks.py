@@ -1,0 +1,56 @@
+"""What tasks hold: all or nothing, and never for ever."""
+
+from podup.core.states import Status, Trigger
+from podup.store import image_locks, tasks
+from podup.store.db import Connection
+from podup.store.tasks import Ending, Task
+
+
+def buckets(found: list[image_locks.ImageLock]) -> list[str]:
+    return [lock.bucket for lock in found]
+
+
+def test_an_owner_gets_all_or_nothing_and_may_ask_again(cx: Connection) -> None:
+    assert image_locks.acquire_all(cx, ["unit:a", "image:x"], owner="t1", now_s=1.0)
+    assert not image_locks.acquire_all(cx, ["unit:b", "image:x"], owner="t2", now_s=2.0)
+    assert image_locks.acquire_all(cx, ["unit:a"], owner="t1", now_s=3.0)
+    assert buckets(image_locks.held(cx)) == ["image:x", "unit:a"]
+    assert image_locks.release_owner(cx, "t1") == 2
+    assert image_locks.acquire_all(cx, ["unit:b", "image:x"], owner="t2", now_s=4.0)
+    assert image_locks.acquire_all(cx, [], owner="t3", now_s=4.0)
+
+
+def test_an_operator_can_free_one(cx: Connection) -> None:
+    image_locks.acquire_all(cx, ["unit:a"], owner="t1", now_s=1.0)
+    assert image_locks.release(cx, "unit:a")
+    assert not image_locks.release(cx, "unit:a")
+
+
+def test_locks_of_ended_tasks_and_dead_processes_are_stale(cx: Connection) -> None:
+    for name in ("living", "dead", "ended", "starting"):
+        tasks.insert(cx, Task(name, "service", 1.0, Trigger("api")))
+        image_locks.acquire_all(cx, [f"unit:{name}"], owner=name, now_s=1.0)
+    image_locks.set_process(cx, "living", pid=10, start_time=5, boot_id="b")
+    image_locks.set_process(cx, "dead", pid=10, start_time=4, boot_id="b")
+    tasks.finish(cx, "ended", Ending(Status.SUCCEEDED), now=2.0)
+    found = image_locks.stale(cx, is_alive=lambda lock: lock.start_time == 5)
+    assert buckets(found) == ["unit:dead", "unit:ended"]
+
+
+def test_an_earlier_living_task_that_was_due_holds_later_ones_of_the_same_lock(cx: Connection) -> None:
+    def task(name: str, *locks: str, not_before: float = 0.0) -> Task:
+        made = Task(name, "service", 1.0, Trigger("api"), locks=locks, not_before=not_before)
+        tasks.insert(cx, made)
+        return made
+
+    first = task("first", "unit:a")
+    second = task("second", "unit:b", "unit:a")
+    other = task("other", "unit:c")
+    postponed = task("postponed", "unit:c", not_before=900.0)
+    last = task("last", "unit:c")
+    assert [tasks.is_held(cx, item) for item in (first, second, other, postponed, last)] == [
+        False, True, False, True, True,
+    ]  # fmt: skip
+    tasks.finish(cx, "first", Ending(Status.FAILED), now=2.0)
+    tasks.finish(cx, "other", Ending(Status.FAILED), now=2.0)
+    assert [tasks.is_held(cx, item) for item in (second, last)] == [False, False]
