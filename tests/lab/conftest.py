@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from host.containers import free_port
 from labkit import daemon as product
+from labkit.commands import run
 from labkit.registries import lab_registry
 from labkit.services import PLAIN, Service, Variation, remove, write_unit
 
@@ -52,10 +53,10 @@ def new_service(registry: str) -> Iterator[Callable[..., Service]]:
 @pytest.fixture
 def daemon(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[product.Daemon]:
     """The built program, running as a user service on an empty state directory."""
-    if not Path("build_zipapp.py").exists():
-        pytest.skip("there is no program to build yet")
     if not product.is_built():
         pytest.fail("dist/pod-upgrade-trigger.pyz is missing: python3 build_zipapp.py makes it")
+    if "http-server" not in run(str(product.BUILT), "--help"):
+        pytest.skip("the program has no http-server yet")
     running = product.Daemon(tmp_path / "state", getattr(request, "param", {}))
     running.install()
     running.start()

@@ -84,7 +84,7 @@ def builder(*arguments: str, check: bool = True) -> str | None:
 
 
 def _build(build: Build) -> None:
-    _ensure_base()
+    ensure_base()
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory, "root")
         (root / "www").mkdir(parents=True)
@@ -99,7 +99,7 @@ def _build(build: Build) -> None:
         builder("build", *options, "--tag", build.local_name, directory)
 
 
-def _ensure_base() -> None:
+def ensure_base() -> None:
     """The base image costs two seconds, so it is kept in the lab's cache for the next run."""
     if builder("image", "exists", BASE, check=False) is not None:
         return
