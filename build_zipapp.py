@@ -12,6 +12,7 @@ Formats: PEP 441 (zipapp), PEP 552 (hash-based pyc), https://reproducible-builds
 
 import argparse
 import hashlib
+import importlib
 import importlib.util
 import io
 import marshal
@@ -79,7 +80,8 @@ def contents(*, version: str, commit: str) -> dict[str, bytes]:
         for path in sorted((ROOT / source).rglob("*")):
             if path.is_file() and path.suffix in SHARED_SUFFIXES:
                 files[f"{target}/{path.relative_to(ROOT / source).as_posix()}"] = path.read_bytes()
-    files["podup/version.py"] = stamped(files["podup/version.py"].decode(), version=version, commit=commit)
+    constants = {"VERSION": version, "COMMIT": commit, "OVERVIEW": _overview()}
+    files["podup/version.py"] = stamped(files["podup/version.py"].decode(), constants)
     for name in [name for name in files if name.endswith(".py") and "/share/" not in name]:
         files[name + "c"] = compiled(name, files[name])
     return dict(sorted(files.items()))
@@ -90,13 +92,21 @@ def _is_wanted(path: Path) -> bool:
     return not hidden and (path.suffix == ".py" or path.suffix in WEB_SUFFIXES)
 
 
-def stamped(text: str, *, version: str, commit: str) -> bytes:
-    """Return the text of podup/version.py with these two values in it."""
-    for name, value in (("VERSION", version), ("COMMIT", commit)):
-        text, count = re.subn(rf'^{name} = ".*"$', f'{name} = "{value}"', text, flags=re.MULTILINE)
+def stamped(text: str, constants: dict[str, str]) -> bytes:
+    """Return the text of podup/version.py with these constants in it."""
+    for name, value in constants.items():
+        line = f"{name} = {value!r}"
+        text, count = re.subn(rf'^{name} = ".*"$', lambda _, line=line: line, text, flags=re.MULTILINE)
         if count != 1:
             raise SystemExit(f"build_zipapp: podup/version.py has {count} lines that set {name}")
     return text.encode()
+
+
+def _overview() -> str:
+    """Return what `--help` prints, so that the program need not load the table of commands for it."""
+    sys.path.insert(0, str(ROOT))
+    sys.dont_write_bytecode = True
+    return str(importlib.import_module("podup.cli.overview").render("{program}"))
 
 
 def compiled(name: str, source: bytes) -> bytes:

@@ -1,13 +1,13 @@
 """Start the program: `python3 pod-upgrade-trigger.pyz`, an installed command, or `python3 -m podup`.
 
-`--version` and `--help` answer before anything else is imported: they run at every shell completion and at
-every look of a script. All other words are for `podup.cli.main`, loaded by name for that reason.
+`--version` and `--help` answer before anything else is imported. All other words are for `podup.cli.main`,
+loaded by name for that reason.
 """
 
 import sys
 from importlib import import_module
 
-from podup.version import COMMIT, VERSION
+from podup.version import COMMIT, OVERVIEW, VERSION
 
 
 def main() -> int:
@@ -18,7 +18,8 @@ def main() -> int:
         sys.stdout.write(f"pod-upgrade-trigger {VERSION} (commit {COMMIT}, python {python})\n")
         return 0
     if words in (["--help"], ["-h"], ["help"]):
-        sys.stdout.write(import_module("podup.cli.overview").render(called_by(sys.argv[0])))
+        text = OVERVIEW or import_module("podup.cli.overview").render("{program}")
+        sys.stdout.write(text.replace("{program}", called_by(sys.argv[0])))
         return 0
     return int(import_module("podup.cli.main").main(called_by(sys.argv[0]), words, open_app))
 

@@ -1,4 +1,7 @@
-"""Version and commit of this program. `build_zipapp.py` rewrites the two values in the packed copy."""
+"""Version and commit of this program, and what `--help` prints: `build_zipapp.py` writes all three in the
+packed copy. An empty overview is rendered when it is asked for.
+"""
 
 VERSION = "0.1.0"
 COMMIT = "unknown"
+OVERVIEW = ""

@@ -7,12 +7,12 @@ GNU long options, without their abbreviations.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 from podup.cli.row import Arg, Command
 from podup.cli.table import COMMANDS, OLD_SPELLINGS, below, find
+from podup.core.nearest import nearest
 from podup.errors import Invalid
 
 
@@ -67,8 +67,8 @@ def _unknown(word: str, known: list[str], *, program: str) -> Invalid:
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    near = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else ""
+    near = nearest(word, known)
+    return f"did you mean {near!r}?" if near else ""
 
 
 def _values(command: Command, words: list[str], *, program: str) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """`settings`: every setting, its value and where it comes from; secrets only as set or not."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from podup.cli.context import Context
+from podup.core.nearest import nearest
 from podup.errors import EXIT_DONE, Invalid
 from podup.settings.render import environment_example, value_rows
 from podup.settings.table import BY_ENV
@@ -36,7 +36,7 @@ def run(args: Mapping[str, Any], context: Context) -> int:
 def _known(name: str) -> str:
     full = name.upper() if name.upper() in BY_ENV else f"PODUP_{name.upper()}"
     if full not in BY_ENV:
-        near = get_close_matches(full, BY_ENV, n=1)
-        hint = f"did you mean {near[0]}?" if near else "`settings` lists them all"
+        near = nearest(full, BY_ENV)
+        hint = f"did you mean {near}?" if near else "`settings` lists them all"
         raise Invalid("unknown-setting", f"there is no setting {name!r}", hint)
     return full

@@ -15,7 +15,7 @@ from podup.errors import Invalid, PodupError
 from podup.host.podman import Podman
 from podup.host.quadlet_files import QuadletFile, read_quadlet_files
 from podup.host.systemd import Systemd, UnitText
-from podup.recipes.facts import ContainerState, Service, UnitConfig
+from podup.recipes.facts import ContainerState, FoundService, UnitConfig
 from podup.recipes.verbs import Unknown
 
 _CALLS_PODMAN = ("podman-run", "podman-start", "kube", "pod")
@@ -26,7 +26,7 @@ _NOT_ASKED = ("alias", "masked", "masked-runtime")
 class Discovered:
     """All services found, by unit name, and what could not be looked at."""
 
-    services: tuple[Service, ...]
+    services: tuple[FoundService, ...]
     troubles: tuple[Unknown, ...] = ()
 
 
@@ -84,7 +84,7 @@ class Discovery:
         except PodupError as error:
             troubles.append(Unknown(error.code, error.message, error.hint))
             found = [
-                Service(unit, slug(unit), source, image=images.get(unit, ""), problem=error.message)
+                FoundService(unit, slug(unit), source, image=images.get(unit, ""), problem=error.message)
                 for unit, source in sources.items()
             ]
         services = [
@@ -95,7 +95,7 @@ class Discovery:
 
     def _look_through(
         self, sources: Mapping[str, str], quadlets: Mapping[str, QuadletFile]
-    ) -> list[Service]:
+    ) -> list[FoundService]:
         """Ask systemd for all units and keep those told of by others and those that call podman."""
         installed = [
             file.unit
@@ -171,8 +171,8 @@ def _with_image(config: UnitConfig, image: str) -> UnitConfig:
     return replace(config, image=image, pinned=pinned)
 
 
-def _service(config: UnitConfig, source: str) -> Service:
-    return Service(
+def _service(config: UnitConfig, source: str) -> FoundService:
+    return FoundService(
         unit=config.unit,
         slug=slug(config.unit),
         source=source,

@@ -103,7 +103,7 @@ class UnitConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class FoundService:
     """A unit worth knowing, and who told of it: `manual`, `quadlet`, `podman` or `systemd`.
 
     `kind` is the source of its `UnitConfig`. `image` is empty when there is none to deploy. `problem` says
@@ -351,7 +351,7 @@ class ResetFailed(Action):
     unit: str
 
 
-register(UnitStateOf, UnitState, UnitConfigOf, UnitConfig, Service, ContainerOf, ContainerState)
+register(UnitStateOf, UnitState, UnitConfigOf, UnitConfig, FoundService, ContainerOf, ContainerState)
 register(ImageAt, LocalImage, ImagesOf, RemoteImageOf, RemoteImage, Dependants, DiskRoom, DiskSpace)
 register(ProbeResult, Probed, Diagnostics, DiagnosticReport, AutoUpdateOutlook, AutoUpdateRow)
 register(PullImage, TagImage, UntagImage, RemoveImage, RestartUnit, StartUnit, StopUnit, ResetFailed)

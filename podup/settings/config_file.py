@@ -25,9 +25,9 @@ Unknown names are refused with the nearest known one: a typo must not switch a s
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
+from podup.core.nearest import nearest
 from podup.core.secrets import Secret
 from podup.core.units import unit_name
 from podup.core.windows import Window, parse_window
@@ -215,8 +215,8 @@ def _unit_name(name: str, place: str) -> str:
 def _known(table: Mapping[str, Any], names: tuple[str, ...], place: str) -> None:
     for key in table:
         if key not in names:
-            near = get_close_matches(key, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+            near = nearest(key, names)
+            hint = f"did you mean {near!r}?" if near else f"known are {', '.join(names)}"
             raise _Wrong(place, f"does not know {key!r}", hint)
 
 

@@ -9,10 +9,10 @@ and a server open to everybody.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from podup.core.nearest import nearest
 from podup.core.secrets import Secret
 from podup.errors import Invalid
 from podup.settings import env_file
@@ -118,8 +118,8 @@ def _from_config(config: Config, path: str) -> dict[str, Found]:
     for key, text in config.settings.items():
         name = key.upper() if key.upper() in BY_ENV else f"PODUP_{key.upper()}"
         if name not in BY_ENV:
-            near = get_close_matches(name, BY_ENV, n=1)
-            hint = f"did you mean {near[0].removeprefix('PODUP_').lower()!r}?" if near else ""
+            near = nearest(name, BY_ENV).removeprefix("PODUP_").lower()
+            hint = f"did you mean {near!r}?" if near else ""
             raise Invalid("config-invalid", f"{path}: there is no setting {key!r}", hint)
         found[name] = Found(text, Origin("config", key, path))
     return found
@@ -187,8 +187,8 @@ def _about_names(layers: tuple[Layer, ...], found: Mapping[str, Found]) -> list[
     for layer in layers:
         for name in sorted(layer.variables):
             if name.startswith("PODUP_") and name not in known:
-                near = get_close_matches(name, BY_ENV, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                near = nearest(name, BY_ENV)
+                hint = f"; did you mean {near}?" if near else ""
                 warnings.append(f"{name} ({layer.path or layer.kind}) is no setting{hint}")
     return warnings
 

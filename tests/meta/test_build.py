@@ -12,8 +12,17 @@ from pathlib import Path
 import pytest
 from source_tree import ROOT
 
+from podup.cli import overview
+
 NAME = "pod-upgrade-trigger.pyz"
 LARGEST = 1_500_000
+IMPORT_ALL = """
+import sys, zipfile, importlib
+sys.path.insert(0, sys.argv[1])
+for name in zipfile.ZipFile(sys.argv[1]).namelist():
+    if name.startswith("podup/") and name.endswith(".py") and "/share/" not in name:
+        importlib.import_module(name[:-3].replace("/", ".").removesuffix(".__init__"))
+"""
 MODULES_WITHOUT_COMMAND = {"podup.__main__", "podup.version", "podup"}
 
 
@@ -123,6 +132,12 @@ def test_version_loads_next_to_nothing(built: Path) -> None:
     assert names == MODULES_WITHOUT_COMMAND
 
 
+def test_help_is_ready_and_the_same_as_from_the_table(built: Path) -> None:
+    done = run(sys.executable, "-I", "-S", "-v", built, "--help")
+    assert "podup.cli" not in done.stderr
+    assert done.stdout == overview.render(NAME)
+
+
 def test_it_runs_from_a_read_only_directory_and_through_a_symlink(built: Path, tmp_path: Path) -> None:
     place = tmp_path / "bin"
     place.mkdir()
@@ -144,6 +159,12 @@ def other_pythons() -> list[Path]:
         on_path = [Path(p) for p in [shutil.which(f"python{minor}")] if p]
         found += [p for p in (*beside, *on_path) if run(p, "-c", "").returncode == 0][:1]
     return found
+
+
+def test_every_module_loads_from_the_file_without_a_warning(built: Path) -> None:
+    for python in (Path(sys.executable), *other_pythons()):
+        done = run(python, "-I", "-S", "-W", "error", "-c", IMPORT_ALL, built)
+        assert done.returncode == 0, f"{python}: {done.stderr}"
 
 
 def test_newer_pythons_run_it_from_source(built: Path) -> None:
