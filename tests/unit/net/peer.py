@@ -4,6 +4,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 
+_TLS_HELLO = b"\x16\x03"
+
 
 class Peer:
     """Answers each connection with what `script(request)` yields; a float is a pause in seconds.
@@ -61,6 +63,9 @@ def _read(connection: socket.socket) -> tuple[str, bytes]:
     data = b""
     while b"\r\n\r\n" not in data and (more := connection.recv(65536)):
         data += more
+        if data.startswith(_TLS_HELLO):
+            connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+            raise OSError("this is a server without TLS")
     head, _, body = data.partition(b"\r\n\r\n")
     text = head.decode("latin-1")
     told = [line for line in text.lower().split("\r\n") if line.startswith("content-length:")]
