@@ -42,11 +42,12 @@ wanted_tag() { # the tag asked for, else the newest release
 
 tag=${PODUP_RELEASE_TAG:-}
 dry_run=
+is_said=
 is_next_tag=
 for word in "$@"; do
     if [ -n "$is_next_tag" ]; then tag=$word is_next_tag=; continue; fi
     case $word in
-        --dry-run) dry_run=1 ;;
+        --dry-run) dry_run=1 is_said=1 ;;
         --to) is_next_tag=1 ;;
         --to=*) tag=${word#--to=} ;;
     esac
@@ -56,7 +57,7 @@ case ${PODUP_SELF_UPDATE_DRY_RUN:-} in 1 | true | yes | on) dry_run=1 ;; esac
 [ ! -d "$TARGET" ] || die "$TARGET is a directory" "set TARGET_BIN to the file of the program"
 if [ -f "$TARGET" ] && "$TARGET" --version >/dev/null 2>&1; then
     log "installed: $("$TARGET" --version)"
-    [ -z "$dry_run" ] || exec "$TARGET" self-update --dry-run "$@"
+    if [ -n "$dry_run" ] && [ -z "$is_said" ]; then set -- --dry-run "$@"; fi
     exec "$TARGET" self-update "$@"
 fi
 

@@ -3,7 +3,7 @@
 A new command is a row here and a module of its own. Rows stand in the order the overview shows them.
 """
 
-from podup.cli.row import JSON, Arg, Command
+from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, Arg, Command
 
 GROUPS = ("Services", "Tasks and events", "Stacks", "Running", "This program")
 
@@ -21,6 +21,81 @@ COMMANDS: tuple[Command, ...] = (
             JSON,
         ),
         examples=("settings", "settings PODUP_STATE_DIR", "settings --changed --json"),
+    ),
+    Command(
+        "self-update",
+        "podup.cli.self_update",
+        "Update this program from its releases, and take it back when it is not well",
+        args=(
+            Arg("--check", "only say whether there is a newer release"),
+            Arg("--dry-run", "download and check, replace nothing"),
+            Arg("--to", "this release, also an older one", value="TAG", default=""),
+            Arg("--force", "also the same version again, and a rejected one"),
+            Arg("--clear-hold", "let updates go on after a failed roll-back"),
+            Arg("--automatic", "obey windows and the canary share, as timers do"),
+            Arg("--report", "name of the report to write", value="FILE", default=""),
+            CALLER,
+            REASON,
+            JSON,
+        ),
+        examples=("self-update --check", "self-update --dry-run", "self-update --to v1.2.3"),
+    ),
+    Command(
+        "self-update rejected",
+        "podup.cli.self_update",
+        "Show the versions that failed on this machine, or let one be tried again",
+        args=(
+            Arg("verb", "list, or release VERSION", choices=("list", "release"), default="list"),
+            Arg("version", "the version to release", default=""),
+            JSON,
+        ),
+        examples=("self-update rejected list", "self-update rejected release 1.2.3"),
+        function="rejected",
+    ),
+    Command(
+        "history",
+        "podup.cli.self_update",
+        "Show the updates of this program and the versions kept",
+        args=(JSON,),
+        function="show_history",
+    ),
+    Command(
+        "rollback-self",
+        "podup.cli.self_update",
+        "Go back to a kept version of this program",
+        args=(
+            Arg("version", "1.2.3, v1.2.3 or the start of its SHA-256", default=""),
+            Arg("--last-good", "the version that ran before this one"),
+            DRY_RUN,
+            CALLER,
+            REASON,
+            JSON,
+        ),
+        examples=("rollback-self --last-good", "rollback-self v1.2.3"),
+        function="go_back",
+    ),
+    Command(
+        "run-self-update",
+        "podup.cli.self_update",
+        "Be the process of a self-update",
+        args=(Arg("file", "what to do", required=True),),
+        function="run_given",
+        hidden=True,
+    ),
+    Command(
+        "boot-check",
+        "podup.cli.boot",
+        "Try this program on a copy of the database, without network or bus",
+        args=(Arg("--db", "the copy; it is migrated", value="FILE", default=""),),
+        function="check",
+        hidden=True,
+    ),
+    Command(
+        "boot-guard",
+        "podup.cli.boot",
+        "Recover an interrupted self-update before the service starts",
+        function="stand_guard",
+        hidden=True,
     ),
     Command(
         "completion",

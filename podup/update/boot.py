@@ -5,15 +5,17 @@ only waiting for its word, and leaves (exit 10) when it is itself the program on
 front of the next start takes it back.
 """
 
+import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from podup.files import FileLock, Spool, is_locked
+from podup.files import FileLock, Spool, durable_write, is_locked
 from podup.update import guard, journal, kept, recovery
 from podup.update.journal import Record
+from podup.update.places import Places
 from podup.update.states import Act, State, is_maintenance
 from podup.update.world import Ground
 
@@ -54,19 +56,31 @@ class Next(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Boot:
-    """How a start stands to a self-update; `txid` goes into /health."""
+class Listening:
+    """Where a daemon answers /health: the URL of its port, and its control socket."""
 
-    txid: str
-    is_on_trial: bool
+    url: str = ""
+    socket: str = ""
 
 
-def look(ground: Ground) -> Boot:
-    """Return whether this start belongs to a transaction."""
-    seen = journal.load(ground.places.journal)
-    if not isinstance(seen, Record) or not is_maintenance(seen.state):
-        return Boot("", False)
-    return Boot(seen.txid, seen.state is State.TRIAL)
+def write_listening(places: Places, listening: Listening) -> None:
+    """Leave word of where this daemon listens; the program after it is judged there."""
+    durable_write(places.listening, json.dumps(asdict(listening)).encode() + b"\n")
+
+
+def read_listening(places: Places) -> Listening:
+    """Return where the last daemon listened, empty when it left no word."""
+    try:
+        body = json.loads(places.listening.read_bytes())
+        return Listening(str(body["url"]), str(body["socket"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Listening()
+
+
+def running_txid(places: Places) -> str:
+    """Return the transaction this start belongs to, empty when there is none; goes into /health."""
+    seen = journal.load(places.journal)
+    return seen.txid if isinstance(seen, Record) and is_maintenance(seen.state) else ""
 
 
 def attend(ground: Ground) -> Next:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from podup.core.releases import Release, Verb, choose
-from podup.core.versions import parse_tag
-from podup.errors import EXIT_BUSY, Busy, PodupError, Refused
+from podup.errors import Busy, PodupError, Refused
 from podup.files import FileLock, copy_file, holder, is_locked, make_dirs, remove
 from podup.update import journal, kept, recovery, remembered, swap, trial
 from podup.update.journal import Build, Record
@@ -21,8 +20,6 @@ from podup.update.recovery import Ended
 from podup.update.reports import report_name
 from podup.update.states import MAX_ROLLBACK_TRIES, UNTOUCHED, Act, End, State
 from podup.update.world import Ground, World
-
-LARGEST_PROGRAM_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +285,9 @@ def roll_back(
     ground.log(f"rolling back to {record.before.version}: {message}")
     for _ in range(MAX_ROLLBACK_TRIES - record.tries):
         try:
+            record = recovery.begin_to_take_back(ground, record, code=code, message=message)
             _stop(world)
-            record = recovery.take_back(ground, record, code=code, message=message)
+            record = recovery.take_back(ground, record)
             _start(world)
         except PodupError as error:
             ground.log(f"the way back is blocked: {error.message}")
@@ -363,17 +361,3 @@ def _lock(path: Path) -> FileLock:
         who = holder(path) or "another process"
         raise Busy("update-running", f"an update is running already: {who}", "wait until it is done")
     return lock
-
-
-def exit_code(ended: Ended) -> int:
-    """Return the exit code of a command for this end; a put-off update is busy."""
-    if ended.end is End.SKIPPED and ended.record.code == "tasks-running":
-        return EXIT_BUSY
-    if ended.end is End.ABORTED and ended.record.code in ("version-rejected", "no-room"):
-        return Refused.exit_code
-    return {End.ROLLED_BACK: 4, End.ABORTED: 1, End.HELD: 1}.get(ended.end, 0)
-
-
-def is_tag(text: str) -> bool:
-    """Return whether an operator's `--to` names a release; raises Invalid `version-invalid`."""
-    return bool(parse_tag(text))

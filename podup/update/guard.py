@@ -5,8 +5,6 @@ where a start would meet half-made files; with the lock free it acts. It never s
 so it can stand in front of every start.
 """
 
-from dataclasses import replace
-
 from podup.errors import PodupError
 from podup.files import FileLock, is_locked
 from podup.update import journal, recovery, swap
@@ -63,7 +61,8 @@ def recover(ground: Ground, *, keep_versions: int = 3, keep_backups: int = 3) ->
         recovery.hold(ground, record)
     elif act is Act.ROLL_BACK:
         message = f"{INTERRUPTED_BY} ({record.state})"
-        recovery.take_back(ground, replace(record), code=recovery.INTERRUPTED, message=message)
+        record = recovery.begin_to_take_back(ground, record, code=recovery.INTERRUPTED, message=message)
+        recovery.take_back(ground, record)
     return act
 
 

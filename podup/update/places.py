@@ -82,9 +82,18 @@ class Places:
         return self.state / "update-history.jsonl"
 
     @property
-    def boot(self) -> Path:
-        """What the program on trial says about its own start."""
-        return self.state / "boot.json"
+    def listening(self) -> Path:
+        """Where the daemon listens, written by itself: the address to judge the next one at."""
+        return self.state / "listening.json"
+
+    @property
+    def supervisor(self) -> Path:
+        """The pid of layer 1 (`scripts/entrypoint.sh`) while it lives."""
+        return self.state / "supervisor.pid"
+
+    def request(self, txid: str) -> Path:
+        """What the process of a transaction is given: settings, secrets included; 0600 and short-lived."""
+        return self.state / f"update-request-{txid}.json"
 
     @property
     def log(self) -> Path:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from podup.errors import Busy, PodupError, Unavailable
-from podup.files import FileLock, durable_write, holder, make_dirs, remove, set_mode
+from podup.files import FileLock, holder, remove, set_mode
 from podup.update import journal, kept, remembered, reports, swap
 from podup.update.journal import Build, Damaged, Record
 from podup.update.states import Act, End, State, decide_recovery, is_given_up
@@ -78,15 +78,34 @@ def commit(ground: Ground, record: Record, *, keep_versions: int, keep_backups: 
     return _finish(ground, record, End.SUCCEEDED, keep_backups=keep_backups)
 
 
-def take_back(ground: Ground, record: Record, *, code: str, message: str) -> Record:
+def begin_to_take_back(ground: Ground, record: Record, *, code: str, message: str) -> Record:
+    """Count the try and close the door before anything is stopped: a start now waits for the old program.
+
+    A full disk must not keep the old program away. SWITCHING and TRIAL are taken back as well, so the
+    journal on the disk stays right; room is made, and the next write may succeed.
+    """
+    path = ground.places.journal
+    wanted = replace(
+        record,
+        state=State.ROLLING_BACK,
+        may_start=False,
+        tries=record.tries + 1,
+        code=record.code or code,
+        message=record.message or message,
+    )
+    try:
+        return journal.store(path, wanted)
+    except Unavailable:
+        swap.clean(ground.places, keep_backups=1, spare=record.backup)
+        return journal.store(path, wanted)
+
+
+def take_back(ground: Ground, record: Record) -> Record:
     """Put program and database back, remember why, and let the service start. Nothing of it may run.
 
-    Counts the try before it is made. Raises PodupError when the way back is blocked; then nothing was
-    lost, and a later try may do it.
+    Raises PodupError when the way back is blocked; then nothing was lost, and a later try may do it.
     """
     places = ground.places
-    record = replace(record, code=record.code or code, message=record.message or message)
-    record = _begin_to_take_back(ground, record)
     _remember_failure(ground, record)
     swap.switch_back(places, record.before)
     with daemon_lock(ground):
@@ -131,18 +150,6 @@ def daemon_lock(ground: Ground, *, wait_s: float = 20.0) -> Iterator[None]:
         lock.release()
 
 
-def _begin_to_take_back(ground: Ground, record: Record) -> Record:
-    path = ground.places.journal
-    wanted = replace(record, state=State.ROLLING_BACK, may_start=False, tries=record.tries + 1)
-    try:
-        return journal.store(path, wanted)
-    except Unavailable:
-        # A full disk must not keep the old program away. TRIAL and SWITCHING are taken back as well, so
-        # the journal on the disk stays right; room is made, and the next write may succeed.
-        swap.clean(ground.places, keep_backups=1, spare=record.backup)
-        return journal.store(path, wanted)
-
-
 def _remember_failure(ground: Ground, record: Record) -> None:
     places, version = ground.places, record.after.version
     if not version or version == record.before.version:
@@ -178,12 +185,6 @@ def _finish(ground: Ground, record: Record, end: End, *, keep_backups: int = 3) 
         swap.clean(places, keep_backups=keep_backups, spare=record.backup)
     journal.end(places.journal, record)
     return Ended(end, record)
-
-
-def mark_boot(ground: Ground, body: bytes) -> None:
-    """Leave what the program on trial says about its start, for who judges it."""
-    make_dirs(ground.places.boot.parent)
-    durable_write(ground.places.boot, body)
 
 
 def make_executable(ground: Ground, record: Record) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from podup.core.states import Status
-from podup.errors import EXIT_BUSY, EXIT_DONE, EXIT_FAILED, EXIT_ROLLED_BACK
+from podup.errors import EXIT_BUSY, EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_ROLLED_BACK, PodupError
 from podup.files import durable_write, make_dirs, rename, sync_dir
-from podup.update.journal import Record
-from podup.update.states import End
+from podup.update.journal import Build, Record
+from podup.update.states import End, State
 from podup.update.world import Ground
 
 TYPE = "self-update-run"
@@ -34,6 +34,13 @@ EXIT_OF: dict[End, int] = {
     End.ROLLED_BACK: EXIT_ROLLED_BACK,
     End.HELD: EXIT_FAILED,
 }
+_EXIT_OF_CODE = {"tasks-running": EXIT_BUSY, "version-rejected": EXIT_REFUSED, "no-room": EXIT_REFUSED}
+
+
+def exit_code_of(end: End, code: str) -> int:
+    """Return the exit code of a command whose update ended so."""
+    special = _EXIT_OF_CODE.get(code) if end in (End.SKIPPED, End.ABORTED) else None
+    return EXIT_OF[end] if special is None else special
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +90,10 @@ def write(ground: Ground, record: Record, end: End, *, exit_code: int | None = N
         "started_at": record.started_at,
         "finished_at": int(ground.clock.now()),
         "status": "failed" if end is End.HELD else end.value,
-        "exit_code": EXIT_OF[end] if exit_code is None else exit_code,
+        "exit_code": exit_code_of(end, record.code) if exit_code is None else exit_code,
         "binary_path": str(ground.places.target),
         "release_tag": record.tag,
-        "stderr_tail": _tail(ground.places.log, record.txid),
+        "stderr_tail": _tail(ground.places.log, record.txid) or record.message,
         "runner_host": ground.host,
         "runner_pid": record.runner_pid,
         "txid": record.txid,
@@ -100,6 +107,26 @@ def write(ground: Ground, record: Record, end: End, *, exit_code: int | None = N
     make_dirs(directory)
     durable_write(path, json.dumps(body, indent=1).encode() + b"\n")
     return path
+
+
+def write_refusal(ground: Ground, error: PodupError, *, report: str, dry_run: bool) -> Path:
+    """Write the report of a run that was refused before it became a transaction (busy, on hold)."""
+    now = int(ground.clock.now())
+    nothing = Build("", "")
+    record = Record(
+        txid="",
+        state=State.REQUESTED,
+        before=nothing,
+        after=nothing,
+        dry_run=dry_run,
+        started_at=now,
+        runner_pid=ground.pid,
+        report=report,
+        code=error.code,
+        message=error.message,
+    )
+    end = End.SKIPPED if error.exit_code == EXIT_BUSY else End.ABORTED
+    return write(ground, record, end, exit_code=error.exit_code)
 
 
 def waiting(directory: Path) -> Iterator[Report | BadReport]:

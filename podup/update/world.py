@@ -27,8 +27,11 @@ class Shape:
 class Database(Protocol):
     """The one database; `Places.database` is its file."""
 
-    def copy(self, source: Path, target: Path) -> None:
-        """Copy by SQLite's backup API in one step; the copy is on the disk on return. `target` is new."""
+    def copy(self, source: Path, target: Path) -> str:
+        """Copy by SQLite's backup API in one step, verify, and return the SHA-256 of the copy.
+
+        The copy is sound, holds the same rows and is on the disk on return. Raises PodupError.
+        """
 
     def look(self, path: Path) -> Shape:
         """Check integrity and foreign keys, and count; never raises for a broken file, it has `problems`."""

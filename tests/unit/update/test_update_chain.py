@@ -5,7 +5,7 @@ from update_simulator import NEW, OLD, ROWS, build, make_machine, with_changes
 
 from podup.errors import Busy, PodupError, Refused
 from podup.files import FileLock
-from podup.update import chain, kept, remembered, reports
+from podup.update import kept, remembered, reports
 from podup.update.states import End
 from podup.update.world import Shape
 
@@ -20,6 +20,10 @@ CANDIDATES = [
     "no-beat",
 ]
 CANDIDATES += ["no-database", "no-json", "lies", "drops-column"]
+
+
+def exit_code(ended):
+    return reports.exit_code_of(ended.end, ended.record.code)
 
 
 def tree(root):
@@ -71,7 +75,7 @@ def test_every_bad_candidate_ends_with_the_old_version_and_is_remembered(tmp_pat
     assert the_report(machine)["exit_code"] in (1, 4)
     again = machine.update("tx2", report="second.json")
     assert (again.end, again.record.code) == (End.ABORTED, "version-rejected")
-    assert chain.exit_code(again) == 3
+    assert exit_code(again) == 3
 
 
 def test_a_refusing_release_server_changes_nothing(tmp_path):
@@ -123,7 +127,7 @@ def test_a_running_task_puts_it_off(tmp_path):
     machine.places.tasks.mkdir()
     with FileLock(machine.places.tasks / "tsk_1.jsonl"):
         ended = machine.update()
-    assert (ended.end, chain.exit_code(ended)) == (End.SKIPPED, 75)
+    assert (ended.end, exit_code(ended)) == (End.SKIPPED, 75)
     assert_at_rest(machine, OLD, schema=1)
 
 
@@ -187,7 +191,7 @@ def test_a_rollback_that_fails_three_times_ends_in_hold(tmp_path):
 def test_no_room_is_refused_before_the_download(tmp_path):
     machine = with_changes(make_machine(tmp_path), free_bytes=lambda directory: 1000)
     ended = machine.update()
-    assert (ended.record.code, chain.exit_code(ended)) == ("no-room", 3)
+    assert (ended.record.code, exit_code(ended)) == ("no-room", 3)
 
 
 def test_the_report_is_written_once_even_after_its_import(tmp_path):

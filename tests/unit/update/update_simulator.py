@@ -63,13 +63,14 @@ class SimClock:
 class SqliteDatabase:
     """The `Database` protocol over sqlite3, its schema number in user_version."""
 
-    def copy(self, source: Path, target: Path) -> None:
+    def copy(self, source: Path, target: Path) -> str:
         announce("backup", target)
         reading = sqlite3.connect(f"file:{source}?mode=ro", uri=True)
         writing = sqlite3.connect(target)
         reading.backup(writing)
         writing.close()
         reading.close()
+        return kept.digest(target)
 
     def look(self, path: Path) -> Shape:
         try:
@@ -159,7 +160,11 @@ class SimService:
         except PodupError:
             self._set(active=False, restarts=self._state()["restarts"] + 1)
             return
-        answers = {"version": program["version"], "txid": boot.look(self.ground).txid, "behaviour": behaviour}
+        answers = {
+            "version": program["version"],
+            "txid": boot.running_txid(self.ground.places),
+            "behaviour": behaviour,
+        }
         self._set(active=True, **answers)
         self.attend()
 

@@ -1,0 +1,76 @@
+"""`boot-check` and `boot-guard`: what a self-update and the unit ask of a program before it serves."""
+
+import json
+import pkgutil
+import socket
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import podup
+from podup.cli.context import Context
+from podup.clock import SystemClock
+from podup.errors import EXIT_DONE, PodupError
+from podup.files import FileLock
+from podup.store.backup import schema_number
+from podup.store.db import problems
+from podup.store.migrations import open_current
+from podup.update import assemble, guard
+from podup.update.states import Act
+from podup.version import COMMIT, VERSION
+
+GUARD_WAIT_S = 240.0
+
+
+def check(args: Mapping[str, Any], context: Context) -> int:
+    """Import everything, migrate a copy of the database, listen on a free port; print what was found.
+
+    No network, no bus: this runs before the program is trusted with anything.
+    """
+    count = _import_everything()
+    schema = _migrate(Path(args["db"])) if args["db"] else 0
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    found = {"version": VERSION, "commit": COMMIT, "schema": schema, "modules": count, "port": port}
+    context.out.text(json.dumps(found) + "\n")
+    return EXIT_DONE
+
+
+def stand_guard(args: Mapping[str, Any], context: Context) -> int:
+    """Recover an interrupted update before the service starts."""
+    parts = assemble.parts_of(context.settings(), SystemClock(), context.out.note)
+    done = guard.guard(assemble.ground_of(parts), wait_s=GUARD_WAIT_S)
+    if done is not Act.LEAVE:
+        context.out.note(f"boot-guard: {done}")
+    return EXIT_DONE
+
+
+def _import_everything() -> int:
+    names = [found.name for found in pkgutil.walk_packages(podup.__path__, "podup.")]
+    for name in names:
+        if not name.endswith("__main__"):
+            import_module(name)
+    return len(names)
+
+
+def _migrate(path: Path) -> int:
+    """Bring the copy up to date and check it. Raises PodupError."""
+    lock = FileLock(path.with_name(f"{path.name}.lock"), what="boot-check")
+    with lock:
+        now = SystemClock().now()
+        backups = path.parent / "backups"
+        database, _ = open_current(path, lock=lock, version=VERSION, now=now, backups=backups)
+        try:
+            with database.write() as cx:
+                cx.execute("CREATE TABLE boot_check_scratch (id INTEGER PRIMARY KEY)")
+                cx.execute("INSERT INTO boot_check_scratch DEFAULT VALUES")
+                cx.execute("DROP TABLE boot_check_scratch")
+            with database.read() as cx:
+                found = problems(cx)
+                schema = schema_number(cx)
+        finally:
+            database.close()
+    if found:
+        raise PodupError("database-not-sound", f"the migrated copy is not sound: {found[0]}")
+    return schema

@@ -1,0 +1,192 @@
+"""A self-update's world, built from the settings: places, database, service, release server, limits."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from podup.clock import Clock
+from podup.core.releases import is_in_canary
+from podup.core.windows import is_open
+from podup.errors import PodupError, Unavailable
+from podup.files import append_line, remove
+from podup.host.run import HostRunner, Runner
+from podup.host.systemd import Systemd
+from podup.net.http import Http, Limits
+from podup.net.releases import ReleaseClient, Source
+from podup.settings.load import Loaded
+from podup.update import boot
+from podup.update.journal import Record, load
+from podup.update.machine import (
+    HealthProber,
+    SqliteDatabase,
+    SupervisedService,
+    SystemdService,
+    dry_start,
+    signature_check,
+)
+from podup.update.places import Places, resolve_target
+from podup.update.reports import UNIT
+from podup.update.world import Ground, Service, Timing, World
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_MACHINE_ID = Path("/etc/machine-id")
+_LARGEST_LOG_BYTES = 1024 * 1024
+_LONGEST_LINE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What everything of a self-update is built from; `echo` takes the lines a person reads."""
+
+    loaded: Loaded
+    clock: Clock
+    runner: Runner
+    echo: Callable[[str], None]
+
+    @property
+    def systemd(self) -> Systemd:
+        return Systemd(self.runner, user=not self.loaded.environment.is_root)
+
+
+def parts_of(loaded: Loaded, clock: Clock, echo: Callable[[str], None]) -> Parts:
+    """Return the parts for this machine."""
+    return Parts(loaded, clock, HostRunner(clock, loaded.environment.for_children), echo)
+
+
+def places_of(loaded: Loaded) -> Places:
+    """Return where things are. Raises Refused `target-missing`, `target-not-a-file`."""
+    settings = loaded.settings
+    target = resolve_target(settings.updates.target)
+    return Places(settings.state.directory, target, settings.state.database, settings.updates.report_dir)
+
+
+def ground_of(parts: Parts, *, txid: str = "") -> Ground:
+    """Return what recovery works with; without `txid` lines are logged for the running transaction."""
+    places = places_of(parts.loaded)
+    seen = load(places.journal) if not txid else None
+    name = txid or (seen.txid if isinstance(seen, Record) else "-")
+    return Ground(
+        places=places,
+        clock=parts.clock,
+        database=SqliteDatabase(),
+        log=_logger(places.log, name, parts),
+        boot_id=_text(_BOOT_ID),
+        host=platform.node(),
+        pid=os.getpid(),
+    )
+
+
+def world_of(parts: Parts, ground: Ground, *, dry_run: bool) -> World:
+    """Return what a transaction works with. A dry run remembers nothing about the release server."""
+    updates = parts.loaded.settings.updates
+    source = Source(
+        repo=updates.repo,
+        channel=updates.channel,
+        api_url=updates.api_url,
+        base_url=updates.base_url,
+        token=updates.token,
+        cache=None if dry_run else ground.places.release_cache,
+    )
+    http = Http(parts.clock, proxies=_proxies(parts.loaded))
+    verify = None
+    if updates.allowed_signers is not None:
+        verify = signature_check(parts.runner, updates.allowed_signers, ground.places.scratch)
+    return World(
+        ground=ground,
+        service=service_of(parts, ground.places),
+        prober=HealthProber(doors(ground.places, parts.loaded, http)),
+        releases=ReleaseClient(http, parts.clock, source, verify=verify),
+        dry_start=lambda program, copy: dry_start(parts.runner, sys.executable, program, copy),
+        may_begin=lambda version: why_to_wait(parts, version),
+        free_bytes=free_bytes,
+        timing=Timing(trial_s=updates.trial_s, settle_s=updates.settle_s),
+        keep_versions=updates.keep_versions,
+    )
+
+
+def service_of(parts: Parts, places: Places) -> Service | None:
+    """Return what runs the program: its unit, layer 1, or nothing."""
+    try:
+        (state,) = parts.systemd.show(UNIT)
+        if state.exists:
+            return SystemdService(parts.systemd, UNIT)
+    except PodupError:
+        pass  # no systemd here: layer 1 or nothing
+    if is_supervised(places):
+        return SupervisedService(parts.runner, parts.clock, places.daemon_lock)
+    return None
+
+
+def is_supervised(places: Places) -> bool:
+    """Return whether `scripts/entrypoint.sh` is alive on this state directory."""
+    pid = _text(places.supervisor)
+    return pid.isdecimal() and "entrypoint" in _text(Path("/proc", pid, "cmdline"))
+
+
+def doors(places: Places, loaded: Loaded, http: Http) -> Mapping[str, Callable[[], Any]]:
+    """Return how the running program is asked: where it said it listens, else where the settings say."""
+    told = boot.read_listening(places)
+    address = loaded.settings.http.address
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(address.host, address.host)
+    url = told.url or f"http://{host}:{address.port}"
+    return {"port": lambda: _health(http, url)}
+
+
+def why_to_wait(parts: Parts, version: str) -> str:
+    """Return why an automatic update has to wait, empty when it may go on."""
+    now = parts.clock.now()
+    windows = parts.loaded.config.windows
+    if windows and not is_open(windows, parts.clock.local(now)):
+        return "no maintenance window is open"
+    share = parts.loaded.settings.updates.canary
+    if not is_in_canary(_text(_MACHINE_ID) or platform.node(), version, share):
+        return f"this machine is not among the first {share:.0%} that take {version}"
+    return ""
+
+
+def free_bytes(directory: Path) -> int:
+    """Return the room an ordinary user has on the file system of the directory, or of what will hold it."""
+    while not directory.exists():
+        directory = directory.parent
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
+
+
+def _health(http: Http, url: str) -> Any:
+    answer = http.fetch("GET", f"{url}/health", limits=Limits(deadline_s=5.0, max_bytes=1024 * 1024))
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _proxies(loaded: Loaded) -> dict[str, str]:
+    get = loaded.environment.get
+    names = ("http", "https", "all", "no")
+    return {name: get(f"{name}_proxy") or get(f"{name.upper()}_PROXY") for name in names}
+
+
+def _logger(path: Path, txid: str, parts: Parts) -> Callable[[str], None]:
+    def log(line: str) -> None:
+        parts.echo(line)
+        flat = " ".join(line.split())[:_LONGEST_LINE]
+        try:
+            if path.exists() and path.stat().st_size > _LARGEST_LOG_BYTES:
+                remove(path, missing_ok=True)
+            append_line(path, f"{int(parts.clock.now())} {txid} {flat}")
+        except (Unavailable, FileNotFoundError):
+            pass  # the log is for people; a full disk must not keep the old program away
+
+    return log
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip("\0 \n")
+    except OSError:
+        return ""
