@@ -151,6 +151,30 @@ def test_it_runs_from_a_read_only_directory_and_through_a_symlink(built: Path, t
     assert sorted(p.name for p in place.iterdir()) == before
 
 
+def test_wrong_usage_is_two_lines_and_exit_2(built: Path) -> None:
+    done = run(sys.executable, built, "setings")
+    assert done.returncode == 2
+    assert done.stderr == f"{NAME}: there is no command 'setings'\nhint: did you mean 'settings'?\n"
+    assert done.stdout == ""
+
+
+def test_a_reader_that_goes_away_is_no_error(built: Path) -> None:
+    script = f"{sys.executable} {built} settings --env-example | head -n 1"
+    done = run("bash", "-o", "pipefail", "-c", script)
+    assert done.stderr == ""
+    assert done.stdout.startswith("# Environment")
+
+
+def test_the_installed_environment_file_is_read_first(built: Path, tmp_path: Path) -> None:
+    (tmp_path / ".config").mkdir()
+    (tmp_path / ".config/pod-upgrade-trigger-http.env").write_text('PODUP_STATE_DIR="/from the file"\n')
+    words = [sys.executable, str(built), "settings", "state_dir"]
+    done = subprocess.run(
+        words, env={"HOME": str(tmp_path), "PATH": "/usr/bin"}, capture_output=True, text=True
+    )
+    assert "/from the file  env-file PODUP_STATE_DIR" in done.stdout
+
+
 def other_pythons() -> list[Path]:
     """Python 3.12 and newer: on PATH, or beside the one that runs this (as pyenv and CI images lay them)."""
     found = []
