@@ -86,7 +86,9 @@ CREATE TABLE event_log (
     meta TEXT NOT NULL DEFAULT '{}',
     task_id TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX event_log_list ON event_log (ts, status, action, path);
+CREATE INDEX event_log_ts ON event_log (ts);
+CREATE INDEX event_log_status ON event_log (status, ts, action);
+CREATE INDEX event_log_action ON event_log (action, ts, status);
 CREATE INDEX event_log_path ON event_log (path, ts, status, action);
 CREATE INDEX event_log_request ON event_log (request_id);
 CREATE INDEX event_log_task ON event_log (task_id) WHERE task_id <> '';

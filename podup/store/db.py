@@ -30,6 +30,7 @@ _BUSY_TIMEOUT_S = 5.0
 _WRITER_CACHE_KIB = 2048
 _READER_CACHE_KIB = 512
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
+_CHECKPOINT_PAGES = 400  # small, because the commit that reaches it waits for these pages to be synced
 _POOL_SIZE = 4
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _DISK_TROUBLE = {
@@ -287,4 +288,5 @@ def _connect_writer(path: Path) -> Connection:
     cx.execute("PRAGMA journal_mode = WAL").fetchall()
     cx.execute("PRAGMA synchronous = FULL")
     cx.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+    cx.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     return cx

@@ -6,7 +6,7 @@ sooner than the three days in which the same delivery counts as a duplicate.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from podup.core.states import Status
@@ -14,8 +14,9 @@ from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 
 RETENTION_S = 7 * 86400
-_LIST = Listing("deliveries", "received_at", "deliveries_list")
-_BY_TARGET = Listing("deliveries", "received_at", "deliveries_list", narrow="deliveries_target")
+PRUNE_ROWS = 100
+_LIST = Listing("deliveries", "received_at", index="deliveries_list", by_time="deliveries_list")
+_BY_TARGET = replace(_LIST, index="deliveries_target")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """What was deployed on which target, and how it went; kept longer than the tasks that did it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 
 GOOD = "succeeded"
-_LIST = Listing("deployments", "finished_at", "deployments_finished", key="id")
-_BY_TARGET = Listing(
-    "deployments", "finished_at", "deployments_finished", narrow="deployments_target", key="id"
+_LIST = Listing(
+    "deployments", "finished_at", index="deployments_finished", by_time="deployments_finished", key="id"
 )
+_BY_TARGET = replace(_LIST, index="deployments_target")
 
 
 @dataclass(frozen=True, slots=True)

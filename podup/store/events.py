@@ -1,18 +1,30 @@
 """The event log: requests, commands and scheduler ticks; and counts of what would fill the disk.
 
-Rows are written in batches, one transaction for many. They are never changed, only pruned by age.
+Rows are written in batches, one transaction for many. They are never changed, and pruned from the oldest
+on only, so their ids stay consecutive.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from podup.store.db import Connection, Reader, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 
 RETENTION_S = 30 * 86400
-_INDEXES = {"request_id": "event_log_request", "task_id": "event_log_task", "path": "event_log_path"}
+PRUNE_ROWS = 100
+_LIST = Listing(
+    "event_log", "ts", index="event_log_ts", by_time="event_log_ts", is_gapless=True, key="id"
+)
+_INDEXES = {  # the first field that is set decides; the last two are in order of time
+    "request_id": replace(_LIST, index="event_log_request", is_ordered=False),
+    "task_id": replace(_LIST, index="event_log_task", is_ordered=False),
+    "path": replace(_LIST, index="event_log_path", is_ordered=False),
+    "action": replace(_LIST, index="event_log_action"),
+    "status": replace(_LIST, index="event_log_status"),
+}
 _EXPORT_ROWS = 1000
 
 
@@ -94,13 +106,12 @@ def export(reader: Reader, wanted: EventFilter) -> Iterator[list[Event]]:
 
 
 def delete_older(cx: Connection, cutoff_s: float, *, limit: int) -> int:
-    """Forget up to `limit` events from before `cutoff_s`, oldest first; return how many went."""
-    changed = cx.execute(
-        "DELETE FROM event_log WHERE id IN (SELECT id FROM event_log INDEXED BY event_log_list"
-        " WHERE ts < ? ORDER BY ts LIMIT ?)",
-        (cutoff_s, limit),
-    )
-    return changed.rowcount
+    """Forget up to `limit` events, oldest first, until one is not from before `cutoff_s`; return how many."""
+    oldest = cx.execute("SELECT id, ts FROM event_log ORDER BY id LIMIT ?", (limit,)).fetchall()
+    old = [row["id"] for row in takewhile(lambda row: row["ts"] < cutoff_s, oldest)]
+    if old:
+        cx.execute("DELETE FROM event_log WHERE id <= ?", (old[-1],))
+    return len(old)
 
 
 def add_counts(cx: Connection, counts: Mapping[str, int], *, now_s: float) -> None:
@@ -140,8 +151,7 @@ def _where(wanted: EventFilter) -> Where:
 
 
 def _listing(wanted: EventFilter) -> Listing:
-    narrow = next((index for name, index in _INDEXES.items() if getattr(wanted, name)), "")
-    return Listing("event_log", "ts", "event_log_list", narrow=narrow, key="id")
+    return next((listing for name, listing in _INDEXES.items() if getattr(wanted, name)), _LIST)
 
 
 def _values(event: Event) -> tuple[Any, ...]:

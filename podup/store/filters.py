@@ -1,8 +1,8 @@
 """Conditions of a listing, and how a page and the exact total are read within a bounded time.
 
-A listing has one index that begins with the time and holds every column it can be filtered by, so no
-condition ever reads the rows themselves. Few matches are all read in one pass and sorted here. Many are
-counted in one pass, and the page is found soon by walking from the newest, because they are many.
+Every condition is answered by an index that holds the columns it names. Few matches are all read in one
+pass and sorted here. Many are counted in one pass, and the page is walked to from the newest: along the same
+index where that is in order of time, else along the index of time itself, where one of many comes soon.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from podup.store.db import Connection, Row
 PER_PAGE = 50
 MAX_PER_PAGE = 500
 _FEW = 5_000
+_SORTED = 100_000
 
 
 class Where:
@@ -57,19 +58,19 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How to walk a table newest first: by time column and key, along `ordered`, an index that begins with
-    the time and holds all columns a condition can name; `narrow` is an index that leaves less to look at.
+    """How to read a table newest first.
+
+    `index` answers the conditions; `is_ordered` when it is in order of `time` under them, else `by_time`
+    is. `is_gapless`: the keys of all rows are consecutive numbers in the order they came.
     """
 
     table: str
     time: str
-    ordered: str
-    narrow: str = ""
+    index: str
+    by_time: str
+    is_ordered: bool = True
+    is_gapless: bool = False
     key: str = "seq"
-
-    @property
-    def newest_first(self) -> str:
-        return f"ORDER BY {self.time} DESC, {self.key} DESC"
 
 
 def find_page(
@@ -77,19 +78,17 @@ def find_page(
 ) -> tuple[list[Row], int]:
     """Return the rows of a page (from 1), newest first, and the number of all matches."""
     start = (page - 1) * per_page
-    narrow = f"FROM {listing.table} INDEXED BY {listing.narrow or listing.ordered} {where.sql}"
-    few = f"SELECT {listing.time}, {listing.key} {narrow} LIMIT {_FEW + 1}"
+    if not where.conditions:
+        return _find_any(cx, listing, start, per_page)
+    matching = f"FROM {listing.table} INDEXED BY {listing.index} {where.sql}"
+    few = f"SELECT {listing.time}, {listing.key} {matching} LIMIT {_FEW + 1}"
     found = [(row[0], row[1]) for row in cx.execute(few, where.values)]
     if len(found) <= _FEW:
         keys = [key for _, key in sorted(found, reverse=True)[start : start + per_page]]
         return rows_by_key(cx, listing, keys), len(found)
-    total = int(cx.execute(f"SELECT count(*) {_counted(listing, where, narrow)}", where.values).fetchone()[0])
-    walk = (
-        f"SELECT {listing.key} FROM {listing.table} INDEXED BY {listing.ordered} {where.sql}"
-        f" {listing.newest_first} LIMIT ? OFFSET ?"
-    )
-    keys = [row[0] for row in cx.execute(walk, (*where.values, per_page, start))]
-    return rows_by_key(cx, listing, keys), total
+    total = int(cx.execute(f"SELECT count(*) {matching}", where.values).fetchone()[0])
+    index = listing.index if listing.is_ordered or total <= _SORTED else listing.by_time
+    return rows_by_key(cx, listing, _walk(cx, listing, index, where, (start, per_page))), total
 
 
 def rows_by_key(cx: Connection, listing: Listing, keys: Sequence[int]) -> list[Row]:
@@ -100,5 +99,25 @@ def rows_by_key(cx: Connection, listing: Listing, keys: Sequence[int]) -> list[R
     return [rows[key] for key in keys if key in rows]
 
 
-def _counted(listing: Listing, where: Where, narrow: str) -> str:
-    return narrow if where.conditions else f"FROM {listing.table}"  # the smallest index counts them all
+def _find_any(cx: Connection, listing: Listing, start: int, count: int) -> tuple[list[Row], int]:
+    if not listing.is_gapless:
+        total = int(cx.execute(f"SELECT count(*) FROM {listing.table}").fetchone()[0])
+        keys = _walk(cx, listing, listing.by_time, Where(), (start, count))
+        return rows_by_key(cx, listing, keys), total
+    # Two queries, because SQLite reads only one end of an index without walking all of it.
+    last = cx.execute(f"SELECT max({listing.key}) FROM {listing.table}").fetchone()[0]
+    if last is None:
+        return [], 0
+    first = cx.execute(f"SELECT min({listing.key}) FROM {listing.table}").fetchone()[0]
+    newest = last - start
+    keys = list(range(newest, max(first - 1, newest - count), -1))
+    return rows_by_key(cx, listing, keys), last - first + 1
+
+
+def _walk(cx: Connection, listing: Listing, index: str, where: Where, part: tuple[int, int]) -> list[int]:
+    start, count = part
+    query = (
+        f"SELECT {listing.key} FROM {listing.table} INDEXED BY {index} {where.sql}"
+        f" ORDER BY {listing.time} DESC, {listing.key} DESC LIMIT ? OFFSET ?"
+    )
+    return [row[0] for row in cx.execute(query, (*where.values, count, start))]

@@ -1,12 +1,12 @@
 """The deployment history of stacks as a table; the append-only log file has the same facts for grep."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 
-_LIST = Listing("stack_history", "at", "stack_history_at", key="id")
-_BY_STACK = Listing("stack_history", "at", "stack_history_at", narrow="stack_history_stack", key="id")
+_LIST = Listing("stack_history", "at", index="stack_history_at", by_time="stack_history_at", key="id")
+_BY_STACK = replace(_LIST, index="stack_history_stack")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 
-_LIST = Listing("updates", "finished_at", "updates_finished", key="id")
+_LIST = Listing("updates", "finished_at", index="updates_finished", by_time="updates_finished", key="id")
 
 
 @dataclass(frozen=True, slots=True)
