@@ -108,6 +108,12 @@ def _refuse(request: Request) -> Response:
     return problem(Unauthorized("bad-signature", "the signature does not match"), request.request_id)
 
 
+def stop_with_input(server: Server) -> None:
+    """Stop when whoever started this closes our standard input."""
+    sys.stdin.read()
+    server.stop()
+
+
 def main() -> None:
     state = Path(sys.argv[1])
     clock = SystemClock()
@@ -134,7 +140,7 @@ def main() -> None:
     site = Site(Router([row]), auth, clock, random_bytes=os.urandom)
     server = Server(site, [listen_tcp("127.0.0.1:0")], clock)
     print(server.port, flush=True)
-    threading.Thread(target=lambda: (sys.stdin.read(), server.stop()), daemon=True).start()
+    threading.Thread(target=stop_with_input, args=(server,), daemon=True).start()
     server.serve_forever()
     server.server_close()
     db.close()
