@@ -26,7 +26,7 @@ def main() -> int:
 
 def open_app(loaded: object) -> object:
     """Build the program's parts from its settings, for a command that needs them."""
-    return import_module("podup.app").build(loaded)
+    return import_module("podup.app.facade").build(loaded)
 
 
 def called_by(path: str) -> str:

@@ -98,3 +98,22 @@ class Busy(PodupError):
 
     status = 503
     exit_code = EXIT_BUSY
+
+
+def error_of(status: int, code: str, message: str, hint: str = "") -> PodupError:
+    """Return the error a problem answer with this HTTP status stands for."""
+    kind: type[PodupError] = next((kind for kind in _KINDS if kind.status == status), PodupError)
+    return kind(code, message, hint)
+
+
+_KINDS = (
+    Invalid,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    Refused,
+    TooLarge,
+    WrongMediaType,
+    RateLimited,
+    Unavailable,
+)

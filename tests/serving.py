@@ -13,13 +13,13 @@ import pytest
 
 from podup.api import login
 from podup.api.auth import Auth, AuthRules
+from podup.api.connection import ServerLimits
 from podup.api.dispatch import Site
 from podup.api.failures import Failures
 from podup.api.listeners import listen_tcp
 from podup.api.request import Principal
 from podup.api.router import Route, Router
 from podup.api.server import Server
-from podup.api.server_limits import ServerLimits
 from podup.api.sessions import Sessions, hash_token
 from podup.clock import SystemClock
 

@@ -16,14 +16,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from selectors import EVENT_READ
 
-from podup.api.connection import NEVER, Connection, Phase
+from podup.api.connection import NEVER, Connection, Phase, ServerLimits
 from podup.api.dispatch import Admitted, Site
 from podup.api.listeners import Listener
 from podup.api.pool import Pool
 from podup.api.request import Peer, Request
 from podup.api.response import EventSource, Response
 from podup.api.router import Route
-from podup.api.server_limits import ServerLimits
 from podup.clock import Clock
 from podup.errors import Unavailable
 
@@ -87,9 +86,9 @@ class ServerLoop:
         self._wake_writer.close()
 
     def adopt(self, sock: socket.socket, peer: Peer) -> None:
-        """Serve a connection accepted elsewhere."""
+        """Serve a connection accepted elsewhere; before `run`."""
         sock.setblocking(False)
-        self.call(lambda: self._add(Connection(sock, peer, self)))
+        self._add(Connection(sock, peer, self))
 
     def stop(self) -> None:
         """Stop gracefully; from any thread or a signal handler."""
@@ -267,7 +266,7 @@ class ServerLoop:
     def _is_finished(self) -> bool:
         if self._connections:
             return self.now >= self._stop_at
-        return self.is_stopping or (self._ends_with_last and not self._calls)
+        return self.is_stopping or self._ends_with_last
 
 
 def _descriptors() -> int:

@@ -6,10 +6,12 @@ knows that it died. Starting it again on a journal that already has records is r
 
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from podup.clock import Clock
+from podup.core.secrets import Redactor
 from podup.core.states import Status
 from podup.engine.record import Outcome, Record, current, decode_outcome
 from podup.engine.run import Job, Run
@@ -19,10 +21,16 @@ from podup.files import JournalWriter, read_journal
 from podup.recipes.table import recipe_of
 from podup.version import VERSION
 
-WorldBuilder = Callable[[Snapshot, Record], World]
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a task process is built with: from the snapshot come the secrets to mask, and the world."""
+
+    redactor_of: Callable[[Snapshot], Redactor]
+    world_of: Callable[[Snapshot, Record], World]
 
 
-def run_task(task_id: str, state_dir: Path, *, clock: Clock, pid: int, build_world: WorldBuilder) -> Outcome:
+def run_task(task_id: str, state_dir: Path, *, clock: Clock, pid: int, workshop: Workshop) -> Outcome:
     """Take the task to its outcome and return it.
 
     Raises Busy when another process has it, Invalid when there is no snapshot. A crash of the recipe is
@@ -36,12 +44,12 @@ def run_task(task_id: str, state_dir: Path, *, clock: Clock, pid: int, build_wor
         if records and records[-1]["type"] == "outcome" and records[-1]["status"] != Status.PENDING:
             return decode_outcome(records[-1])
         alive = current(records)
-        record = Record(sink, clock, snapshot.redactor)
+        record = Record(sink, clock, workshop.redactor_of(snapshot))
         attempt = 1 + sum(1 for old in alive if old["type"] == "begin")
         record.begin(pid=pid, version=VERSION, attempt=attempt)
         run = Run(
             Job(recipe_of(snapshot.kind), snapshot.params, snapshot.dry_run),
-            world=build_world(snapshot, record),
+            world=workshop.world_of(snapshot, record),
             record=record,
             clock=clock,
             is_stopped=files.stop_mark.exists,

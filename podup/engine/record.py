@@ -7,6 +7,7 @@ wanted, what had begun and what was over. Types of records:
     begin     a process took the task up            plan      what will be done, and `before`
     step      one step begins                       done      the step ended, well or not
     command   a command that ran                    note      a sentence for people
+    diagnosis what the unit and its logs said
     seen      facts observed later (`after`)        verdict   how things stand; ok and final = commit
     revert    the plan back                         outcome   the end; nothing follows but a new begin
 """
@@ -74,6 +75,9 @@ class Record:
 
     def note(self, level: str, says: str, **meta: Any) -> None:
         self._write("note", sync=False, level=level, says=says, meta=meta)
+
+    def diagnosis(self, report: Any) -> None:
+        self._write("diagnosis", report=encode(report))
 
     def seen(self, after: Facts) -> None:
         self._write("seen", sync=False, after=encode(after))

@@ -216,6 +216,8 @@ class Run:
             seen = self._world.observe(query)
             if isinstance(seen, Unknown):
                 self._record.note("warn", f"could not look closer: {seen.reason}")
+            else:
+                self._record.diagnosis(seen)
 
 
 def _is_commit(record: dict[str, Any]) -> bool:

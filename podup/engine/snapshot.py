@@ -5,11 +5,11 @@ so everything a task needs stands in `STATE/tasks/ID.json`. It is removed when t
 """
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from podup.core.secrets import Redactor, Secret
 from podup.errors import Invalid
 from podup.files import durable_write, remove
 from podup.recipes.codec import decode, encode, register
@@ -17,39 +17,15 @@ from podup.recipes.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class MachineConfig:
-    """How this machine is reached: which manager, which registries, which environment for commands.
-
-    `simulated` names the state file of a simulated machine and is empty on a real one. `proxies` maps a
-    scheme to a proxy URL. `credentials` are files in podman's auth.json format, first match wins.
-    """
-
-    user_manager: bool = True
-    environment: tuple[tuple[str, str], ...] = ()
-    credentials: tuple[str, ...] = ()
-    registries_conf: tuple[str, ...] = ()
-    insecure_registries: tuple[str, ...] = ()
-    proxies: tuple[tuple[str, str], ...] = ()
-    registry_timeout_s: float = 30.0
-    simulated: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A task as its process sees it. `secrets` are masked in everything the process writes."""
+    """A task as its process sees it. `context` is what the program needs to be built the same again."""
 
     task_id: str
     kind: str
     params: Any
     dry_run: bool
     policy: Policy
-    machine: MachineConfig
-    secrets: tuple[str, ...] = ()
-    stacks: Any = field(default=None)
-
-    @property
-    def redactor(self) -> Redactor:
-        return Redactor(Secret(value) for value in self.secrets)
+    context: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +70,4 @@ def read_snapshot(files: TaskFiles) -> Snapshot:
     return found
 
 
-register(MachineConfig, Snapshot)
+register(Snapshot)

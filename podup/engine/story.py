@@ -105,12 +105,17 @@ def _command(record: Mapping[str, Any]) -> _Line:
     meta = {"type": "command", "command": command}
     meta |= {key: record[key] for key in ("argv", "stdout", "stderr", "exit", "duration_ms", "truncated")}
     status = "succeeded" if record["exit"] == 0 else "failed"
-    level = "info" if record["exit"] == 0 else "warn"
+    level = "warn" if record["exit"] != 0 and record["mutates"] else "info"
     return (level, "command", status, f"{command} ({record['duration_ms']} ms, exit {record['exit']})", meta)
 
 
 def _note(record: Mapping[str, Any]) -> _Line:
     return (record["level"], "note", "", record["says"], dict(record["meta"]))
+
+
+def _diagnosis(record: Mapping[str, Any]) -> _Line:
+    report = {name: text for name, text in record["report"].items() if name != "_"}
+    return ("warn", "diagnose", "", "what it said last", {"type": "diagnosis", **report})
 
 
 def _verdict(record: Mapping[str, Any]) -> _Line:
@@ -147,6 +152,7 @@ _WRITERS = {
     "done": _done,
     "command": _command,
     "note": _note,
+    "diagnosis": _diagnosis,
     "verdict": _verdict,
     "revert": _revert,
     "outcome": _outcome,

@@ -12,7 +12,7 @@ from podup.errors import PodupError
 from podup.recipes.verbs import Action, Query, Unknown
 
 Observer = Callable[[Any], Any]
-Performer = Callable[[Any], None]
+Performer = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)

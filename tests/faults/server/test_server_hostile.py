@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from serving import Wire
 
+from podup.api.connection import ServerLimits
 from podup.api.response import answer
 from podup.api.router import Route, Who
-from podup.api.server_limits import ServerLimits
 from podup.api.sse import Event, Hub
 from podup.api.static import read_files, routes
 

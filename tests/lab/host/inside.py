@@ -141,9 +141,7 @@ def start_user_manager(user: User) -> None:
     for directory in (manager, manager / "init.scope"):
         for name in (".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
             os.chown(directory / name, user.uid, user.gid)
-    # its standard error is not the journal, so it would not find out by itself where to log
-    command = [*become(user), "/lib/systemd/systemd", "--user", "--log-target=journal"]
-    start_quietly(command, manager / "init.scope", user)
+    start_quietly([*become(user), "/lib/systemd/systemd", "--user"], manager / "init.scope", user)
     wait_until("the user's bus is there", lambda: (user.runtime / "bus").exists())
     wait_until("the user's systemd is up", lambda: manager_state(user) in ("running", "degraded"))
 

@@ -1,0 +1,53 @@
+"""Health for proxies and people: `/health`, `/livez`, `/readyz`. It starts no process."""
+
+from podup.api.request import Request
+from podup.api.response import Response, answer
+from podup.api.router import Route, Who
+from podup.engine.engine import Engine
+from podup.errors import PodupError
+from podup.store import services
+
+
+class HealthRoutes:
+    """Tells how the program is. 503 only when webhooks cannot be accepted."""
+
+    def __init__(self, engine: Engine, *, version: str) -> None:
+        self._engine = engine
+        self._version = version
+
+    def rows(self) -> tuple[Route, ...]:
+        """Return the rows of the table."""
+        return (
+            Route("GET", "/health", "How the program and its host are.", Who.OPEN, self.health),
+            Route("GET", "/livez", "Whether the process answers.", Who.OPEN, self.live, in_loop=True),
+            Route("GET", "/readyz", "Whether webhooks can be accepted.", Who.OPEN, self.ready),
+        )
+
+    def live(self, request: Request) -> Response:
+        return answer({"status": "ok", "version": self._version})
+
+    def ready(self, request: Request) -> Response:
+        with self._engine.store.read() as cx:
+            cx.execute("SELECT 1").fetchone()
+        return answer({"status": "ok", "version": self._version})
+
+    def health(self, request: Request) -> Response:
+        issues: list[dict[str, str]] = []
+        database = "ok"
+        try:
+            with self._engine.store.read() as cx:
+                marks = services.needing_operator(cx)
+        except PodupError as error:
+            database = "failed"
+            marks = {}
+            issues.append({"component": "db", "message": error.message, "hint": error.hint})
+        for unit, mark in marks.items():
+            hint = "mend the service, then deploy it with --force"
+            issues.append({"component": unit, "message": mark.reason, "hint": hint})
+        value = {
+            "status": "degraded" if issues else "ok",
+            "version": self._version,
+            "db": database,
+            "issues": issues,
+        }
+        return answer(value, status=503 if database != "ok" else 200)

@@ -1,0 +1,96 @@
+"""Builds the engine from settings, a database and a machine: the one place where the parts meet."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from podup.app.context import context_of
+from podup.app.machine import Machine, machine_over, real_runner, task_processes
+from podup.app.program import command, keep_copy
+from podup.app.rules import engine_rules, unit_settings
+from podup.clock import Clock
+from podup.engine.catalogue import Catalogue
+from podup.engine.dispatch import AUTOMATIC, Dispatcher, Launch
+from podup.engine.engine import Engine
+from podup.engine.inbox import Inbox, InboxRules
+from podup.engine.intake import Intake
+from podup.engine.memory import KEEPERS, Memory
+from podup.engine.policy import policy_of
+from podup.engine.service_effects import service_world
+from podup.engine.snapshot import Snapshot
+from podup.engine.storage import Store
+from podup.files import make_dirs
+from podup.recipes.codec import decode
+from podup.recipes.policy import Policy
+from podup.settings.load import Loaded
+from podup.store.tasks import Task
+from podup.update.places import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The engine with what drives it."""
+
+    engine: Engine
+    dispatcher: Dispatcher
+    machine: Machine
+
+
+def places_of(loaded: Loaded) -> Places:
+    """Return where the program's own files are."""
+    settings = loaded.settings
+    state = settings.state
+    return Places(state.directory, settings.updates.target, state.database, settings.updates.report_dir)
+
+
+def build(loaded: Loaded, store: Store, clock: Clock, *, wake: Callable[[], None]) -> Built:
+    """Return everything wired together; nothing runs yet."""
+    state_dir = loaded.settings.state.directory
+    make_dirs(state_dir / "tasks")
+    machine = machine_over(real_runner(loaded, clock), loaded, clock)
+    intake = Intake(clock, os.urandom)
+    catalogue = Catalogue(
+        store,
+        clock,
+        discover=lambda: machine.discovery.discover().services,
+        world=service_world(machine.service_host(Policy(0.0))),
+        settings_of=lambda unit: unit_settings(loaded, unit),
+        auto_update_unit=loaded.settings.services.auto_update_unit,
+    )
+    inbox = Inbox(_inbox_rules(loaded, catalogue), intake, clock, random_bytes=os.urandom)
+    engine = Engine(state_dir, store, clock, intake, inbox, catalogue, os.urandom, wake)
+    dispatcher = Dispatcher(
+        state_dir,
+        store,
+        clock=clock,
+        launch=_launch(loaded, machine),
+        memory=Memory(KEEPERS),
+        take_snapshot=lambda task: _snapshot(task, loaded, store, clock),
+    )
+    return Built(engine, dispatcher, machine)
+
+
+def _inbox_rules(loaded: Loaded, catalogue: Catalogue) -> InboxRules:
+    limits = loaded.settings.limits
+    return InboxRules(
+        loaded.settings.access.webhook_secrets,
+        {unit: entry.webhook_secrets for unit, entry in loaded.config.units.items()},
+        limits.image_count,
+        float(limits.image_window_s),
+        catalogue.deploy,
+    )
+
+
+def _launch(loaded: Loaded, machine: Machine) -> Launch:
+    kept: Path | None = keep_copy(places_of(loaded))
+    return Launch(task_processes(machine, loaded), (*command(kept), "run-task"))
+
+
+def _snapshot(task: Task, loaded: Loaded, store: Store, clock: Clock) -> Snapshot:
+    rules = engine_rules(loaded, clock)
+    with store.read() as cx:
+        policy = policy_of(cx, task.unit, task.image, rules=rules, now_s=clock.now())
+    if task.trigger.source not in AUTOMATIC:
+        policy = replace(policy, opens_s=0.0, cooldown_s=0.0)
+    return Snapshot(task.id, task.kind, decode(task.params), task.dry_run, policy, context_of(loaded))

@@ -1,0 +1,30 @@
+"""What a task process is built from: the daemon's settings as they were, written down and read back.
+
+The context holds the text of every setting, secrets included, so it lives only in the task's 0600 snapshot.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from podup.settings.environment import Environment
+from podup.settings.load import Loaded, load
+
+
+def context_of(loaded: Loaded) -> dict[str, Any]:
+    """Return what `loaded_from` needs to load the same settings in another process."""
+    environment = loaded.environment
+    return {
+        "texts": dict(loaded.texts),
+        "config_text": loaded.config_text,
+        "variables": environment.for_children,
+        "home": str(environment.home),
+        "uid": environment.uid,
+    }
+
+
+def loaded_from(context: Mapping[str, Any]) -> Loaded:
+    """Return the settings a context was made of. Raises Invalid when they cannot be loaded any more."""
+    variables = {**context["variables"], **context["texts"]}
+    environment = Environment(variables, Path(context["home"]), int(context["uid"]))
+    return load(environment, config_text=context["config_text"])

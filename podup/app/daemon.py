@@ -1,0 +1,123 @@
+"""The daemon: one process that listens, dispatches and looks after the rest.
+
+The loop of the server runs in the main thread. Beside it run a thread that moves tasks along, woken by
+whoever submits, and one for chores at their times. SIGTERM stops accepting, answers what was accepted and
+leaves; tasks go on in their own processes.
+"""
+
+import hashlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from podup.api.auth import Auth
+from podup.api.health import HealthRoutes
+from podup.api.listeners import Listener, inherit, listen_control, listen_tcp
+from podup.api.live import TaskFeed
+from podup.api.server import Server
+from podup.api.sse import Hub
+from podup.app.access import admin_token
+from podup.app.building import Built, build
+from podup.app.opening import writer
+from podup.app.routes import auth_of, engine_routes, site_of
+from podup.clock import Clock
+from podup.engine.rounds import Rounds
+from podup.files import make_dirs
+from podup.host.supervisor import Supervisor
+from podup.settings.load import Loaded
+from podup.store.db import Database
+from podup.version import COMMIT, VERSION
+
+_SOCKET_DIR = "pod-upgrade-trigger"
+_WATCHED_EVERY_S = 0.2
+_FIND_EVERY_S = 300.0
+_FOR_EVER_S = 86400.0
+_STOP_WITHIN_S = 10.0
+
+
+def control_socket(loaded: Loaded) -> Path:
+    """Return where the daemon of this state directory listens for commands; short, for unix(7)."""
+    name = hashlib.sha256(str(loaded.settings.state.directory).encode()).hexdigest()[:16]
+    return loaded.environment.runtime_dir / _SOCKET_DIR / f"{name}.sock"
+
+
+def serve(loaded: Loaded, clock: Clock, *, address: str = "") -> int:
+    """Run until SIGTERM or SIGINT; return the exit code. Raises Busy when the state is in use."""
+    with writer(loaded, clock, what="http-server") as database:
+        Daemon(loaded, clock, database).run(address or str(loaded.settings.http.address))
+    return 0
+
+
+class Daemon:
+    """All parts of a running daemon; `run` is its life."""
+
+    def __init__(self, loaded: Loaded, clock: Clock, database: Database) -> None:
+        self._loaded = loaded
+        self._clock = clock
+        self._dispatching = Rounds("dispatch", self._dispatch, say=self._say)
+        self._chores = Rounds("chores", self._find_services, say=self._say)
+        self._built: Built = build(loaded, database, clock, wake=self._dispatching.wake)
+        self._hub = Hub()
+        self._feed = TaskFeed(self._built.engine, self._hub)
+        self._token = admin_token(loaded)
+        self._supervisor = Supervisor(loaded.environment.variables, pid=os.getpid())
+
+    def run(self, address: str) -> None:
+        """Listen and serve until a signal."""
+        engine = self._built.engine
+        auth = auth_of(self._loaded, engine, self._clock, admin_token=self._token)
+        health = HealthRoutes(engine, version=VERSION)
+        site = site_of((*engine_routes(engine, self._hub), *health.rows()), auth, self._clock)
+        server = Server(site, self._listeners(address), self._clock)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())
+        watchdog = Rounds("watchdog", lambda: self._watch(server), say=self._say)
+        duties = (self._dispatching, self._chores, watchdog)
+        for duty in duties:
+            duty.start()
+        self._greet(address, auth)
+        self._supervisor.tell("READY=1", f"STATUS=listening on {address}")
+        try:
+            server.serve_forever()
+        finally:
+            self._supervisor.tell("STOPPING=1")
+            server.server_close()
+            for duty in duties:
+                duty.stop(within_s=_STOP_WITHIN_S)
+
+    def _greet(self, address: str, auth: Auth) -> None:
+        self._say(f"pod-upgrade-trigger {VERSION} (commit {COMMIT}) listens on {address}")
+        state_dir = self._built.engine.state_dir
+        self._say(f"state in {state_dir}")
+        for warning in self._loaded.warnings:
+            self._say(f"warning: {warning}")
+        if self._token is not None:
+            code, host = auth.sessions.new_code(), address.replace("0.0.0.0", "localhost")
+            self._say(f"admin token in {state_dir / 'admin-token'}; log in once within 15 minutes:")
+            self._say(f"  http://{host}/401?code={code}")
+
+    def _listeners(self, address: str) -> list[Listener]:
+        socket = control_socket(self._loaded)
+        make_dirs(socket.parent)
+        inherited = inherit(self._supervisor.listening_sockets)
+        return [*(inherited or [listen_tcp(address)]), listen_control(socket)]
+
+    def _dispatch(self) -> float:
+        wait_s = self._built.dispatcher.turn()
+        return min(wait_s, _WATCHED_EVERY_S) if self._feed.turn() else wait_s
+
+    def _find_services(self) -> float:
+        self._built.engine.catalogue.find()
+        return _FIND_EVERY_S
+
+    def _watch(self, server: Server) -> float:
+        """Tell systemd that the loop turns, from inside the loop."""
+        if not self._supervisor.watchdog_s:
+            return _FOR_EVER_S
+        server.loop.call(lambda: self._supervisor.tell("WATCHDOG=1"))
+        return self._supervisor.watchdog_s / 3
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()

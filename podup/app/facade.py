@@ -1,0 +1,41 @@
+"""What a command is given: the API to call, and the long-running things it may start."""
+
+from functools import cached_property
+from pathlib import Path
+
+from podup.app import daemon, task
+from podup.app.local import open_local
+from podup.app.remote import RemoteApi
+from podup.cli.calls import Api
+from podup.clock import Clock, SystemClock
+from podup.core.states import exit_code
+from podup.net.control import is_answering
+from podup.settings.load import Loaded
+
+
+def build(loaded: Loaded) -> "App":
+    """Return what commands work with. Nothing is opened before it is asked for."""
+    return App(loaded)
+
+
+class App:
+    """The program, built from its settings."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.clock: Clock = SystemClock()
+
+    @cached_property
+    def api(self) -> Api:
+        """The program's API: the running daemon's, else this process's own."""
+        socket = daemon.control_socket(self.loaded)
+        return RemoteApi(socket) if is_answering(socket) else open_local(self.loaded, self.clock)
+
+    def serve(self, address: str = "") -> int:
+        """Run the daemon until it is told to stop; return the exit code."""
+        return daemon.serve(self.loaded, self.clock, address=address)
+
+    def run_task(self, task_id: str, state_dir: Path) -> int:
+        """Be the process of one task; return its exit code."""
+        outcome = task.run(task_id, state_dir, self.clock)
+        return exit_code(outcome.status, outcome.code)

@@ -1,0 +1,69 @@
+"""A command without a daemon: the same handlers run in this process.
+
+The daemon's lock is held for each transaction only, never while work runs, so another command or a daemon
+that starts in the meantime can go on. While a task is followed this process moves all tasks along.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from podup.api.live import task_events
+from podup.api.request import Peer
+from podup.api.sse import Hub
+from podup.app.building import Built, build
+from podup.app.opening import BriefStore
+from podup.app.routes import auth_of, engine_routes, site_of
+from podup.clock import Clock
+from podup.core.http1 import Head
+from podup.errors import PodupError
+from podup.net.control import read_answer
+from podup.settings.load import Loaded
+
+_FOLLOW_EVERY_S = 0.2
+_PEER = Peer("", is_control=True)
+
+
+class LocalApi:
+    """The API in this process; meets `podup.cli.calls.Api`."""
+
+    def __init__(self, built: Built, loaded: Loaded, clock: Clock) -> None:
+        self._built = built
+        self._clock = clock
+        auth = auth_of(loaded, built.engine, clock)
+        self._site = site_of(engine_routes(built.engine, Hub()), auth, clock)
+
+    def call(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
+    ) -> Any:
+        data = b"" if body is None else json.dumps(body).encode()
+        headers = {"host": "localhost", "content-type": "application/json"}
+        asked = {name: [value] for name, value in (query or {}).items()}
+        head = Head(method, path, asked, headers, len(data), False, True, False)
+        request = self._site.begin(head, _PEER)
+        try:
+            admitted = self._site.admit(request)
+            request = self._site.complete(admitted, data)
+            response = self._site.answer(admitted.route, request)
+        except PodupError as error:
+            response = self._site.refuse(request, error)
+        return read_answer(response.status, response.body)
+
+    def follow(self, task_id: str) -> Iterator[dict[str, Any]]:
+        told = 0
+        while True:
+            self._built.dispatcher.turn()
+            for event in task_events(self._built.engine, task_id):
+                if event.name == "end":
+                    return
+                if event.number > told:
+                    told = event.number
+                    yield event.data
+            self._clock.sleep(_FOLLOW_EVERY_S)
+
+
+def open_local(loaded: Loaded, clock: Clock) -> LocalApi:
+    """Return the API of this process, with the services of this machine looked up."""
+    built = build(loaded, BriefStore(loaded, clock), clock, wake=lambda: None)
+    built.engine.catalogue.find()
+    return LocalApi(built, loaded, clock)

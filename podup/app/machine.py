@@ -1,0 +1,86 @@
+"""The machine a process manages, built from the settings."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from podup.app.registries import registry_client, resolver
+from podup.clock import Clock
+from podup.core.platforms import Platform
+from podup.engine.service_effects import ServiceHost
+from podup.host.discovery import Discovery
+from podup.host.journal import Journal
+from podup.host.podman import Podman
+from podup.host.probe import HostProber
+from podup.host.run import HostRunner, Runner
+from podup.host.systemd import Systemd
+from podup.host.task_process import ChildTasks, SystemdTasks, TaskProcesses
+from podup.recipes.facts import RemoteImage
+from podup.recipes.policy import Policy
+from podup.settings.load import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Everything that reaches the machine, over one runner."""
+
+    runner: Runner
+    podman: Podman
+    systemd: Systemd
+    journal: Journal
+    discovery: Discovery
+    prober: HostProber
+    resolve: Callable[[str], RemoteImage]
+
+    def service_host(self, policy: Policy) -> ServiceHost:
+        """Return the parts services are made of, under these rules."""
+        return ServiceHost(
+            self.runner,
+            self.podman,
+            self.systemd,
+            self.journal,
+            self.discovery,
+            self.prober,
+            self.resolve,
+            policy,
+        )
+
+
+def real_runner(loaded: Loaded, clock: Clock) -> HostRunner:
+    """Return the runner of this machine: children get the user's environment and none of our settings."""
+    return HostRunner(clock, loaded.environment.for_children)
+
+
+def machine_over(runner: Runner, loaded: Loaded, clock: Clock) -> Machine:
+    """Return the machine behind `runner`."""
+    user = not loaded.environment.is_root
+    podman, systemd = Podman(runner), Systemd(runner, user=user)
+    services = loaded.settings.services
+    discovery = Discovery(
+        systemd,
+        podman,
+        container_dir=services.container_dir,
+        units=(*services.manual_units, *loaded.config.units),
+    )
+    registry = registry_client(real_runner(loaded, clock), loaded.environment, clock)
+    return Machine(
+        runner,
+        podman,
+        systemd,
+        Journal(runner, user=user),
+        discovery,
+        HostProber(runner, clock),
+        resolver(registry, this_platform()),
+    )
+
+
+def this_platform() -> Platform:
+    """Return the platform images are chosen for."""
+    return Platform.from_machine(platform.machine())
+
+
+def task_processes(machine: Machine, loaded: Loaded) -> TaskProcesses:
+    """Return how tasks become processes: transient units where systemd runs, else children."""
+    if machine.systemd.overall() in ("", "offline", "unknown"):
+        return ChildTasks(loaded.environment.for_children)
+    return SystemdTasks(machine.systemd)

@@ -1,0 +1,40 @@
+"""Where this program's own file is, and the command that starts it again.
+
+A replaced zip breaks late imports of a process that runs from it, so tasks run from a copy that never
+changes, kept under the state directory by version.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import podup
+from podup.update import kept
+from podup.update.journal import Build
+from podup.update.places import Places
+from podup.version import VERSION
+
+_PYTHON = (sys.executable or "python3", "-I")
+_FROM_CHECKOUT = "import sys; sys.path.insert(0, {root!r}); from podup.__main__ import main; sys.exit(main())"
+
+
+def own_file() -> Path | None:
+    """Return the zip this program runs from, None in a checkout."""
+    archive = getattr(getattr(podup, "__loader__", None), "archive", None)
+    return Path(archive).resolve() if archive else None
+
+
+def command(kept_copy: Path | None) -> tuple[str, ...]:
+    """Return the words that start this program again, from `kept_copy` or from the checkout."""
+    if kept_copy is not None:
+        return (*_PYTHON, str(kept_copy))
+    root = str(Path(podup.__file__ or "").resolve().parents[1])
+    return (*_PYTHON, "-c", _FROM_CHECKOUT.format(root=root))
+
+
+def keep_copy(places: Places) -> Path | None:
+    """Keep a copy of the running program under its version and return it; None in a checkout."""
+    own = own_file()
+    if own is None:
+        return None
+    return kept.keep(places, own, Build(VERSION, hashlib.sha256(own.read_bytes()).hexdigest()))

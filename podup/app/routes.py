@@ -1,0 +1,82 @@
+"""All routes of the program and the site that serves them."""
+
+import os
+
+from podup.api import login
+from podup.api.auth import ADMIN, NO_SECRET, Auth, AuthRules
+from podup.api.dispatch import Check, OnDone, Site
+from podup.api.failures import Failures
+from podup.api.live import LiveRoutes
+from podup.api.manual import ManualRoutes
+from podup.api.request import Principal
+from podup.api.router import Route, Router
+from podup.api.services import ServiceRoutes
+from podup.api.sessions import Sessions, hash_token
+from podup.api.sse import Hub
+from podup.api.tasks import TaskRoutes
+from podup.api.webhooks import WebhookRoutes
+from podup.clock import Clock
+from podup.core.secrets import Secret
+from podup.engine.engine import Engine
+from podup.files import durable_write
+from podup.settings.load import Loaded
+from podup.store import tokens
+
+
+def engine_routes(engine: Engine, hub: Hub) -> tuple[Route, ...]:
+    """Return the rows that work on the engine."""
+
+    def keep_payload(body: bytes) -> None:
+        durable_write(engine.state_dir / "last_payload.bin", body, mode=0o600)
+
+    return (
+        *TaskRoutes(engine).rows(),
+        *ServiceRoutes(engine).rows(),
+        *ManualRoutes(engine).rows(),
+        *LiveRoutes(engine, hub).rows(),
+        *WebhookRoutes(engine, keep_payload=keep_payload).rows(),
+    )
+
+
+def auth_of(loaded: Loaded, engine: Engine, clock: Clock, *, admin_token: Secret | None = None) -> Auth:
+    """Return who may do what: ForwardAuth, configured tokens, tokens of the database."""
+    access = loaded.settings.access
+    configured: dict[str, Principal] = {}
+    for name, token, scopes in (
+        ("PODUP_TOKEN", access.token, ADMIN),
+        ("PODUP_MANUAL_TOKEN", access.manual_token, frozenset(("manual",))),
+        ("admin", admin_token, ADMIN),
+    ):
+        if token:
+            configured.setdefault(hash_token(token.reveal()), Principal(name, "token", scopes))
+
+    def lookup(token_hash: str) -> Principal | None:
+        known = configured.get(token_hash)
+        if known is not None:
+            return known
+        with engine.store.read() as cx:
+            row = tokens.find(cx, token_hash, now_s=clock.now())
+        return Principal(row.name, "token", frozenset(row.scopes)) if row is not None else None
+
+    rules = AuthRules(
+        access.forward_header.lower(),
+        access.forward_value or NO_SECRET,
+        access.trusted_proxies,
+        access.is_dev_open,
+    )
+    sessions = Sessions(clock, os.urandom)
+    return Auth(rules, token_lookup=lookup, sessions=sessions, failures=Failures(clock))
+
+
+def site_of(
+    routes: tuple[Route, ...],
+    auth: Auth,
+    clock: Clock,
+    *,
+    checks: tuple[Check, ...] = (),
+    on_done: OnDone | None = None,
+) -> Site:
+    """Return the site over these rows and those of logging in."""
+    router = Router((*routes, *login.routes(auth)))
+    heard = {} if on_done is None else {"on_done": on_done}
+    return Site(router, auth, clock, random_bytes=os.urandom, checks=checks, **heard)

@@ -1,0 +1,34 @@
+"""`run-task`: the process of one task, from its snapshot to its outcome."""
+
+import os
+from pathlib import Path
+
+from podup.app.context import loaded_from
+from podup.app.machine import machine_over, real_runner
+from podup.clock import Clock
+from podup.core.secrets import Redactor
+from podup.engine.process import Workshop, run_task
+from podup.engine.record import Outcome, Record
+from podup.engine.service_effects import service_world
+from podup.engine.snapshot import Snapshot
+from podup.engine.world import World
+from podup.host.run import ReadOnly, Recorded, Runner
+
+
+def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
+    """Take the task to its end. Raises Busy when another process has it, Invalid without a snapshot."""
+
+    def redactor_of(snapshot: Snapshot) -> Redactor:
+        return Redactor(loaded_from(snapshot.context).secrets())
+
+    def world_of(snapshot: Snapshot, record: Record) -> World:
+        loaded = loaded_from(snapshot.context)
+        runner: Runner = real_runner(loaded, clock)
+        if snapshot.dry_run:
+            runner = ReadOnly(runner)
+        machine = machine_over(Recorded(runner, record.command), loaded, clock)
+        return service_world(machine.service_host(snapshot.policy))
+
+    return run_task(
+        task_id, state_dir, clock=clock, pid=os.getpid(), workshop=Workshop(redactor_of, world_of)
+    )

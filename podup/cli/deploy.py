@@ -1,0 +1,45 @@
+"""`deploy` and `rollback`: submit, follow to the end, exit with how it ended."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from podup.cli.context import Context
+from podup.cli.timeline import report
+from podup.core.units import slug, unit_name
+
+
+def run(args: Mapping[str, Any], context: Context) -> int:
+    """Deploy each unit and follow it."""
+    body = {
+        "dry_run": args["dry_run"],
+        "caller": args["caller"],
+        "reason": args["reason"],
+        "force": args["force"],
+        **({"image": args["image"]} if args["image"] else {}),
+    }
+    paths = [f"/api/manual/services/{slug(unit_name(unit))}" for unit in args["units"]]
+    return _submit(context, [(path, body) for path in paths], args)
+
+
+def rollback(args: Mapping[str, Any], context: Context) -> int:
+    """Take one unit back to a digest that ran before."""
+    body = {
+        "dry_run": args["dry_run"],
+        "caller": args["caller"],
+        "reason": args["reason"],
+        **({"to": args["to"]} if args["to"] else {}),
+    }
+    return _submit(context, [(f"/api/manual/services/{slug(unit_name(args['unit']))}/rollback", body)], args)
+
+
+def _submit(context: Context, wanted: list[tuple[str, dict[str, Any]]], args: Mapping[str, Any]) -> int:
+    api, out = context.app().api, context.out
+    accepted = [api.call("POST", path, body=body) for path, body in wanted]
+    if args["no_wait"]:
+        for answer in accepted:
+            out.json(answer) if args["json"] else out.line(answer["task_id"])
+        return 0
+    return max(
+        report(api, out, answer["task_id"], as_json=args["json"], verbose=args["verbose"])
+        for answer in accepted
+    )

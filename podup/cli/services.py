@@ -1,0 +1,41 @@
+"""`services`: every known unit, what it runs, and whether there is something newer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from podup.cli.context import Context
+
+_ROLES = {"healthy": "", "running": "", "unhealthy": "bad", "failed": "bad", "stopped": "muted"}
+
+
+def run(args: Mapping[str, Any], context: Context) -> int:
+    """List the services; with `--refresh` after looking at the machine and the registries again."""
+    query = {"refresh": "1"} if args["refresh"] else {}
+    answer = context.app().api.call("GET", "/api/manual/services", query=query)
+    services = answer["services"]
+    if args["json"]:
+        context.out.json(answer)
+        return 0
+    if not services:
+        context.out.note("no services found; name them in PODUP_MANUAL_UNITS, or label their containers")
+        return 0
+    context.out.table(
+        ("unit", "health", "update", "digest", "source", "image"),
+        [_row(service) for service in services],
+        roles=[_ROLES.get(service["health"], "") for service in services],
+    )
+    return 0
+
+
+def _row(service: Mapping[str, Any]) -> tuple[str, ...]:
+    marks = [mark for mark in ("frozen", "quarantined", "needs_operator") if service.get(mark)]
+    update = ", ".join((service["update"]["state"].replace("_", " "), *marks))
+    digest = str(service["running_digest"] or "")
+    return (
+        service["unit"],
+        service["health"],
+        update,
+        digest.removeprefix("sha256:")[:12] or "-",
+        service["source"],
+        service["image"] or "-",
+    )

@@ -1,0 +1,81 @@
+"""A task's log lines on a terminal: when, what, how it went.
+
+0.0 s  started
+0.2 s  deploy: pull ghcr.io/acme/web:latest at sha256:5f2c...
+1.9 s  ✗ judge: web.service failed: exit-code
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from podup.cli.calls import Api
+from podup.cli.output import Output
+from podup.core.states import Status, exit_code
+
+_MARKS = {"info": " ", "warn": "!", "error": "✗"}
+_ROLES = {"warn": "warn", "error": "bad"}
+_OUTCOME_ROLES = {"succeeded": "ok", "planned": "ok", "skipped": "muted", "rolled_back": "warn"}
+_SHOWN_LINES = 12
+_SHOWN = {"command": ("stdout", "stderr"), "diagnosis": ("status", "journal", "container_log")}
+
+
+def follow(api: Api, out: Output, task_id: str, *, verbose: bool = False) -> int:
+    """Show the task's lines as they come, then how it ended; return the exit code for that."""
+    started: float | None = None
+    for line in api.follow(task_id):
+        started = line["ts"] if started is None else started
+        show_line(out, line, started, verbose=verbose)
+    task = api.call("GET", f"/api/tasks/{task_id}")
+    show_end(out, task)
+    return exit_code(Status(task["status"]), task.get("code", ""))
+
+
+def report(api: Api, out: Output, task_id: str, *, as_json: bool, verbose: bool = False) -> int:
+    """Wait for the end of a task, showing its lines or, as JSON, all of it at the end."""
+    if not as_json:
+        return follow(api, out, task_id, verbose=verbose)
+    for _ in api.follow(task_id):
+        continue
+    task = api.call("GET", f"/api/tasks/{task_id}")
+    out.json(task)
+    return exit_code(Status(task["status"]), task.get("code", ""))
+
+
+def show_lines(out: Output, lines: Iterable[Mapping[str, Any]], *, verbose: bool) -> None:
+    """Show log lines with the seconds since the first."""
+    started: float | None = None
+    for line in lines:
+        started = line["ts"] if started is None else started
+        show_line(out, line, started, verbose=verbose)
+
+
+def show_line(out: Output, line: Mapping[str, Any], started_s: float, *, verbose: bool) -> None:
+    """Show one line; a command's output only when it failed or everything is wanted."""
+    meta = line["meta"]
+    is_command = meta.get("type") == "command"
+    is_end_of_step = line["status"] == "succeeded" and meta.get("type") == "step"
+    if not verbose and line["level"] == "info" and (is_command or is_end_of_step):
+        return
+    mark = _MARKS.get(line["level"], " ")
+    says = f"{line['ts'] - started_s:8.1f} s {mark} {line['action']}: {line['summary']}"
+    out.line(out.styled(says, _ROLES.get(line["level"], "")))
+    for text in _output(meta, None if verbose else _SHOWN_LINES):
+        out.line(out.styled(f"{'':13}| {text}", "muted"))
+    if meta.get("hint"):
+        out.line(out.styled(f"{'':13}hint: {meta['hint']}", "accent"))
+
+
+def show_end(out: Output, task: Mapping[str, Any]) -> None:
+    """Say in one line how the task ended."""
+    took = (task["finished_at"] or 0) - (task["started_at"] or task["created_at"])
+    unit = f" {task['unit']}" if task.get("unit") else ""
+    says = (
+        f"{task['status'].replace('_', ' ')}:{unit} {task['summary']} ({took:.1f} s, task {task['task_id']})"
+    )
+    out.line(out.styled(says, _OUTCOME_ROLES.get(task["status"], "bad")))
+
+
+def _output(meta: Mapping[str, Any], most: int | None) -> list[str]:
+    """Return the lines a command printed, or the logs of a diagnosis; of each the newest."""
+    parts = _SHOWN.get(meta.get("type", ""), ())
+    return [line for part in parts for line in str(meta.get(part, "")).splitlines()[-(most or 0) :]]

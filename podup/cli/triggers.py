@@ -1,0 +1,34 @@
+"""`trigger-units` and `trigger-all`: restart units through the same road as the API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from podup.cli.context import Context
+from podup.cli.timeline import report
+from podup.core.units import unit_name
+from podup.errors import Invalid
+
+
+def run_units(args: Mapping[str, Any], context: Context) -> int:
+    """Restart the units named."""
+    listed = [name for chunk in args["units"] for name in chunk.split(",") if name.strip()]
+    units = [unit_name(name.strip()) for name in (*args["names"], *listed)]
+    if not units:
+        raise Invalid("no-units", "no unit was named", "trigger-units web app, or --units web,app")
+    return _trigger({"units": units}, args, context)
+
+
+def run_all(args: Mapping[str, Any], context: Context) -> int:
+    """Restart every known unit."""
+    return _trigger({"all": True}, args, context)
+
+
+def _trigger(body: dict[str, Any], args: Mapping[str, Any], context: Context) -> int:
+    body |= {"dry_run": args["dry_run"], "caller": args["caller"], "reason": args["reason"]}
+    api, out = context.app().api, context.out
+    answer = api.call("POST", "/api/manual/trigger", body=body)
+    if args["no_wait"]:
+        out.json(answer) if args["json"] else out.line(answer["task_id"])
+        return 0
+    codes = [report(api, out, started["task_id"], as_json=args["json"]) for started in answer["triggered"]]
+    return max(codes, default=0)

@@ -1,0 +1,198 @@
+"""The services of this machine as the database knows them, and what a task on one of them is made of."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from podup.clock import Clock
+from podup.core.images import parse_ref
+from podup.engine.intake import Intent
+from podup.engine.policy import well_before
+from podup.engine.storage import Store
+from podup.engine.world import World
+from podup.errors import Refused
+from podup.recipes.auto_update import AutoUpdateParams
+from podup.recipes.facts import (
+    ContainerOf,
+    ContainerState,
+    FoundService,
+    RemoteImage,
+    RemoteImageOf,
+    UnitState,
+    UnitStateOf,
+)
+from podup.recipes.restart import RestartParams
+from podup.recipes.service import ServiceParams
+from podup.recipes.verbs import Timing, Unknown
+from podup.store import services
+from podup.store.db import Connection
+from podup.store.services import Service
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSettings:
+    """How one unit is deployed and judged."""
+
+    timing: Timing
+    keep_images: int
+    journal_lines: int
+    probe: str = ""
+    before_hook: tuple[str, ...] = ()
+    after_hook: tuple[str, ...] = ()
+
+
+class Catalogue:
+    """Knows the services: `discover` looks for them, `world` at one, `settings_of` tells what is configured.
+
+    `auto_update_unit` is podman's own updater, which is never deployed like a service.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        discover: Callable[[], Iterable[FoundService]],
+        world: World,
+        settings_of: Callable[[str], UnitSettings],
+        auto_update_unit: str,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._discover = discover
+        self._world = world
+        self._settings_of = settings_of
+        self.auto_update_unit = auto_update_unit
+
+    def find(self) -> None:
+        """Look for services on this machine and store what was found; registries are not asked."""
+        found = [one for one in self._discover() if one.unit != self.auto_update_unit]
+        with self._store.write() as cx:
+            known = {service.unit: service for service in services.all_known(cx)}
+            now_s = self._clock.now()
+            services.discovered(cx, [_as_row(one, known.get(one.unit), now_s) for one in found])
+
+    def refresh(self) -> None:
+        """`find`, then look at each service and its registry and store how it stands."""
+        self.find()
+        with self._store.read() as cx:
+            known = services.all_known(cx)
+        looks = {service.unit: self._look(service) for service in known}
+        with self._store.write() as cx:
+            for unit, look in looks.items():
+                services.change(cx, unit, **look)
+
+    def deploy(
+        self, service: Service, *, image: str = "", force: bool = False, dry_run: bool = False
+    ) -> Intent:
+        """Return the intent to deploy a service. Raises Refused without an image, Invalid for a bad one."""
+        reason = self.why_not(service.unit, service)
+        if reason:
+            raise Refused("not-deployable", f"{service.unit} cannot be deployed: {reason}")
+        if image and parse_ref(image).name != parse_ref(service.image).name:
+            why = f"{service.unit} runs {parse_ref(service.image).name}, not {parse_ref(image).name}"
+            raise Refused("image-mismatch", why, "change Image= in the unit's file for that")
+        params = self._params(service.unit, image=image, force=force)
+        return Intent("deploy", params, service.unit, image or service.image, dry_run)
+
+    def rollback(self, cx: Connection, service: Service, *, to: str = "", dry_run: bool = False) -> Intent:
+        """Return the intent to go back to digest `to`, else to what ran well before. Raises Refused."""
+        digest = to or next(iter(well_before(cx, service.unit)), "")
+        if not digest:
+            hint = "name a digest with --to; `services` shows what runs"
+            raise Refused("nothing-before", f"nothing is known to have run before in {service.unit}", hint)
+        parse_ref(service.image).with_digest(digest)
+        params = self._params(service.unit, to=digest)
+        return Intent("rollback", params, service.unit, service.image, dry_run)
+
+    def restart(self, unit: str, *, dry_run: bool = False) -> Intent:
+        """Return the intent to restart a unit; the auto-update unit is run to its end instead."""
+        if unit == self.auto_update_unit:
+            return self.auto_update(dry_run=dry_run)
+        settings = self._settings_of(unit)
+        params = RestartParams(unit, settings.timing, settings.journal_lines)
+        return Intent("restart", params, unit, dry_run=dry_run)
+
+    def auto_update(self, *, dry_run: bool = False) -> Intent:
+        """Return the intent to run podman's own updater."""
+        unit = self.auto_update_unit
+        return Intent("auto-update", AutoUpdateParams(unit, dry_run=dry_run), unit, dry_run=dry_run)
+
+    def why_not(self, unit: str, service: Service | None) -> str:
+        """Return why a unit cannot be deployed, or an empty string."""
+        if unit == self.auto_update_unit:
+            return "it is the auto-update unit"
+        if service is None:
+            return "not managed here"
+        return "" if service.image else "its image is not known"
+
+    def _look(self, service: Service) -> dict[str, Any]:
+        """See how one service stands: its container, its unit, and what the registry has."""
+        state = self._world.observe(UnitStateOf(service.unit))
+        container = self._world.observe(ContainerOf(service.unit))
+        remote = self._world.observe(RemoteImageOf(service.image)) if service.image else None
+        update, reason = _update_state(service, container, remote)
+        return {
+            "running_digest": container.image_digest if isinstance(container, ContainerState) else "",
+            "remote_digest": remote.digest if isinstance(remote, RemoteImage) else "",
+            "update_state": update,
+            "update_reason": reason,
+            "health": _health(state, container),
+            "checked_at": self._clock.now(),
+        }
+
+    def _params(self, unit: str, *, image: str = "", to: str = "", force: bool = False) -> ServiceParams:
+        settings = self._settings_of(unit)
+        return ServiceParams(
+            unit,
+            image,
+            to,
+            force,
+            settings.timing,
+            settings.keep_images,
+            settings.journal_lines,
+            settings.probe,
+            settings.before_hook,
+            settings.after_hook,
+        )
+
+
+def _update_state(service: Service, container: object, remote: object) -> tuple[str, str]:
+    if not service.image:
+        return "unknown", "its image is not known"
+    if isinstance(remote, Unknown):
+        return "unknown", remote.reason
+    if not isinstance(remote, RemoteImage) or not isinstance(container, ContainerState):
+        return "unknown", "it does not run"
+    same = container.image_digest in (remote.digest, remote.index_digest) or (
+        bool(remote.image_id) and container.image_id == remote.image_id
+    )
+    return (
+        ("up_to_date", "") if same else ("update_available", "the registry has another image under its tag")
+    )
+
+
+def _health(state: object, container: object) -> str:
+    if not isinstance(state, UnitState):
+        return "unknown"
+    if state.active == "failed" or state.sub == "auto-restart":
+        return "failed"
+    if not state.is_active:
+        return state.active if state.is_changing else "stopped"
+    if isinstance(container, ContainerState) and container.health:
+        return container.health
+    return "running"
+
+
+def _as_row(one: FoundService, known: Service | None, now_s: float) -> Service:
+    details = {"kind": one.kind, "path": one.path, "auto_update": one.auto_update, "problem": one.problem}
+    return Service(
+        unit=one.unit,
+        slug=one.slug,
+        source=one.source,
+        seen_at=now_s,
+        image=one.image,
+        running_digest=known.running_digest if known else "",
+        health=known.health if known else "",
+        details=details,
+    )

@@ -1,0 +1,166 @@
+"""Starting pending tasks, and noticing that running ones have ended or died.
+
+Whoever holds the daemon lock calls `turn`: the daemon for ever, a command without a daemon only until its
+own task has ended. The journal is the truth: an outcome in it ends the row, a free lock without an
+outcome means that the process died, and its task is started again, which is recovery. Attempts are
+counted in the journal before they are made and bounded.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from podup.clock import Clock
+from podup.core.states import Status
+from podup.engine.batch import settle_batches
+from podup.engine.memory import Memory
+from podup.engine.record import Outcome, current, decode_outcome
+from podup.engine.snapshot import Snapshot, TaskFiles, write_snapshot
+from podup.engine.storage import Store
+from podup.errors import PodupError
+from podup.files import is_locked, read_journal
+from podup.host.task_process import TaskProcesses
+from podup.recipes.verbs import Remember
+from podup.store import freezes, image_locks, tasks
+from podup.store.db import Connection
+from podup.store.tasks import Ending, Task
+
+MAX_ATTEMPTS = 4
+_TROUBLE = (Status.FAILED, Status.ROLLED_BACK, Status.UNKNOWN, Status.INTERRUPTED)
+AUTOMATIC = ("webhook", "scheduler")
+_GRACE_S = 3.0
+_BUSY_EVERY_S = 0.1
+_IDLE_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How tasks become processes: the command before `ID STATE`, and how many at a time."""
+
+    processes: TaskProcesses
+    command: tuple[str, ...]
+    limit: int = 4
+
+
+class Dispatcher:
+    """Moves tasks along. One at a time may exist for a database; not thread-safe."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        store: Store,
+        *,
+        clock: Clock,
+        launch: Launch,
+        memory: Memory,
+        take_snapshot: Callable[[Task], Snapshot],
+    ) -> None:
+        self._state_dir = state_dir
+        self._store = store
+        self._clock = clock
+        self._launch = launch
+        self._memory = memory
+        self._take_snapshot = take_snapshot
+        self._touched_s: dict[str, float] = {}
+        self._born_s = clock.monotonic()
+
+    def turn(self) -> float:
+        """Do what can be done now; return the seconds after which to call again."""
+        with self._store.read() as cx:
+            alive = tasks.running(cx)
+        for task in alive:
+            self._look_after(task)
+        self._start_due()
+        with self._store.read() as cx:
+            if tasks.running(cx):
+                return _BUSY_EVERY_S
+            now_s = self._clock.now()
+            due_s = tasks.next_due(cx, now_s)
+        return _IDLE_EVERY_S if due_s is None else min(max(due_s - now_s, _BUSY_EVERY_S), _IDLE_EVERY_S)
+
+    def _look_after(self, task: Task) -> None:
+        files = TaskFiles(self._state_dir, task.id)
+        records, _ = read_journal(files.journal)
+        if records and records[-1]["type"] == "outcome":
+            self._end(task, decode_outcome(records[-1]))
+        elif task.force_stop_requested_at is not None and self._launch.processes.is_alive(task.id):
+            self._launch.processes.stop(task.id)
+            self._touched_s[task.id] = self._clock.monotonic() - _GRACE_S
+        elif self._is_dead(task, files):
+            self._revive(task, len([old for old in current(records) if old["type"] == "begin"]))
+
+    def _is_dead(self, task: Task, files: TaskFiles) -> bool:
+        touched_s = self._touched_s.get(task.id, self._born_s)
+        if self._clock.monotonic() - touched_s < _GRACE_S or is_locked(files.journal):
+            return False
+        return not self._launch.processes.is_alive(task.id)
+
+    def _revive(self, task: Task, attempts: int) -> None:
+        if attempts >= MAX_ATTEMPTS:
+            reason = f"its process died {attempts} times; look at the unit by hand"
+            mark = (Remember("needs-operator", {"unit": task.unit}),) if task.unit else ()
+            self._end(task, Outcome(Status.FAILED, "given-up", reason, remember=mark))
+            return
+        self._start(task)
+
+    def _end(self, task: Task, outcome: Outcome) -> None:
+        now_s = self._clock.now()
+        with self._store.write() as cx:
+            self._memory.keep(cx, task, outcome, now_s)
+            image_locks.release_owner(cx, task.id)
+            if outcome.status is Status.PENDING:
+                tasks.mark_pending(cx, task.id, not_before=outcome.not_before_s)
+                tasks.describe(cx, task.id, message=outcome.summary)
+            else:
+                error = outcome.summary if outcome.status in _TROUBLE else ""
+                ending = Ending(outcome.status, outcome.code, outcome.summary, error)
+                tasks.finish(cx, task.id, ending, now=now_s)
+                settle_batches(cx, task.parent_id, now_s)
+        self._touched_s.pop(task.id, None)
+        if outcome.status is not Status.PENDING:
+            TaskFiles(self._state_dir, task.id).clear()
+
+    def _start_due(self) -> None:
+        with self._store.read() as cx:
+            if not tasks.pending(cx, self._clock.now(), limit=1):
+                return
+        with self._store.write() as cx:
+            chosen = self._choose(cx)
+        for task in chosen:
+            self._start(task)
+
+    def _choose(self, cx: Connection) -> Sequence[Task]:
+        now_s = self._clock.now()
+        free = self._launch.limit - len(tasks.running(cx))
+        chosen: list[Task] = []
+        for task in tasks.pending(cx, now_s, limit=500):
+            if len(chosen) >= free:
+                break
+            if _is_held(cx, task) or not image_locks.acquire_all(cx, task.locks, owner=task.id, now_s=now_s):
+                continue
+            tasks.mark_running(cx, task.id, now_s)
+            chosen.append(task)
+        return chosen
+
+    def _start(self, task: Task) -> None:
+        files = TaskFiles(self._state_dir, task.id)
+        self._touched_s[task.id] = self._clock.monotonic()
+        try:
+            if not files.snapshot.exists():
+                write_snapshot(files, self._take_snapshot(task))
+            self._launch.processes.start(task.id, (*self._launch.command, task.id, str(self._state_dir)))
+        except PodupError as error:
+            self._end(
+                task, Outcome(Status.FAILED, error.code, f"could not be started: {error.message}", error.hint)
+            )
+
+
+def _is_held(cx: Connection, task: Task) -> bool:
+    """Return whether a freeze holds the task back, and say so where it is listed."""
+    if task.trigger.source not in AUTOMATIC or not task.unit:
+        return False
+    freeze = freezes.frozen(cx, task.unit)
+    says = f"held: {freeze.target or 'everything'} is frozen: {freeze.reason}" if freeze else ""
+    if says != task.message:
+        tasks.describe(cx, task.id, message=says)
+    return freeze is not None

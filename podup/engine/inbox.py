@@ -1,0 +1,295 @@
+"""The inbox of webhooks: which rules a delivery meets, and the task it becomes.
+
+`check` is pure and cheap and runs before anything is stored: signature, form, what the event is.
+`accept` takes the checked delivery inside a write transaction and inserts the delivery and, when every rule
+agrees, one task. Every rule says something; `explain` shows it later. The same thing again is a duplicate
+while it is pending, running or succeeded, and a new attempt after a failure.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import Any
+
+from podup.clock import Clock
+from podup.core.images import ImageRef, parse_ref
+from podup.core.secrets import Secret
+from podup.core.signatures import SignatureState, check_signature
+from podup.core.states import Status, Trigger, new_id
+from podup.core.units import unit_name
+from podup.core.webhooks import (
+    Ignored,
+    Matched,
+    PackageEvent,
+    Ping,
+    match,
+    read_event,
+    read_generic,
+    unwrap_body,
+)
+from podup.engine.intake import Intake, Intent
+from podup.errors import NotFound, PodupError, RateLimited, Refused, Unauthorized, Unavailable
+from podup.recipes.codec import encode
+from podup.store import deliveries, digests, limits, services, tasks
+from podup.store.db import Connection
+from podup.store.deliveries import Delivery
+from podup.store.services import Service
+from podup.store.tasks import Task
+
+DUPLICATE_WINDOW_S = 3 * 86400.0
+_SIGNATURE_SAYS = {
+    SignatureState.MISSING: "missing",
+    SignatureState.MALFORMED: "malformed, sha256= and 64 hex digits are wanted",
+    SignatureState.MISMATCH: "wrong",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """A webhook request: the unit of its path, its headers and its raw body."""
+
+    unit: str
+    body: bytes
+    event: str = ""
+    delivery_id: str = ""
+    signature: str = ""
+    generic_signature: str = ""
+    content_type: str = ""
+    request_id: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A knock whose signature matched, and what its body says."""
+
+    knock: Knock
+    unit: str
+    body_hash: str
+    says: PackageEvent | Ignored | Ping
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a knock: an HTTP status with a body, or the error that answers it."""
+
+    status: int
+    body: Mapping[str, Any] = field(default_factory=dict)
+    task_id: str = ""
+    error: PodupError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRules:
+    """What is configured: the secrets (a unit's own win), the limit per image, parameters of a deployment."""
+
+    secrets: Sequence[Secret]
+    unit_secrets: Mapping[str, Sequence[Secret]]
+    limit_count: int
+    limit_window_s: float
+    intent_of: Callable[[Service], Intent]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What became of a delivery, and what each rule said on the way."""
+
+    outcome: str
+    reason: str
+    reply: Reply
+    rules: tuple[Mapping[str, Any], ...] = ()
+
+
+class Inbox:
+    """Turns webhooks into tasks."""
+
+    def __init__(
+        self, rules: InboxRules, intake: Intake, clock: Clock, *, random_bytes: Callable[[int], bytes]
+    ) -> None:
+        self._rules = rules
+        self._intake = intake
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    def check(self, knock: Knock) -> Checked:
+        """Check signature and form, without touching anything.
+
+        Raises Unavailable without a secret, Unauthorized for a wrong signature, Invalid for a bad body.
+        """
+        unit = unit_name(knock.unit)
+        signed = knock.signature or knock.generic_signature
+        secrets = self._rules.unit_secrets.get(unit) or self._rules.secrets
+        check = check_signature(signed or None, knock.body, secrets)
+        if check.state is SignatureState.UNSET:
+            hint = "set PODUP_GH_WEBHOOK_SECRET to the secret of the webhook's settings at GitHub"
+            raise Unavailable("no-webhook-secret", "no webhook secret is configured", hint)
+        if not check.ok:
+            hint = "is the secret the same on both sides, and is the body sent unchanged?"
+            raise Unauthorized(
+                f"signature-{check.state}", f"the signature is {_SIGNATURE_SAYS[check.state]}", hint
+            )
+        body_hash = hashlib.sha256(knock.body).hexdigest()
+        if not knock.signature:
+            return Checked(knock, unit, body_hash, read_generic(knock.body))
+        body = unwrap_body(knock.body, knock.content_type)
+        return Checked(knock, unit, body_hash, read_event(knock.event or None, body))
+
+    def accept(self, cx: Connection, checked: Checked, *, replay_of: str = "") -> Reply:
+        """Store the delivery and what becomes of it, in the caller's transaction; never raises for a rule."""
+        if isinstance(checked.says, Ping):
+            return Reply(200, {"status": "pong"})
+        service = services.get(cx, checked.unit)
+        if service is None:
+            hint = "see `services`; a unit can be named in PODUP_MANUAL_UNITS"
+            error = NotFound("unit-not-found", f"{checked.unit} is not a unit managed here", hint)
+            return Reply(error.status, error=error)
+        decision = self.decide(cx, checked, service, is_replay=bool(replay_of))
+        deliveries.insert(cx, self._row(checked, decision, replay_of))
+        return decision.reply
+
+    def decide(
+        self,
+        cx: Connection,
+        checked: Checked,
+        service: Service,
+        *,
+        is_replay: bool = False,
+        dry_run: bool = False,
+    ) -> _Decision:
+        """Ask every rule in turn; the first that objects decides. On a dry run no task is made."""
+        passed: list[Mapping[str, Any]] = [_rule("signature", "the signature matches")]
+        for name, rule in (
+            ("event", self._about_event),
+            ("image", self._about_image),
+            ("duplicate", self._about_duplicate),
+            ("quarantine", self._about_quarantine),
+            ("limit", self._about_limit),
+        ):
+            if is_replay and name == "duplicate":
+                continue
+            said = rule(cx, checked, service)
+            if isinstance(said, _Decision):
+                return replace(said, rules=(*passed, _rule(name, said.reason, ok=False)))
+            passed.append(_rule(name, said))
+        if dry_run:
+            return _Decision("accepted", "would be deployed", Reply(202), tuple(passed))
+        return self._submit(cx, checked, service, tuple(passed))
+
+    def _about_event(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+        if isinstance(checked.says, Ignored):
+            return _ignored(checked.says.code, checked.says.reason)
+        return "an image was pushed"
+
+    def _about_image(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+        if not isinstance(checked.says, PackageEvent):
+            return "not about an image"
+        found = match(checked.says, _image_of(service))
+        if isinstance(found, Matched):
+            return f"{found.image} is what {service.unit} runs"
+        if found.code == "image-unknown":
+            hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
+            error = Refused(found.code, f"{found.reason}, so {service.unit} is not touched", hint)
+            return _Decision("refused", found.reason, Reply(error.status, error=error))
+        return _ignored("tag mismatch", found.reason)
+
+    def _about_duplicate(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+        since_s = self._clock.now() - DUPLICATE_WINDOW_S
+        earlier = deliveries.find_same(
+            cx,
+            checked.unit,
+            delivery_id=checked.knock.delivery_id,
+            body_hash=checked.body_hash,
+            since_s=since_s,
+        )
+        if earlier is None or earlier.task_status is None:
+            return "not seen before"
+        task_id, status = earlier.task_id, earlier.task_status
+        if status is Status.ROLLED_BACK:
+            body = {"status": "skipped", "reason": "quarantined", "task_id": task_id}
+            return _Decision("skipped", "quarantined: it was rolled back before", Reply(202, body, task_id))
+        if not status.is_final or status in (Status.SUCCEEDED, Status.SKIPPED):
+            body = {"status": "duplicate", "task_id": task_id}
+            return _Decision("duplicate", f"the same as task {task_id}, {status}", Reply(200, body, task_id))
+        return f"task {task_id} was {status}; this is a new attempt"
+
+    def _about_quarantine(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+        digest = checked.says.digest if isinstance(checked.says, PackageEvent) else None
+        held = digests.held(cx, service.unit, digest) if digest else None
+        if held is None:
+            return "not quarantined"
+        reason = f"quarantined: {held.reason}"
+        return _Decision("skipped", reason, Reply(202, {"status": "skipped", "reason": reason}))
+
+    def _about_limit(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+        image = checked.says.image if isinstance(checked.says, PackageEvent) else ""
+        wait_s = limits.hit(
+            cx,
+            f"image:{image}",
+            count=self._rules.limit_count,
+            window_s=self._rules.limit_window_s,
+            now_s=self._clock.now(),
+        )
+        if not wait_s:
+            return "within the limit of its image"
+        says = f"{image} was pushed {self._rules.limit_count} times in {self._rules.limit_window_s:.0f} s"
+        error = RateLimited(
+            "image-limit", says, "GitHub can deliver it again later", retry_after_s=ceil(wait_s)
+        )
+        return _Decision("limited", says, Reply(429, error=error))
+
+    def _submit(
+        self, cx: Connection, checked: Checked, service: Service, rules: tuple[Mapping[str, Any], ...]
+    ) -> _Decision:
+        intent = self._rules.intent_of(service)
+        waiting = _waiting(cx, intent)
+        if waiting is not None:
+            task_id, says = waiting.id, f"task {waiting.id} has not begun and will deploy the newest"
+        else:
+            knock = checked.knock
+            trigger = Trigger("webhook", knock.request_id, knock.path, "github", knock.event)
+            task_id, says = self._intake.submit(cx, intent, trigger).id, "a new task"
+        reply = Reply(202, {"status": "accepted", "task_id": task_id}, task_id)
+        return _Decision("accepted", says, reply, (*rules, _rule("task", says)))
+
+    def _row(self, checked: Checked, decision: _Decision, replay_of: str) -> Delivery:
+        event = checked.says if isinstance(checked.says, PackageEvent) else None
+        return Delivery(
+            id=new_id("dlv", self._random_bytes),
+            received_at=self._clock.now(),
+            target=checked.unit,
+            delivery_id=checked.knock.delivery_id,
+            body_hash=checked.body_hash,
+            sender="github" if checked.knock.signature else "generic",
+            event=checked.knock.event,
+            action=event.action if event else "",
+            image=event.image if event else "",
+            tags=event.tags if event else (),
+            digest=(event.digest or "") if event else "",
+            outcome=decision.outcome,
+            reason=decision.reason,
+            rules=decision.rules,
+            request_id=checked.knock.request_id,
+            task_id=decision.reply.task_id,
+            replay_of=replay_of,
+        )
+
+
+def _waiting(cx: Connection, intent: Intent) -> Task | None:
+    """Return a task that wants the same and has not begun: it will see the newest image anyway."""
+    params = encode(intent.params)
+    alive = tasks.alive(cx, unit=intent.unit, kind=intent.kind)
+    same = (task for task in alive if task.status is Status.PENDING and task.params == params)
+    return next((task for task in same if not task.dry_run), None)
+
+
+def _image_of(service: Service) -> ImageRef | None:
+    return parse_ref(service.image) if service.image else None
+
+
+def _ignored(reason: str, says: str) -> _Decision:
+    return _Decision("ignored", says, Reply(202, {"status": "ignored", "reason": reason, "message": says}))
+
+
+def _rule(name: str, says: str, *, ok: bool = True) -> Mapping[str, Any]:
+    return {"rule": name, "ok": ok, "says": says}

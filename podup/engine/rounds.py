@@ -1,0 +1,46 @@
+"""Work that is done again and again beside the server: one thread a duty.
+
+The door of a scheduler tick: a fault in one round is told and the next round comes after a pause.
+"""
+
+import threading
+import traceback
+from collections.abc import Callable
+
+_PAUSE_S = 5.0
+
+
+class Rounds:
+    """Runs `work` until `stop`. `work` returns the seconds until its next round; `wake` cuts that short."""
+
+    def __init__(self, name: str, work: Callable[[], float], *, say: Callable[[str], None]) -> None:
+        self._name = name
+        self._work = work
+        self._say = say
+        self._wanted = threading.Event()
+        self._is_stopped = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first round comes at once."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Let the next round come now; from any thread."""
+        self._wanted.set()
+
+    def stop(self, *, within_s: float) -> None:
+        """End after the round that runs, waiting at most so long for it."""
+        self._is_stopped = True
+        self._wanted.set()
+        self._thread.join(timeout=within_s)
+
+    def _run(self) -> None:
+        while not self._is_stopped:
+            try:
+                wait_s = self._work()
+            except Exception:
+                self._say(f"{self._name} met a fault:\n{traceback.format_exc()}")
+                wait_s = _PAUSE_S
+            self._wanted.wait(wait_s)
+            self._wanted.clear()
