@@ -182,6 +182,7 @@ def _restore_env(machine: StackMachine, action: facts.RestoreEnv) -> None:
 
 def _up(machine: StackMachine, action: facts.StackUp) -> None:
     stack, compose = machine.stack(action.stack), machine.compose
+    compose.prepare()
     if compose.engine.dialect == DOCKER:
         compose.up(machine.place(stack), (), "", timeout_s=action.timeout_s)
         return

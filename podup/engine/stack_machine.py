@@ -11,6 +11,7 @@ from podup.clock import Clock
 from podup.core import compose, deploy_history, dotenv, promotion
 from podup.core.compose import Composition
 from podup.core.stack_map import Database, Stack, find_stack
+from podup.engine.stack_backups import backups_of
 from podup.errors import Invalid, NotFound, PodupError
 from podup.files import append_line, durable_write, make_dirs, remove, sync_dir
 from podup.host.compose import Compose, find_engine
@@ -119,10 +120,17 @@ class StackMachine:
         return tuple(_room(Path(path)) for path in dict.fromkeys(paths) if path)
 
     def history(self, stack: str) -> StackHistory:
-        """Return what the log says of a stack; no log is an empty history."""
+        """Return what the log says of a stack; no log is an empty history.
+
+        What a backup was made of ran before a change, so it counts as good, after what the log has.
+        """
         records, broken = deploy_history.read(self._history_text())
         own = deploy_history.of_stack(records, stack)
-        return StackHistory(deploy_history.good_versions(own, stack), own, broken)
+        known = {record.version for record in own if record.action in ("deploy", "rollback")}
+        backups = backups_of(self.tools.roots.backups / stack)
+        older = [backup.version for backup in backups if backup.version and backup.version not in known]
+        good = (*deploy_history.good_versions(own, stack), *dict.fromkeys(older))
+        return StackHistory(good, own, broken)
 
     def append_history(self, values: Mapping[str, str], *, task_id: str, at: float) -> None:
         """Write a line to the log, once for each task and action however often this is called."""

@@ -64,6 +64,18 @@ class Compose:
         self.engine = engine
         self._runner = runner
         self._manager = manager
+        self._has_scopes: bool | None = None
+
+    def prepare(self) -> None:
+        """Learn whether scopes can be made from here; to be called before anything is taken down.
+
+        They cannot where there is no manager, and where this process is outside the manager's own cgroups:
+        then nothing of the manager's ends the containers either, so they are started plainly.
+        """
+        if self._has_scopes is None:
+            probe = scoped(("true",), self._manager, "podup looks for scopes")
+            done = self._runner.run(probe, mutates=True, timeout_s=ASK_TIMEOUT_S) if self._manager else None
+            self._has_scopes = done is not None and done.ok
 
     def config(self, place: Place, variables: Mapping[str, str]) -> Any:
         """Return the tree of the compose file as the engine reads it; `variables` win over `.env`."""
@@ -79,8 +91,10 @@ class Compose:
 
     def up(self, place: Place, services: Sequence[str], definitions: str, *, timeout_s: float) -> Completed:
         """Start services in a scope of their own. Raises PodupError; exit 0 alone proves nothing."""
+        self.prepare()
+        manager = self._manager if self._has_scopes else ""
         argv = scoped(
-            up_argv(self.engine, place, services, definitions), self._manager, f"podup stack {place.project}"
+            up_argv(self.engine, place, services, definitions), manager, f"podup stack {place.project}"
         )
         done = self._runner.run(argv, mutates=True, timeout_s=timeout_s)
         return done.check("up-failed", f"{self.engine.name} up failed for {place.project}")

@@ -85,17 +85,21 @@ def kept_prefix(stack: Stack) -> str:
 
 
 def image_queries(p: StackParams, seen: Facts) -> tuple[Query, ...]:
-    """Return the local images that matter: of the goal, of what runs, and those kept for the goal."""
+    """Return the local images that matter: of the goal and of what runs."""
     wanted = goal(p, seen)
     if wanted is None:
         return ()
-    version = goal_version(p, seen)
     names = [service.image for service in wanted.services if service.image]
-    names += [kept_name(p.stack, service, version) for service in versioned(p, seen)]
     running = seen.get(StackContainersOf(p.stack.name))
     if isinstance(running, StackContainers):
         names += [item.state.image_ref for item in running.items if item.state.image_ref]
     return tuple(StackImageOf(name) for name in dict.fromkeys(names))
+
+
+def kept_queries(p: StackParams, seen: Facts) -> tuple[Query, ...]:
+    """Return the images kept for the goal."""
+    version = goal_version(p, seen)
+    return tuple(StackImageOf(kept_name(p.stack, service, version)) for service in versioned(p, seen))
 
 
 def served_queries(p: StackParams, seen: Facts, *, asks_registry: bool) -> tuple[Query, ...]:

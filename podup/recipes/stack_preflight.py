@@ -26,6 +26,7 @@ from podup.recipes.stack_goal import (
     goal_version,
     image_id,
     image_queries,
+    kept_queries,
     served_queries,
     versioned,
 )
@@ -49,7 +50,7 @@ def queries(p: StackParams, seen: Facts, *, asks_registry: bool = True) -> tuple
     version = goal_version(p, seen)
     if version:
         wanted += (CompositionOf(name, version),)
-    wanted += image_queries(p, seen)
+    wanted += (*image_queries(p, seen), *kept_queries(p, seen))
     if all(query in seen for query in wanted):
         wanted += served_queries(p, seen, asks_registry=asks_registry)
     return wanted
