@@ -18,7 +18,7 @@ from podup.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ComposeService:
     """One service. `fingerprint` changes when anything in its definition does."""
 
     name: str
@@ -35,7 +35,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class ComposeNetwork:
     """A network by the name the engine knows it under; `is_external`: it has to exist already."""
 
     name: str
@@ -47,12 +47,12 @@ class Composition:
     """A compose file with its variables filled in; `unset` and `required` name those that were not there."""
 
     project: str
-    services: tuple[Service, ...] = ()
-    networks: tuple[Network, ...] = ()
+    services: tuple[ComposeService, ...] = ()
+    networks: tuple[ComposeNetwork, ...] = ()
     unset: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
 
-    def service(self, name: str) -> Service | None:
+    def service(self, name: str) -> ComposeService | None:
         return next((service for service in self.services if service.name == name), None)
 
 
@@ -83,14 +83,14 @@ def read_config(
     return Composition(project, services, _networks(tree.get("networks"), project), unset, required)
 
 
-def _service(name: str, entry: Any) -> Service:
+def _service(name: str, entry: Any) -> ComposeService:
     if not isinstance(entry, Mapping):
         raise Invalid("compose-service", f"service {name} is not a mapping")
     if entry.get("extends"):
         raise Invalid(
             "compose-extends", f"service {name} uses `extends`", "write it out, or install docker compose v2"
         )
-    return Service(
+    return ComposeService(
         name=name,
         image=str(entry.get("image") or ""),
         builds=bool(entry.get("build")),
@@ -156,7 +156,7 @@ def _fingerprint(entry: Mapping[str, Any]) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
-def _networks(value: Any, project: str) -> tuple[Network, ...]:
+def _networks(value: Any, project: str) -> tuple[ComposeNetwork, ...]:
     networks = []
     for key, entry in (value or {}).items():
         entry = entry if isinstance(entry, Mapping) else {}
@@ -164,5 +164,5 @@ def _networks(value: Any, project: str) -> tuple[Network, ...]:
         named = external.get("name") if isinstance(external, Mapping) else None
         is_external = external not in (None, False, "false")
         name = str(named or entry.get("name") or (key if is_external else f"{project}_{key}"))
-        networks.append(Network(name, is_external))
+        networks.append(ComposeNetwork(name, is_external))
     return tuple(networks)

@@ -14,7 +14,7 @@ _MAX_BYTES = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class HistoryRecord:
     """One line: `at` is the local time as it is written."""
 
     at: str
@@ -26,7 +26,7 @@ class Record:
     notes: str = ""
 
 
-def render(record: Record) -> str:
+def render(record: HistoryRecord) -> str:
     """Return the line without its end; what would break the format is replaced by a space or a slash."""
     words = (record.at, record.stack, record.env, record.action, record.version or "-", record.status)
     line = " | ".join(_field(word) for word in words) + " |"
@@ -35,7 +35,7 @@ def render(record: Record) -> str:
     return line.encode()[:_MAX_BYTES].decode(errors="ignore")
 
 
-def parse(line: str) -> Record | None:
+def parse(line: str) -> HistoryRecord | None:
     """Return the record of a line, or None when it is none."""
     parts = [part.strip() for part in line.strip().split("|", 6)]
     if len(parts) < 6 or not _STAMP.fullmatch(parts[0]) or not parts[1]:
@@ -43,12 +43,12 @@ def parse(line: str) -> Record | None:
     if parts[5] not in ("success", "fail"):
         return None
     at, stack, env, action, version, status = parts[:6]
-    return Record(at, stack, env, action, version, status, parts[6] if len(parts) > 6 else "")
+    return HistoryRecord(at, stack, env, action, version, status, parts[6] if len(parts) > 6 else "")
 
 
-def read(text: str) -> tuple[tuple[Record, ...], int]:
+def read(text: str) -> tuple[tuple[HistoryRecord, ...], int]:
     """Return the records in order, and how many lines could not be read; an unfinished last line is one."""
-    records: list[Record] = []
+    records: list[HistoryRecord] = []
     broken = 0
     whole, _, torn = text.rpartition("\n")
     for line in [*whole.split("\n"), torn]:
@@ -62,12 +62,12 @@ def read(text: str) -> tuple[tuple[Record, ...], int]:
     return tuple(records), broken
 
 
-def of_stack(records: Iterable[Record], stack: str) -> tuple[Record, ...]:
+def of_stack(records: Iterable[HistoryRecord], stack: str) -> tuple[HistoryRecord, ...]:
     """Return the records of one stack."""
     return tuple(record for record in records if record.stack == stack)
 
 
-def good_versions(records: Iterable[Record], stack: str) -> tuple[str, ...]:
+def good_versions(records: Iterable[HistoryRecord], stack: str) -> tuple[str, ...]:
     """Return the versions that ran well, newest first, each once: successful deployments and rollbacks.
 
     A version is no longer good once its newest deployment failed.
@@ -83,7 +83,7 @@ def good_versions(records: Iterable[Record], stack: str) -> tuple[str, ...]:
     return tuple(good)
 
 
-def last_good(records: Iterable[Record], stack: str, *, other_than: str = "") -> str:
+def last_good(records: Iterable[HistoryRecord], stack: str, *, other_than: str = "") -> str:
     """Return the newest version that ran well and is not `other_than`; empty when there is none."""
     return next((version for version in good_versions(records, stack) if version != other_than), "")
 

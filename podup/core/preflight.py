@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from podup.core.compose import Composition, Service
+from podup.core.compose import ComposeService, Composition
 from podup.core.stack_map import Stack
 
 
@@ -171,7 +171,7 @@ def check_shape(composition: Composition, running: Iterable[Mounted]) -> tuple[C
     )
 
 
-def _lost_volumes(project: str, item: Mounted, service: Service) -> list[str]:
+def _lost_volumes(project: str, item: Mounted, service: ComposeService) -> list[str]:
     """Return named volumes that are mounted now and would not be; with or without the project's prefix."""
     wanted = set()
     for volume in service.volumes:

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from podup.clock import Clock
@@ -12,8 +11,9 @@ from podup.core import compose, deploy_history, dotenv, promotion
 from podup.core.compose import Composition
 from podup.core.stack_map import Database, Stack, find_stack
 from podup.engine.stack_backups import backups_of
+from podup.engine.stack_log import StackLog
 from podup.errors import Invalid, NotFound, PodupError
-from podup.files import append_line, durable_write, make_dirs, remove, sync_dir
+from podup.files import durable_write, make_dirs, remove, sync_dir
 from podup.host.compose import Compose, find_engine
 from podup.host.compose_arguments import Place
 from podup.host.postgres import Postgres, Reach, reach_container, reach_host
@@ -21,8 +21,7 @@ from podup.host.run import FileRunner, Runner
 from podup.recipes.facts import RemoteImage
 from podup.recipes.stack_facts import EnvFile, Room, StackContainers, StackHistory
 
-_HISTORY_BYTES = 4 * 1024 * 1024
-_NEEDED_MODE = 0o644
+_PROOF_MODE = 0o644
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,32 +123,12 @@ class StackMachine:
 
         What a backup was made of ran before a change, so it counts as good, after what the log has.
         """
-        records, broken = deploy_history.read(self._history_text())
-        own = deploy_history.of_stack(records, stack)
+        own, broken = StackLog(self.tools.roots.history, self.tools.clock).of_stack(stack)
         known = {record.version for record in own if record.action in ("deploy", "rollback")}
         backups = backups_of(self.tools.roots.backups / stack)
         older = [backup.version for backup in backups if backup.version and backup.version not in known]
         good = (*deploy_history.good_versions(own, stack), *dict.fromkeys(older))
         return StackHistory(good, own, broken)
-
-    def append_history(self, values: Mapping[str, str], *, task_id: str, at: float) -> None:
-        """Write a line to the log, once for each task and action however often this is called."""
-        notes = ", ".join(part for part in (values.get("notes", ""), task_id) if part)
-        record = deploy_history.Record(
-            stamp(self.tools.clock.local(at)),
-            **{key: values[key] for key in ("stack", "env", "action", "version", "status")},
-            notes=notes,
-        )
-        for known in deploy_history.read(self._history_text())[0]:
-            if (known.stack, known.action, known.notes) == (
-                record.stack,
-                record.action,
-                record.notes,
-            ) and task_id:
-                return
-        path = self.tools.roots.history
-        make_dirs(path.parent, mode=0o755)
-        append_line(path, deploy_history.render(record), mode=_NEEDED_MODE)
 
     def proof(self, family: str) -> promotion.Proof | None:
         """Return the family's proof. Raises Invalid `proof-edited`."""
@@ -172,7 +151,7 @@ class StackMachine:
         if data is None:
             remove(path, missing_ok=True)
         else:
-            durable_write(path, data, mode=_NEEDED_MODE)
+            durable_write(path, data, mode=_PROOF_MODE)
 
     def _proof_path(self, name: str, ending: str) -> Path:
         return self.tools.roots.releases / "verified" / f"{name}.{ending}"
@@ -181,19 +160,10 @@ class StackMachine:
         path = env_path(stack)
         return dotenv.variables(path.read_bytes()) if path.is_file() else {}
 
-    def _history_text(self) -> str:
-        data = _read(self.tools.roots.history) or b""
-        return data[-_HISTORY_BYTES:].decode(errors="replace")
-
 
 def env_path(stack: Stack) -> Path:
     """Return where a stack's `.env` is."""
     return Path(stack.run_dir) / ".env"
-
-
-def stamp(at: datetime) -> str:
-    """Return a moment as the history writes it."""
-    return at.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _compose_text(stack: Stack) -> str:

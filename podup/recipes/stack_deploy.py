@@ -113,7 +113,7 @@ class StackChange:
 
     def _steps(self, p: StackParams, seen: Facts, slot: Slot, env: EnvFile) -> tuple[Step, ...]:
         name, version = p.stack.name, goal_version(p, seen)
-        dumps = p.dumps or not self._is_rollback
+        dumps = (p.dumps or not self._is_rollback) and not _is_first(p, seen)
         steps = [Step(f"back up to {slot.path}", MakeBackup(name, slot.path, slot.at, dumps))]
         steps += _keep(p, seen)
         steps += self._fetch(p, seen)
@@ -212,6 +212,8 @@ class StackChange:
         known = [_line(p, *line) for line in lines if version]
         if outcome == "rollback-failed":
             known.append(Remember("needs-operator", {"unit": f"stack:{p.stack.name}"}))
+        elif outcome == "succeeded":
+            known.append(Remember("well", {"unit": f"stack:{p.stack.name}"}))
         return tuple(known)
 
 
@@ -243,6 +245,13 @@ def _line(p: StackParams, action: str, version: str, status: str) -> Remember:
         marks.append(p.reason)
     values = {"stack": p.stack.name, "env": p.stack.env, "action": action, "version": version}
     return Remember("stack-history", {**values, "status": status, "notes": ", ".join(marks)})
+
+
+def _is_first(p: StackParams, seen: Facts) -> bool:
+    """Return whether the stack never ran here, so that there is no database to dump yet."""
+    history, running = seen.get(HistoryOf(p.stack.name)), seen.get(StackContainersOf(p.stack.name))
+    never = isinstance(history, StackHistory) and not history.good and not history.records
+    return never and isinstance(running, StackContainers) and not running.items
 
 
 def _keep(p: StackParams, seen: Facts) -> list[Step]:

@@ -147,7 +147,7 @@ class StackHistory:
     """`good` are versions that ran well, newest first; `broken` how many lines could not be read."""
 
     good: tuple[str, ...] = ()
-    records: tuple[deploy_history.Record, ...] = ()
+    records: tuple[deploy_history.HistoryRecord, ...] = ()
     broken: int = 0
 
 
@@ -353,7 +353,8 @@ class RestoreDatabases(Action):
     backup: str
 
 
-register(compose.Composition, compose.Service, compose.Network, deploy_history.Record, promotion.Proof)
+register(compose.Composition, compose.ComposeService, compose.ComposeNetwork)
+register(deploy_history.HistoryRecord, promotion.Proof)
 register(stack_map.Stack, stack_map.Database, stack_map.SmokeCheck)
 register(ComposeEngineOf, ComposeEngine, CompositionOf, EnvFileOf, EnvFile, StackContainersOf)
 register(StackContainer, StackContainers, StackImageOf, StackImage, ServedOf, Served, StackNetworks)

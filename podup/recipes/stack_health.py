@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from podup.core.compose import Composition, Service
+from podup.core.compose import ComposeService, Composition
 from podup.core.stack_map import Stack
 from podup.recipes.stack_facts import StackContainer, StackContainers
 from podup.recipes.unit_health import worst
@@ -47,7 +47,7 @@ def judge_as_before(stack: Stack, before: StackContainers, now: StackContainers)
 
 def _judge_service(
     stack: Stack,
-    service: Service,
+    service: ComposeService,
     images: Mapping[str, str],
     seen: StackContainers,
     known: Mapping[str, int],

@@ -1,12 +1,8 @@
-"""Compose stacks of the host: a PostgreSQL image from this machine's own, stacks with a database, and their rows."""
+"""Compose stacks of the host: a web service and a PostgreSQL database with rows that must not get lost."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 import subprocess
-import tempfile
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,27 +10,8 @@ from pathlib import Path
 from host.containers import free_port
 
 from labkit.commands import eventually, run
-from labkit.images import BUSYBOX, Build, builder, push
+from labkit.images import Build, push
 
-POSTGRES = "localhost/lab-postgres"
-SHARE = Path("/usr/share/postgresql")
-TOOLS = ("postgres", "initdb", "pg_dump", "pg_restore", "psql", "pg_isready")
-START = """\
-#!/bin/sh
-set -e
-[ -s "$PGDATA/PG_VERSION" ] || initdb --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >/dev/null
-exec postgres -c listen_addresses= -c unix_socket_directories=/tmp -c fsync=off
-"""
-CONTAINERFILE = """\
-FROM scratch
-COPY root/ /
-COPY --chown=999:999 data /data
-ENV PATH=/bin:{bin} PGDATA=/data PGHOST=/tmp
-USER 999:999
-STOPSIGNAL SIGINT
-HEALTHCHECK --interval=1s --timeout=3s --retries=30 CMD pg_isready --quiet
-CMD ["/bin/sh", "/start"]
-"""
 COMPOSE = """\
 services:
   web:
@@ -49,82 +26,19 @@ services:
     container_name: {name}-db
     environment:
       POSTGRES_PASSWORD: ${{DB_PASSWORD:?is needed}}
-    volumes: ["data:/data"]
+    volumes: ["data:/var/lib/postgresql/data"]
+    healthcheck:
+      test: ["CMD-SHELL", "pg_isready --quiet"]
+      interval: 1s
+      retries: 30
 volumes:
   data: {{}}
 """
-ENV = "# the stack's own settings\r\nDB_PASSWORD='a secret # of the lab'\r\nODOO_TAG=\"{version}\" # the version\r\n"
-
-
-def has_postgres() -> bool:
-    return binaries() is not None
-
-
-def binaries() -> Path | None:
-    """The directory of this machine's newest PostgreSQL server, if there is one."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return found[-1].parent if found else None
-
-
-def push_postgres(registry: str) -> None:
-    """Put the database image into the registry; built once, and kept in the lab's cache."""
-    if builder("image", "exists", POSTGRES, check=False) is None:
-        _load_or_build()
-    builder("push", "--quiet", POSTGRES, f"docker://{registry}/acme/postgres:15")
-
-
-def _load_or_build() -> None:
-    tools = binaries()
-    assert tools is not None
-    key = hashlib.sha256((CONTAINERFILE + START).encode()).hexdigest()[:16]
-    cached = Path(os.environ["LAB_CACHE"], f"postgres-{key}.tar")
-    if cached.exists():
-        builder("load", "--quiet", "--input", str(cached))
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        _fill(Path(directory), tools)
-        options = ["--quiet", "--isolation=chroot", "--format=docker", "--layers=false", "--timestamp=0"]
-        builder("build", *options, "--tag", POSTGRES, directory)
-    unfinished = cached.with_suffix(f".{os.getpid()}")
-    builder("save", "--quiet", "--output", str(unfinished), POSTGRES)
-    unfinished.rename(cached)
-
-
-def _fill(directory: Path, tools: Path) -> None:
-    """Lay out a root with the server's programs, the libraries they load, and a shell."""
-    root = directory / "root"
-    for made in ("bin", "etc", "tmp", "dev/shm"):
-        (root / made).mkdir(parents=True)
-    (root / "tmp").chmod(0o1777)
-    (root / "etc/passwd").write_text("root:x:0:0:root:/:/bin/sh\npostgres:x:999:999::/data:/bin/sh\n")
-    (root / "etc/group").write_text("root:x:0:\npostgres:x:999:\n")
-    (root / "start").write_text(START)
-    shutil.copy(BUSYBOX, root / "bin/busybox")
-    for applet in ("sh", "sleep", "cat", "head", "mv", "rm", "test", "["):
-        (root / "bin" / applet).symlink_to("busybox")
-    modules = tools.parent / "lib"
-    wanted = [tools / tool for tool in TOOLS]
-    wanted += [modules / name for name in ("plpgsql.so", "dict_snowball.so", "libpqwalreceiver.so")]
-    for path in wanted:
-        _copy(path, root)
-    for path in list(wanted):
-        for line in run("ldd", str(path)).splitlines():
-            library = next((word for word in line.split() if word.startswith("/")), "")
-            if library:
-                _copy(Path(library), root)
-    version = tools.parent.name
-    shutil.copytree(SHARE / version, root / SHARE.relative_to("/") / version, symlinks=False)
-    shutil.copytree("/usr/share/zoneinfo/Etc", root / "usr/share/zoneinfo/Etc")
-    (directory / "data").mkdir(mode=0o700)
-    text = CONTAINERFILE.format(bin=tools)
-    (directory / "Containerfile").write_text(text)
-
-
-def _copy(path: Path, root: Path) -> None:
-    target = root / path.relative_to("/")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        shutil.copy(path, target)
+ENV = """\
+# the stack's own settings\r
+DB_PASSWORD='a secret # of the lab'\r
+ODOO_TAG="{version}" # the version\r
+"""
 
 
 @dataclass(slots=True)

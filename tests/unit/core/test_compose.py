@@ -44,7 +44,10 @@ def test_reads_what_is_needed_of_a_file() -> None:
     )
     assert web.has_healthcheck and not db.has_healthcheck
     assert db.volumes == ("./conf:/conf:ro", "data:/var/lib/postgresql/data")
-    assert read.networks == (compose.Network("edge", True), compose.Network("odoo18-prod_default"))
+    assert read.networks == (
+        compose.ComposeNetwork("edge", True),
+        compose.ComposeNetwork("odoo18-prod_default"),
+    )
     assert read.unset == read.required == ()
 
 
@@ -68,7 +71,7 @@ def test_reads_the_output_of_docker_compose_config() -> None:
     assert service.ports == ("127.0.0.1:5353:53/udp", "8080:80")
     assert service.volumes == ("/x:/y:ro", "data:/d")
     assert (service.networks, service.replicas) == (("default",), 2)
-    assert read.networks == (compose.Network("web_default"),)
+    assert read.networks == (compose.ComposeNetwork("web_default"),)
 
 
 def test_fingerprint_follows_the_definition() -> None:

@@ -1,6 +1,7 @@
 import re
 
-from podup.core.deploy_history import Record, good_versions, last_good, parse, read, render
+from podup.core.deploy_history import HistoryRecord as Line
+from podup.core.deploy_history import good_versions, last_good, parse, read, render
 
 SEED = """\
 2026-01-30 10:00:00 | odoo18-prod | prod | deploy | sha-19b9b98 | success |
@@ -16,11 +17,9 @@ def test_the_seeds_lines_are_read_and_written_the_same() -> None:
 
 def test_the_seeds_three_greps_find_their_lines() -> None:
     lines = [
-        render(Record("2026-01-30 10:00:00", "odoo18-prod", "prod", "deploy", "sha-1", "success")),
-        render(
-            Record("2026-01-30 10:01:00", "odoo18-prod", "prod", "deploy", "sha-2", "fail", "pull failed")
-        ),
-        render(Record("2026-01-30 10:02:00", "ocr", "prod", "deploy", "sha-3", "fail")),
+        render(Line("2026-01-30 10:00:00", "odoo18-prod", "prod", "deploy", "sha-1", "success")),
+        render(Line("2026-01-30 10:01:00", "odoo18-prod", "prod", "deploy", "sha-2", "fail", "pull failed")),
+        render(Line("2026-01-30 10:02:00", "ocr", "prod", "deploy", "sha-3", "fail")),
     ]
 
     def grep(pattern: str) -> list[str]:
@@ -32,7 +31,7 @@ def test_the_seeds_three_greps_find_their_lines() -> None:
 
 
 def test_notes_cannot_break_the_line() -> None:
-    line = render(Record("2026-01-30 10:00:00", "a", "prod", "deploy", "", "fail", "a | b\nc" + "x" * 5000))
+    line = render(Line("2026-01-30 10:00:00", "a", "prod", "deploy", "", "fail", "a | b\nc" + "x" * 5000))
     assert "\n" not in line and len(line) <= 2000
     record = parse(line)
     assert record is not None and record.notes.startswith("a / b c") and record.version == "-"
@@ -45,8 +44,8 @@ def test_broken_lines_are_skipped_and_counted() -> None:
     assert read("") == ((), 0)
 
 
-def history(*rows: str) -> tuple[Record, ...]:
-    found = [Record("2026-01-30 10:00:00", "s", "prod", *row.split()) for row in rows]
+def history(*rows: str) -> tuple[Line, ...]:
+    found = [Line("2026-01-30 10:00:00", "s", "prod", *row.split()) for row in rows]
     return tuple(found)
 
 
