@@ -8,13 +8,10 @@ from podup.cli.row import Arg, Command
 from podup.cli.table import COMMANDS
 from podup.errors import EXIT_DONE
 
-PRODUCT = "pod-upgrade-trigger"
-
 
 def run(args: Mapping[str, Any], context: Context) -> int:
     """Print the script of a shell."""
-    name = context.program if "/" not in context.program else PRODUCT
-    context.out.text(script(args["shell"], program=name))
+    context.out.text(script(args["shell"], program=context.program))
     return EXIT_DONE
 
 
@@ -88,7 +85,12 @@ def _zsh(program: str) -> str:
     for word in dict.fromkeys(command.name.split()[0] for command in _visible()):
         lines.append(f"      {word}) words_=({_zsh_group(word)}) ;;")
     lines += ["    esac ;;", "  esac", "  _describe argument words_ || _files", "}", ""]
-    lines += [f"compdef _{program} {program}", ""]
+    # Autoloaded from fpath it is called at once, sourced it is registered.
+    lines += [
+        f'if [ "$funcstack[1]" = "_{program}" ]; then _{program} "$@"',
+        f"else compdef _{program} {program}; fi",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -79,9 +79,9 @@ class Output:
 
     def error(self, program: str, message: str, hint: str) -> None:
         """Write what went wrong in one line, and what to do in a second one."""
-        self.note(f"{self._paint(f'{program}:', 'bad', self._stderr)} {message}")
+        self.note(f"{self._paint(f'{program}:', 'bad', self._stderr)} {printable(message)}")
         if hint:
-            self.note(f"{self._paint('hint:', 'accent', self._stderr)} {hint}")
+            self.note(f"{self._paint('hint:', 'accent', self._stderr)} {printable(hint)}")
 
     def ask(self, question: str, read_line: Callable[[], str]) -> bool:
         """Ask and return whether the answer was yes; anything else, and no answer at all, is no."""

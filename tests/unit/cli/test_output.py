@@ -94,3 +94,9 @@ def test_wide_letters_take_two_columns() -> None:
     assert shown_width("部署ok") == 6
     assert cut("部署服务", 5) == "部署…"
     assert shown_width("e\u0301") == 1
+
+
+def test_an_error_about_foreign_text_is_still_two_lines() -> None:
+    out, _, stderr = plain()
+    out.error("podup", "no unit 'a\nb\x1b[2J'", "")
+    assert stderr.getvalue() == "podup: no unit 'a b?[2J'\n"
