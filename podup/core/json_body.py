@@ -23,7 +23,7 @@ def read_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         raise _bad(f"the body is not JSON: {_reason(error)}") from None
     if data.count(b"[") + data.count(b"{") > max_depth and _is_deeper(value, max_depth):
         raise _bad(f"the body is nested deeper than {max_depth}")
-    if b"\\ud" in data.lower() and not all(_is_encodable(text) for text in _texts(value)):
+    if (b"\\ud" in data or b"\\uD" in data) and not all(_is_encodable(text) for text in _texts(value)):
         raise _bad("the body has half a surrogate pair")
     return value
 
@@ -96,10 +96,12 @@ def _reason(error: ValueError | RecursionError) -> str:
 
 
 def _is_deeper(value: Any, depth: int) -> bool:
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(depth):
-        level = [child for item in level for child in _children(item)]
-    return any(isinstance(item, dict | list) for item in level)
+        level = [child for item in level for child in _children(item) if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _children(value: Any) -> list[Any]:
