@@ -31,7 +31,7 @@ def web(new_service: Make) -> Service:
     return service
 
 
-def test_services_are_found_and_shown(daemon: Daemon, web: Service) -> None:
+def test_services_are_found_and_shown(web: Service, daemon: Daemon) -> None:
     done = daemon.command("services", "--json")
     assert done.returncode == 0, done
     assert web.unit in done.stdout
@@ -39,28 +39,28 @@ def test_services_are_found_and_shown(daemon: Daemon, web: Service) -> None:
     json.loads(done.stdout)
 
 
-def test_deploy_takes_what_was_pushed(daemon: Daemon, web: Service) -> None:
+def test_deploy_takes_what_was_pushed(web: Service, daemon: Daemon) -> None:
     push(Build("v2"), web.image)
     done = daemon.command("deploy", web.name)
     assert done.returncode == 0, done
     assert served_version(web) == "v2"
 
 
-def test_deploy_says_when_there_is_nothing_new(daemon: Daemon, web: Service) -> None:
+def test_deploy_says_when_there_is_nothing_new(web: Service, daemon: Daemon) -> None:
     before = systemctl("show", "--property=InvocationID", web.unit)
     done = daemon.command("deploy", web.name)
     assert "up to date" in done.stdout + done.stderr or "already runs" in done.stdout + done.stderr, done
     assert systemctl("show", "--property=InvocationID", web.unit) == before
 
 
-def test_deploy_of_a_broken_image_exits_with_4(daemon: Daemon, web: Service) -> None:
+def test_deploy_of_a_broken_image_exits_with_4(web: Service, daemon: Daemon) -> None:
     push(Build("v2", "exits"), web.image)
     done = daemon.command("deploy", web.name)
     assert done.returncode == 4, done
     wait_for_version(web, "v1")
 
 
-def test_rollback_goes_back_to_the_image_before(daemon: Daemon, web: Service) -> None:
+def test_rollback_goes_back_to_the_image_before(web: Service, daemon: Daemon) -> None:
     push(Build("v2"), web.image)
     assert daemon.command("deploy", web.name).returncode == 0
     done = daemon.command("rollback", web.name)
@@ -68,7 +68,7 @@ def test_rollback_goes_back_to_the_image_before(daemon: Daemon, web: Service) ->
     wait_for_version(web, "v1")
 
 
-def test_a_dry_run_changes_nothing(daemon: Daemon, web: Service) -> None:
+def test_a_dry_run_changes_nothing(web: Service, daemon: Daemon) -> None:
     push(Build("v2"), web.image)
     before = host_state(web)
     for command in (("trigger-units", web.unit, "--dry-run"), ("trigger-all", "--dry-run")):
@@ -89,7 +89,7 @@ def host_state(service: Service) -> tuple[str, ...]:
     )
 
 
-def test_a_push_of_several_platforms_goes_live(daemon: Daemon, web: Service) -> None:
+def test_a_push_of_several_platforms_goes_live(web: Service, daemon: Daemon) -> None:
     index, _ = push_index(Build("v2"), web.image)
     answer = send(daemon.url, deliver(web.unit, package_event(web.image, index), SECRET))
     task = daemon.wait_for_task(answer.body["task_id"])
@@ -105,6 +105,7 @@ def test_a_registry_with_a_login_is_asked_with_podmans_credentials(
         run("podman", "login", "--username", USER, "--password", PASSWORD, address)
         push(Build("v1"), service.image)
         start(service, serves="v1")
+        daemon.look_again()
         push(Build("v2"), service.image)
         assert daemon.command("deploy", service.name).returncode == 0
         assert served_version(service) == "v2"
@@ -127,6 +128,7 @@ def test_a_registry_that_is_gone_fails_the_task_and_nothing_else(
         run("podman", "login", "--username", USER, "--password", PASSWORD, address)
         push(Build("v1"), service.image)
         start(service, serves="v1")
+        daemon.look_again()
     done = daemon.command("deploy", service.name)
     assert done.returncode == 1, done
     assert served_version(service) == "v1"

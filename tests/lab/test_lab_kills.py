@@ -44,7 +44,7 @@ def kill_task(task_id: str) -> None:
     systemctl("kill", "--signal=KILL", f"podup-task-{task_id}.service", check=False)
 
 
-def test_a_task_goes_on_while_the_daemon_is_killed(daemon: Daemon, web: Service) -> None:
+def test_a_task_goes_on_while_the_daemon_is_killed(web: Service, daemon: Daemon) -> None:
     task_id = begin(daemon, web, Build("v2"))
     eventually("the task has begun", lambda: records(daemon, task_id))
     daemon.kill()
@@ -53,7 +53,7 @@ def test_a_task_goes_on_while_the_daemon_is_killed(daemon: Daemon, web: Service)
     assert served_version(web) == "v2"
 
 
-def test_an_accepted_push_survives_a_kill(daemon: Daemon, web: Service) -> None:
+def test_an_accepted_push_survives_a_kill(web: Service, daemon: Daemon) -> None:
     task_id = begin(daemon, web, Build("v2"))
     daemon.kill()
     eventually("the daemon is back", daemon.is_healthy)
@@ -64,7 +64,7 @@ def test_an_accepted_push_survives_a_kill(daemon: Daemon, web: Service) -> None:
 @pytest.mark.parametrize("after_records", [1, 3, 5, 7, 9])
 @pytest.mark.parametrize("behaviour", ["good", "exits"])
 def test_a_killed_task_leaves_a_known_digest(
-    daemon: Daemon, web: Service, after_records: int, behaviour: str
+    web: Service, daemon: Daemon, after_records: int, behaviour: str
 ) -> None:
     before = running_image_id(web)
     task_id = begin(daemon, web, Build("v2", behaviour))

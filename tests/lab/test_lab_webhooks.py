@@ -27,7 +27,7 @@ def published(service: Service, secret: str = SECRET) -> Delivery:
     return deliver(service.unit, package_event(service.image, DIGEST), secret)
 
 
-def test_a_wrong_signature_is_refused_and_its_body_kept(daemon: Daemon, web: Service) -> None:
+def test_a_wrong_signature_is_refused_and_its_body_kept(web: Service, daemon: Daemon) -> None:
     before = running_image_id(web)
     delivery = published(web, "not the secret")
     answer = send(daemon.url, delivery)
@@ -40,18 +40,18 @@ def test_a_wrong_signature_is_refused_and_its_body_kept(daemon: Daemon, web: Ser
     assert running_image_id(web) == before
 
 
-def test_a_missing_signature_is_refused(daemon: Daemon, web: Service) -> None:
+def test_a_missing_signature_is_refused(web: Service, daemon: Daemon) -> None:
     delivery = published(web)
     unsigned = {name: value for name, value in delivery.headers.items() if name != "X-Hub-Signature-256"}
     assert send(daemon.url, replace(delivery, headers=unsigned)).status == 401
 
 
-def test_a_changed_body_is_refused(daemon: Daemon, web: Service) -> None:
+def test_a_changed_body_is_refused(web: Service, daemon: Daemon) -> None:
     delivery = published(web)
     assert send(daemon.url, replace(delivery, body=delivery.body.replace(b"0000", b"1111", 1))).status == 401
 
 
-def test_a_ping_is_answered(daemon: Daemon, web: Service) -> None:
+def test_a_ping_is_answered(web: Service, daemon: Daemon) -> None:
     hello = deliver(web.unit, {"zen": "Keep it logically awesome.", "hook_id": 1}, SECRET, event="ping")
     assert send(daemon.url, hello).status == 200
 
@@ -64,14 +64,14 @@ def test_a_ping_is_answered(daemon: Daemon, web: Service) -> None:
     ],
 )
 def test_other_events_are_ignored_with_a_reason(
-    daemon: Daemon, web: Service, event: str, payload: dict[str, object]
+    web: Service, daemon: Daemon, event: str, payload: dict[str, object]
 ) -> None:
     answer = send(daemon.url, deliver(web.unit, payload, SECRET, event=event))
     assert answer.status == 202
     assert "ignored" in str(answer.body)
 
 
-def test_another_tag_does_not_match(daemon: Daemon, web: Service) -> None:
+def test_another_tag_does_not_match(web: Service, daemon: Daemon) -> None:
     before = running_image_id(web)
     other = package_event(web.image.replace(":latest", ":nightly"), DIGEST)
     answer = send(daemon.url, deliver(web.unit, other, SECRET))
@@ -80,7 +80,7 @@ def test_another_tag_does_not_match(daemon: Daemon, web: Service) -> None:
     assert running_image_id(web) == before
 
 
-def test_an_unknown_unit_is_refused(daemon: Daemon, web: Service) -> None:
+def test_an_unknown_unit_is_refused(web: Service, daemon: Daemon) -> None:
     event = package_event(web.image, DIGEST)
     assert send(daemon.url, deliver("nobody.service", event, SECRET)).status in (202, 404)
 

@@ -141,7 +141,10 @@ def start_user_manager(user: User) -> None:
     for directory in (manager, manager / "init.scope"):
         for name in (".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
             os.chown(directory / name, user.uid, user.gid)
-    start_quietly([*become(user), "/lib/systemd/systemd", "--user"], manager / "init.scope", user)
+    # a login's manager asks the system's to move processes between scopes; here it may do so itself
+    os.chown(slice_ / "cgroup.procs", user.uid, user.gid)
+    command = [*become(user), "/lib/systemd/systemd", "--user", "--log-target=journal"]
+    start_quietly(command, manager / "init.scope", user)
     wait_until("the user's bus is there", lambda: (user.runtime / "bus").exists())
     wait_until("the user's systemd is up", lambda: manager_state(user) in ("running", "degraded"))
 

@@ -105,6 +105,11 @@ class Daemon:
         tasks = self.api(f"/api/tasks?unit={unit}&per_page=1").body["tasks"]
         return str(tasks[0]["task_id"]) if tasks else ""
 
+    def look_again(self) -> None:
+        """Let it find the services that were made since it last looked."""
+        answer = self.api("/api/manual/services?refresh=1")
+        assert answer.status == 200, answer
+
     def task(self, task_id: str) -> dict[str, Any]:
         answer = self.api(f"/api/tasks/{task_id}")
         assert answer.status == 200, answer
