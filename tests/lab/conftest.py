@@ -60,5 +60,6 @@ def daemon(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[product.D
     running = product.Daemon(tmp_path / "state", getattr(request, "param", {}))
     running.install()
     running.start()
+    running.look_again()
     yield running
     running.stop()

@@ -72,8 +72,6 @@ def broken_push(daemon: Daemon, web: Service) -> None:
         raise AssertionError(f"the broken push ended as {status}, not as rolled_back")
     wait_for_version(web, "v2")
     show(web)
-    say("The task's timeline")
-    follow(daemon, "tasks", "show", task_id)
 
 
 def push_and_tell(daemon: Daemon, service: Service, build: Build) -> str:

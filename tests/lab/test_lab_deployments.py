@@ -20,12 +20,12 @@ from labkit.services import (
     start,
     systemctl,
     wait_for_version,
-    write_unit,
 )
 from labkit.webhooks import Delivery, deliver, package_event, send
 
 Make = Callable[..., Service]
-DEADLINE_S = 15.0  # PODUP_VERIFY_TIMEOUT_SECS of the daemon under test
+PROBED = Variation(options=("--label=io.podup.probe=tcp://127.0.0.1:{port}",))
+DEADLINE_S = 10.0  # PODUP_VERIFY_TIMEOUT_SECS of the daemon under test
 UNITS_AT_ONCE = 20
 
 
@@ -68,22 +68,22 @@ def test_the_same_delivery_again_is_a_duplicate(daemon: Daemon, new_service: Mak
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "variation"),
+    ("daemon", "behaviour", "variation"),
     [
-        pytest.param("exits", PLAIN, id="exits at once"),
-        pytest.param("crashes", Variation(restart="always"), id="crash-loops"),
-        pytest.param("unhealthy", PLAIN, id="healthcheck fails"),
-        pytest.param("sickens", PLAIN, id="unhealthy after three seconds"),
+        pytest.param({}, "exits", PLAIN, id="exits at once"),
+        pytest.param({}, "crashes", Variation(restart="always"), id="crash-loops"),
+        pytest.param({}, "unhealthy", PLAIN, id="healthcheck fails"),
         pytest.param(
-            "never-ready", Variation(options=("--label=io.podup.probe=tcp:{port}",)), id="never ready"
+            {"PODUP_VERIFY_SETTLE_SECS": "6"}, "sickens", PLAIN, id="unhealthy after three seconds"
         ),
+        pytest.param({}, "never-ready", PROBED, id="never ready"),
     ],
+    indirect=["daemon"],
 )
 def test_a_bad_image_is_taken_back_and_not_tried_again(
     daemon: Daemon, new_service: Make, behaviour: str, variation: Variation
 ) -> None:
     web = new_service(variation)
-    write_unit(web, with_port(variation, web.port))
     push(Build("v1"), web.image)
     start(web, serves="v1")
     daemon.look_again()
@@ -102,11 +102,6 @@ def test_a_bad_image_is_taken_back_and_not_tried_again(
     assert (second.status, second.body["status"]) == (202, "skipped"), second
     assert "quarantined" in second.body["reason"]
     assert running_image_id(web) == good
-
-
-def with_port(variation: Variation, port: int) -> Variation:
-    options = tuple(option.replace("{port}", f"127.0.0.1:{port}") for option in variation.options)
-    return Variation(variation.restart, options, variation.unit_lines)
 
 
 def test_a_mended_image_is_deployed_after_a_bad_one(daemon: Daemon, new_service: Make) -> None:

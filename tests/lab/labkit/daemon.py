@@ -60,8 +60,8 @@ class Daemon:
             "PODUP_HTTP_ADDR": f"127.0.0.1:{self.port}",
             "PODUP_GH_WEBHOOK_SECRET": SECRET,
             "PODUP_TOKEN": TOKEN,
-            "PODUP_VERIFY_TIMEOUT_SECS": "15",
-            "PODUP_VERIFY_SETTLE_SECS": "5",
+            "PODUP_VERIFY_TIMEOUT_SECS": "10",
+            "PODUP_VERIFY_SETTLE_SECS": "2",
             **self.settings,
         }
 

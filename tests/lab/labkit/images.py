@@ -28,7 +28,7 @@ SERVE = f"trap 'exit 0' TERM\n{HTTPD} wait\n"
 BEHAVIOURS = {
     "good": SERVE,
     "exits": "echo cannot start >&2\nexit 1\n",
-    "crashes": f"{HTTPD}\nsleep 2\necho crashed >&2\nexit 1\n",
+    "crashes": f"{HTTPD}\nsleep 1\necho crashed >&2\nexit 1\n",
     "unhealthy": SERVE,
     "sickens": "(sleep 3; touch /sick) &\n" + SERVE,
     "healthy": SERVE,

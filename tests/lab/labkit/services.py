@@ -68,7 +68,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """How a unit differs from the plain one: its Restart=, further `podman run` options, lines for [Unit]."""
+    """How a unit differs from the plain one: its Restart=, further options of `podman run`, lines for [Unit].
+
+    `{port}` in an option is the service's port.
+    """
 
     restart: str = "on-failure"
     options: tuple[str, ...] = ()
@@ -86,7 +89,7 @@ def units_directory() -> Path:
 
 def write_unit(service: Service, variation: Variation = PLAIN) -> Path:
     path = units_directory() / service.unit
-    options = "".join(f"{option} " for option in variation.options)
+    options = "".join(f"{option} " for option in variation.options).replace("{port}", str(service.port))
     unit_lines = "\n".join(variation.unit_lines)
     path.write_text(
         UNIT.format(
