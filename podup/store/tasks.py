@@ -154,19 +154,6 @@ def count_alive(cx: Connection) -> dict[Status, int]:
     return {status: found.get(status, 0) for status in (Status.PENDING, Status.RUNNING)}
 
 
-def is_held(cx: Connection, task: Task) -> bool:
-    """True while a living task, submitted earlier and due no later, shares one of this task's locks."""
-    marks = ", ".join("?" * len(task.locks))
-    row = cx.execute(
-        "SELECT 1 FROM tasks AS earlier INDEXED BY tasks_alive, json_each(earlier.locks) AS lock"
-        " WHERE earlier.finished_at IS NULL AND earlier.not_before <= ?"
-        " AND earlier.seq < (SELECT seq FROM tasks WHERE id = ?)"
-        f" AND lock.value IN ({marks}) LIMIT 1",
-        (task.not_before, task.id, *task.locks),
-    ).fetchone()
-    return row is not None
-
-
 def children(cx: Connection, task_id: str) -> list[Task]:
     """Return the tasks of a batch, in the order of submission."""
     rows = cx.execute("SELECT * FROM tasks WHERE parent_id = ? AND parent_id <> '' ORDER BY seq", (task_id,))
