@@ -172,14 +172,6 @@ class Systemd:
         self._check_bus(done)
         return done.check("unit-start-failed", f"{unit} could not be started")
 
-    def scope_prefix(self, unit: str) -> tuple[str, ...]:
-        """Return what to put before a command so that it, and what it leaves running, lives in a scope.
-
-        What is started there outlives the service of the one who asks.
-        """
-        name = unit_argument(unit)
-        return ("systemd-run", *self._scope, "--scope", "--collect", "--quiet", f"--unit={name}", "--")
-
     def has_linger(self, user: str) -> bool:
         """Return whether the user's manager lives without a login (loginctl(1))."""
         words = ("loginctl", "show-user", "--property=Linger", "--value", "--", user)

@@ -175,6 +175,9 @@ class Simulator:
             lock.release()
 
     def _answer(self, words: tuple[str, ...], call: Call, mutates: bool, timeout_s: float) -> Answer:
+        if words[0] == "systemd-run" and "--scope" in words:  # a scope only changes whose child it is
+            words = words[words.index("--") + 1 :]
+            call = replace(call, words=words[1:])
         program = self._programs.get(words[0].rpartition("/")[2])
         if program is None:
             return Answer("", f"{words[0]}: No such file or directory", _NOT_FOUND)
@@ -184,7 +187,9 @@ class Simulator:
         fault = self._take_fault(words, changes)
         if fault.effect == "kill-before":
             raise Killed(" ".join(words))
-        self._clock.sleep(fault.delay_s)
+        self._clock.sleep(min(fault.delay_s, timeout_s))
+        if fault.delay_s >= timeout_s:
+            return Answer("", f"stopped after {timeout_s:g} s", _TIMED_OUT)
         if fault.effect == "instead":
             return Answer("", fault.stderr, fault.exit)
         answer = self._work(program, call, timeout_s)
@@ -199,8 +204,8 @@ class Simulator:
         """Run a program to its end, letting time pass where it waits, but not more than `timeout_s`."""
         deadline = self._clock.monotonic() + timeout_s
         machine = Machine()
-        with self.open(machine):
-            working = program.run(machine, call)
+        with self.open(machine) as held:
+            working = program.run(held, call)
             if isinstance(working, Answer):
                 return working
             pause = _step(working)
