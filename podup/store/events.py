@@ -105,6 +105,11 @@ def export(reader: Reader, wanted: EventFilter) -> Iterator[list[Event]]:
         last = (chunk[-1].ts, chunk[-1].id)
 
 
+def count_older(cx: Connection, cutoff_s: float) -> int:
+    """Return how many events are from before `cutoff_s`."""
+    return int(cx.execute("SELECT count(*) FROM event_log WHERE ts < ?", (cutoff_s,)).fetchone()[0])
+
+
 def delete_older(cx: Connection, cutoff_s: float, *, limit: int) -> int:
     """Forget up to `limit` events, oldest first, until one is not from before `cutoff_s`; return how many."""
     oldest = cx.execute("SELECT id, ts FROM event_log ORDER BY id LIMIT ?", (limit,)).fetchall()

@@ -242,7 +242,10 @@ def finish(cx: Connection, task_id: str, ending: Ending, *, now: float) -> bool:
 
 
 def finished_before(cx: Connection, cutoff: float, *, limit: int) -> list[str]:
-    """Return the ids of tasks that ended before `cutoff`, oldest first; a batch only after its children."""
+    """Return the ids of up to `limit` (-1: all) tasks that ended before `cutoff`, oldest first.
+
+    A batch is among them only when all of its children have ended.
+    """
     rows = cx.execute(
         "SELECT id FROM tasks AS t WHERE finished_at < ? AND NOT EXISTS"
         f" (SELECT 1 FROM tasks AS c WHERE c.parent_id = t.id AND c.parent_id <> '' AND c.{_ALIVE})"
