@@ -17,6 +17,7 @@ from podup.core.proxies import proxy_for
 from podup.core.urls import follow, read_url, shown
 from podup.errors import Invalid, PodupError, Unavailable
 from podup.net.connection import Connection, Deadline
+from podup.net.trust import Trust
 from podup.version import VERSION
 
 USER_AGENT = f"pod-upgrade-trigger/{VERSION}"
@@ -72,15 +73,15 @@ class _Call:
 class Http:
     """Holds proxies and trust; keeps no connection, so any thread may use it.
 
-    `proxies` is as `podup.core.proxies.proxy_for` takes it, `tls` the trust for https (else the system's).
+    `proxies` is as `podup.core.proxies.proxy_for` takes it.
     """
 
     def __init__(
-        self, clock: Clock, *, proxies: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+        self, clock: Clock, *, proxies: Mapping[str, str] | None = None, trust: Trust | None = None
     ) -> None:
         self._clock = clock
         self._proxies = dict(proxies or {})
-        self._tls = tls
+        self._trust = trust or Trust()
 
     def fetch(
         self,
@@ -135,7 +136,7 @@ class Http:
         url, port = read_url(call.url)
         host = url.hostname or ""
         proxy = proxy_for(self._proxies, url.scheme, host, port)
-        tls = self._trust(call.verify) if url.scheme == "https" else None
+        tls = self._trust.context(url.netloc, verify=call.verify) if url.scheme == "https" else None
         connection = Connection(proxy.host if proxy else host, proxy.port if proxy else port, deadline, tls)
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         headers = {"Host": url.netloc, **_OWN_HEADERS, **call.headers}
@@ -145,16 +146,6 @@ class Http:
             target = f"http://{url.netloc}{target}"
             headers |= {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
         return _Exchange(connection, call, target, headers)
-
-    def _trust(self, verify: bool) -> ssl.SSLContext:
-        if not verify:
-            blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            blind.check_hostname = False
-            blind.verify_mode = ssl.CERT_NONE
-            return blind
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
 
 
 class _Exchange:

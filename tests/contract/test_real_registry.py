@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from podup.errors import PodupError
 from podup.net.http import Http
 from podup.net.registry import Registry
 from podup.net.registry_login import Logins
+from podup.net.trust import Trust
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="docker-registry is not installed")
 AMD64 = Platform("linux", "amd64")
@@ -25,9 +25,8 @@ AMD64 = Platform("linux", "amd64")
 
 def client(*, insecure: str = "", trust: Path | None = None, logins: Path | None = None) -> Registry:
     clock = SystemClock()
-    tls = ssl.create_default_context(cafile=str(trust)) if trust is not None else None
     return Registry(
-        Http(clock, tls=tls),
+        Http(clock, trust=Trust((trust,) if trust is not None else ())),
         clock,
         logins=Logins((logins,) if logins is not None else ()),
         registries=Registries((), frozenset([insecure] if insecure else [])),
@@ -101,13 +100,24 @@ def test_tls_holds_unless_told_otherwise(tmp_path: Path) -> None:
     with RealRegistry(tmp_path, tls=certificate) as server:
         digest, _ = server.push_image("acme/web", "1", "tls")
         ref = parse_ref(f"{server.host}/acme/web:1")
-        assert client(trust=certificate[0]).resolve(ref, AMD64).digest == digest
+        trusted = tmp_path / "certs.d" / server.host
+        trusted.mkdir(parents=True)
+        shutil.copy(certificate[0], trusted / "ca.crt")
+        assert client(trust=trusted.parent).resolve(ref, AMD64).digest == digest
         assert client(insecure=server.host).resolve(ref, AMD64).digest == digest
         with pytest.raises(PodupError) as caught:
             client().resolve(ref, AMD64)
         assert caught.value.code == "registry-unreachable" and "trusted" in caught.value.message
-        other = parse_ref(f"localhost:{server.host.rpartition(':')[2]}/acme/web:1")
-        assert code_of(client(trust=certificate[0]), str(other)) == "registry-unreachable"
-        assert Http(SystemClock(), tls=ssl.create_default_context(cafile=str(certificate[0]))).fetch(
-            "GET", f"https://{server.host}/v2/"
-        ).ok
+        other = f"localhost:{server.host.rpartition(':')[2]}"
+        shutil.copytree(trusted, trusted.parent / other)
+        assert code_of(client(trust=trusted.parent), f"{other}/acme/web:1") == "registry-unreachable"
+        (trusted / "ca.crt").write_text("not a certificate")
+        assert code_of(client(trust=trusted.parent), str(ref)) == "registry-unreachable"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_one_authority_for_all(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    with RealRegistry(tmp_path, tls=certificate) as server:
+        http = Http(SystemClock(), trust=Trust(authorities=certificate[0]))
+        assert http.fetch("GET", f"https://{server.host}/v2/").ok
