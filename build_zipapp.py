@@ -2,17 +2,17 @@
 
 Promise: the same commit, Python minor version and zlib give the same bytes, from any directory, user, umask,
 time zone and hash seed. Names are sorted, dates are SOURCE_DATE_EPOCH or the commit's, modes are fixed, and
-the modules are compiled in a bare interpreter without what depends on its state (marshal format 2 has no
+the modules are compiled in a bare interpreter, without what depends on its state (marshal format 2 has no
 references; no column tables; no docstrings). Each module is inside twice: compiled for the building
-interpreter, with an unchecked hash because a zip's local times depend on the time zone, and as source, which
-any other interpreter takes. Refused: a version that is not SemVer, a module that does not compile.
+interpreter (podup.loader takes it from there), and as source, which any other interpreter takes. The few
+modules before the loader are .pyc files with an unchecked hash: a zip's local times depend on the time zone.
+Refused: a version that is not SemVer, a module that does not compile.
 
 Formats: PEP 441 (zipapp), PEP 552 (hash-based pyc), https://reproducible-builds.org/specs/source-date-epoch/.
 """
 
 import argparse
 import hashlib
-import importlib
 import importlib.util
 import io
 import marshal
@@ -26,9 +26,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT))
+
+from podup.cli import overview  # noqa: E402
+from podup.loader import room_of  # noqa: E402
+
 NAME = "pod-upgrade-trigger.pyz"
 SHEBANG = b"#!/usr/bin/env python3\n"
-MAIN = b'"""Start the program."""\n\nfrom podup.__main__ import main\n\nraise SystemExit(main())\n'
+CONSTANTS = "from podup.version import COMMIT, COMPILED_FOR, OVERVIEW, VERSION\n"
+BEFORE_ROOMS = ("__main__.py", "podup/__init__.py", "podup/loader.py")
 SHARED = (
     ("migrations", "podup/migrations"),
     ("systemd", "podup/share/systemd"),
@@ -71,7 +78,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def contents(*, version: str, commit: str) -> dict[str, bytes]:
     """Return name -> bytes of all that goes in, compiled modules included, sorted by name."""
-    files = {"__main__.py": MAIN}
+    files: dict[str, bytes] = {}
     for path in sorted((ROOT / "podup").rglob("*")):
         name = path.relative_to(ROOT).as_posix()
         if path.is_file() and _is_wanted(path) and (path.suffix == ".py" or name.startswith("podup/web/")):
@@ -80,10 +87,11 @@ def contents(*, version: str, commit: str) -> dict[str, bytes]:
         for path in sorted((ROOT / source).rglob("*")):
             if path.is_file() and path.suffix in SHARED_SUFFIXES:
                 files[f"{target}/{path.relative_to(ROOT / source).as_posix()}"] = path.read_bytes()
-    constants = {"VERSION": version, "COMMIT": commit, "OVERVIEW": _overview()}
+    constants = {"VERSION": version, "COMMIT": commit, "OVERVIEW": overview.render("{program}")}
+    constants["COMPILED_FOR"] = importlib.util.MAGIC_NUMBER.hex()
     files["podup/version.py"] = stamped(files["podup/version.py"].decode(), constants)
-    for name in [name for name in files if name.endswith(".py") and "/share/" not in name]:
-        files[name + "c"] = compiled(name, files[name])
+    files["__main__.py"] = start(files["podup/__main__.py"].decode(), constants)
+    files |= compiled({name: data for name, data in files.items() if name.endswith(".py")})
     return dict(sorted(files.items()))
 
 
@@ -102,18 +110,28 @@ def stamped(text: str, constants: dict[str, str]) -> bytes:
     return text.encode()
 
 
-def _overview() -> str:
-    """Return what `--help` prints, so that the program need not load the table of commands for it."""
-    sys.path.insert(0, str(ROOT))
-    sys.dont_write_bytecode = True
-    return str(importlib.import_module("podup.cli.overview").render("{program}"))
+def start(text: str, constants: dict[str, str]) -> bytes:
+    """Return podup/__main__.py with the constants in place of their import, so `--version` loads nothing."""
+    if text.count(CONSTANTS) != 1:
+        raise SystemExit(f"build_zipapp: podup/__main__.py does not have the line {CONSTANTS!r}")
+    return text.replace(
+        CONSTANTS, "".join(f"{name} = {value!r}\n" for name, value in constants.items())
+    ).encode()
 
 
-def compiled(name: str, source: bytes) -> bytes:
-    """Return the module as a pyc that zipimport takes without looking at dates."""
-    code = compile(source, name, "exec", dont_inherit=True, optimize=2)
-    header = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little")
-    return header + importlib.util.source_hash(source) + marshal.dumps(code, 2)
+def compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the compiled modules: one member a room for podup.loader, and a pyc for what runs before it."""
+    files: dict[str, bytes] = {}
+    rooms: dict[str, dict[str, bytes]] = {}
+    for name, source in sorted(sources.items()):
+        code = marshal.dumps(compile(source, name, "exec", dont_inherit=True, optimize=2), 2)
+        if name in BEFORE_ROOMS:
+            header = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little")
+            files[name + "c"] = header + importlib.util.source_hash(source) + code
+        else:
+            module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            rooms.setdefault(room_of(module), {})[module] = code
+    return files | {f"compiled/{room}": marshal.dumps(modules, 2) for room, modules in rooms.items()}
 
 
 def pack(files: dict[str, bytes], *, epoch: int) -> bytes:

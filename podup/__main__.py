@@ -6,8 +6,9 @@ loaded by name for that reason.
 
 import sys
 from importlib import import_module
+from importlib.util import MAGIC_NUMBER
 
-from podup.version import COMMIT, OVERVIEW, VERSION
+from podup.version import COMMIT, COMPILED_FOR, OVERVIEW, VERSION
 
 
 def main() -> int:
@@ -21,6 +22,8 @@ def main() -> int:
         text = OVERVIEW or import_module("podup.cli.overview").render("{program}")
         sys.stdout.write(text.replace("{program}", called_by(sys.argv[0])))
         return 0
+    if MAGIC_NUMBER.hex() == COMPILED_FOR:
+        import_module("podup.loader").install(sys.path[0])
     return int(import_module("podup.cli.main").main(called_by(sys.argv[0]), words, open_app))
 
 

@@ -1,7 +1,8 @@
-"""Version and commit of this program, and what `--help` prints: `build_zipapp.py` writes all three in the
-packed copy. An empty overview is rendered when it is asked for.
+"""What `build_zipapp.py` writes into the packed copy: version and commit of this program, what `--help`
+prints (when empty it is rendered), and the magic number of the interpreter its modules are compiled for.
 """
 
 VERSION = "0.1.0"
 COMMIT = "unknown"
 OVERVIEW = ""
+COMPILED_FOR = ""

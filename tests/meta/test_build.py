@@ -23,7 +23,22 @@ for name in zipfile.ZipFile(sys.argv[1]).namelist():
     if name.startswith("podup/") and name.endswith(".py") and "/share/" not in name:
         importlib.import_module(name[:-3].replace("/", ".").removesuffix(".__init__"))
 """
-MODULES_WITHOUT_COMMAND = {"podup.__main__", "podup.version", "podup"}
+RUN_AND_LOOK = """
+import runpy, sys
+archive = sys.argv[1]
+sys.argv = [archive, 'settings']
+try:
+    runpy.run_path(archive, run_name="__main__")
+except SystemExit:
+    pass
+modules = [module for name, module in sys.modules.items() if name.startswith("podup.")]
+functions = [value for module in modules for value in vars(module).values() if hasattr(value, "__code__")]
+print(*sorted({function.__code__.co_filename for function in functions}))
+"""
+FAIL = """
+from podup.core.cron import parse_cron
+parse_cron("wrong")
+"""
 
 
 def build(output: Path, *options: str, env: dict[str, str] | None = None, umask: int = 0o022) -> Path:
@@ -82,7 +97,8 @@ def test_what_is_inside(built: Path) -> None:
     assert not [name for name in names if "__pycache__" in name or "/." in name or "tests" in name]
     sources = {p.relative_to(ROOT).as_posix() for p in (ROOT / "podup").rglob("*.py")}
     assert sources <= set(names)
-    assert {f"{name}c" for name in sources} <= set(names)
+    rooms = {path.name for path in (ROOT / "podup").iterdir() if (path / "__init__.py").is_file()}
+    assert {f"compiled/{room}" for room in rooms | {"podup"}} <= set(names)
     for folder, target in (("migrations", "podup/migrations"), ("systemd", "podup/share/systemd")):
         for path in (ROOT / folder).rglob("*"):
             assert path.is_dir() or f"{target}/{path.relative_to(ROOT / folder)}" in names
@@ -119,17 +135,22 @@ def test_the_source_version_is_the_project_version() -> None:
 
 def test_compiled_modules_are_taken(built: Path) -> None:
     """A compiled module carries its name inside the zip, one compiled now that of the zip as well."""
-    look = "import sys; sys.path.insert(0, sys.argv[1]); from podup import errors; "
-    look += "print(errors.PodupError.__init__.__code__.co_filename)"
-    assert run(sys.executable, "-I", "-S", "-c", look, built).stdout == "podup/errors.py\n"
+    done = run(sys.executable, "-I", "-S", "-c", RUN_AND_LOOK, built)
+    names = done.stdout.splitlines()[-1].split()
+    assert "podup/cli/main.py" in names and "podup/settings/load.py" in names, done.stderr
+    assert not [name for name in names if f"{NAME}/" in name]
 
 
-def test_version_loads_next_to_nothing(built: Path) -> None:
+def test_a_traceback_shows_the_source(built: Path) -> None:
+    done = run(sys.executable, "-I", "-S", "-c", RUN_AND_LOOK + FAIL, built)
+    assert 'raise ValueError(f"want five fields' in done.stderr
+
+
+def test_version_loads_nothing(built: Path) -> None:
     done = run(sys.executable, "-I", "-S", "-v", built, "--version")
-    names = {
-        line.split()[1].strip("'") for line in done.stderr.splitlines() if line.startswith("import 'podup")
-    }
-    assert names == MODULES_WITHOUT_COMMAND
+    assert done.returncode == 0
+    assert "import 'zlib'" in done.stderr, "-v tells of imports"
+    assert "import 'podup" not in done.stderr
 
 
 def test_help_is_ready_and_the_same_as_from_the_table(built: Path) -> None:

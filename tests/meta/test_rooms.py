@@ -9,6 +9,7 @@ LEVELS = {
     "errors": 0,
     "clock": 0,
     "version": 0,
+    "loader": 0,
     "core": 1,
     "files": 1.5,
     "settings": 1.5,
