@@ -127,8 +127,11 @@ class Systemd:
         return tuple(UnitFile(row[0], row[1]) for row in rows if len(row) >= 2)
 
     def overall(self) -> str:
-        """Return what `is-system-running` says: running, degraded, starting, stopping, offline ..."""
-        done = self._run(("is-system-running",), mutates=False, timeout_s=ASK_TIMEOUT_S)
+        """Return what `is-system-running` says: running, degraded ...; offline without a manager."""
+        try:
+            done = self._run(("is-system-running",), mutates=False, timeout_s=ASK_TIMEOUT_S)
+        except Unavailable:
+            return "offline"
         return done.stdout.strip() or "offline"
 
     def status(self, unit: str) -> str:
