@@ -1,5 +1,8 @@
 """Health for proxies and people: `/health`, `/livez`, `/readyz`. It starts no process."""
 
+from collections.abc import Callable
+from typing import Any
+
 from podup.api.request import Request
 from podup.api.response import Response, answer
 from podup.api.router import Route, Who
@@ -11,9 +14,10 @@ from podup.store import services
 class HealthRoutes:
     """Tells how the program is. 503 only when webhooks cannot be accepted."""
 
-    def __init__(self, engine: Engine, *, version: str) -> None:
+    def __init__(self, engine: Engine, *, version: str, update: Callable[[], dict[str, Any]]) -> None:
         self._engine = engine
         self._version = version
+        self._update = update
 
     def rows(self) -> tuple[Route, ...]:
         """Return the rows of the table."""
@@ -44,10 +48,12 @@ class HealthRoutes:
         for unit, mark in marks.items():
             hint = "mend the service, then deploy it with --force"
             issues.append({"component": unit, "message": mark.reason, "hint": hint})
+        update = self._update()
         value = {
-            "status": "degraded" if issues else "ok",
+            "status": "maintenance" if update["maintenance"] else "degraded" if issues else "ok",
             "version": self._version,
             "db": database,
             "issues": issues,
+            "update": update,
         }
         return answer(value, status=503 if database != "ok" else 200)

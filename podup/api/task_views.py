@@ -7,6 +7,8 @@ from podup.core.states import Status
 from podup.engine.story import Story
 from podup.store.tasks import BATCH, Task
 
+_ONCE = (BATCH, "self-update")
+
 
 def row(task: Task) -> dict[str, Any]:
     """Return a task as it stands in lists."""
@@ -14,7 +16,7 @@ def row(task: Task) -> dict[str, Any]:
     return {
         "task_id": task.id,
         "kind": task.kind,
-        "type": task.kind,
+        "type": task.params.get("type", task.kind),
         "meta": {"dry_run": task.dry_run},
         "status": str(task.status),
         "code": task.code,
@@ -34,7 +36,7 @@ def row(task: Task) -> dict[str, Any]:
         "units": [_unit(task)] if task.unit else [],
         "can_stop": is_alive and task.stop_requested_at is None,
         "can_force_stop": task.status is Status.RUNNING and task.force_stop_requested_at is None,
-        "can_retry": not is_alive and task.kind != BATCH,
+        "can_retry": not is_alive and task.kind not in _ONCE,
         "retry_of": task.retry_of or None,
         "parent_id": task.parent_id or None,
     }

@@ -17,11 +17,20 @@ BODY_LIMIT = 1024 * 1024
 
 
 class WebhookRoutes:
-    """Takes webhooks. `keep_payload` hears the body of each whose signature was wrong."""
+    """Takes webhooks. `keep_payload` hears the body of each whose signature was wrong, `keep_for_later`
+    keeps those that come while the database takes no write, until it does.
+    """
 
-    def __init__(self, engine: Engine, *, keep_payload: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        keep_payload: Callable[[bytes], None],
+        keep_for_later: Callable[[Knock], None],
+    ) -> None:
         self._engine = engine
         self._keep_payload = keep_payload
+        self._keep_for_later = keep_for_later
 
     def rows(self) -> tuple[Route, ...]:
         """Return the rows of the table."""
@@ -66,7 +75,18 @@ class WebhookRoutes:
             with self._engine.store.write() as cx:
                 return [self._engine.inbox.accept(cx, item) for item in passed]
         except PodupError as error:
+            if error.code == "maintenance":
+                return self._keep(passed)
             return [Reply(error.status, error=error) for _ in passed]
+
+    def _keep(self, passed: Sequence[Checked]) -> list[Reply]:
+        """Accept without the database, which is being updated."""
+        try:
+            for item in passed:
+                self._keep_for_later(item.knock)
+        except PodupError as error:
+            return [Reply(error.status, error=error) for _ in passed]
+        return [Reply(202, {"status": "accepted", "reason": "runs after the update"}) for _ in passed]
 
 
 def knock_of(request: Request) -> Knock:

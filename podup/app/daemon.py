@@ -17,16 +17,20 @@ from podup.api.listeners import Listener, inherit, listen_control, listen_tcp
 from podup.api.live import TaskFeed
 from podup.api.server import Server
 from podup.api.sse import Hub
+from podup.api.updates import UpdateRoutes
 from podup.app.access import admin_token
 from podup.app.building import Built, build
 from podup.app.opening import writer
 from podup.app.routes import auth_of, engine_routes, site_of
+from podup.app.updates import QuietStore, SelfUpdates
 from podup.clock import Clock
 from podup.engine.rounds import Rounds
+from podup.errors import EXIT_DONE, EXIT_UPDATE_REQUESTED
 from podup.files import make_dirs
 from podup.host.supervisor import Supervisor
 from podup.settings.load import Loaded
 from podup.store.db import Database
+from podup.update import boot
 from podup.version import COMMIT, VERSION
 
 _SOCKET_DIR = "pod-upgrade-trigger"
@@ -45,8 +49,7 @@ def control_socket(loaded: Loaded) -> Path:
 def serve(loaded: Loaded, clock: Clock, *, address: str = "") -> int:
     """Run until SIGTERM or SIGINT; return the exit code. Raises Busy when the state is in use."""
     with writer(loaded, clock, what="http-server") as database:
-        Daemon(loaded, clock, database).run(address or str(loaded.settings.http.address))
-    return 0
+        return Daemon(loaded, clock, database).run(address or str(loaded.settings.http.address))
 
 
 class Daemon:
@@ -57,26 +60,39 @@ class Daemon:
         self._clock = clock
         self._dispatching = Rounds("dispatch", self._dispatch, say=self._say)
         self._chores = Rounds("chores", self._find_services, say=self._say)
-        self._built: Built = build(loaded, database, clock, wake=self._dispatching.wake)
+        self._updates = SelfUpdates(loaded, clock, say=self._say, leave=self._leave)
+        store = QuietStore(database, self._updates.maintenance)
+        self._built: Built = build(loaded, store, clock, wake=self._dispatching.wake)
+        self._updates.use(self._built.engine)
+        self._exit_code = EXIT_DONE
+        self._server: Server | None = None
         self._hub = Hub()
         self._feed = TaskFeed(self._built.engine, self._hub)
         self._token = admin_token(loaded)
         self._supervisor = Supervisor(loaded.environment.variables, pid=os.getpid())
 
-    def run(self, address: str) -> None:
-        """Listen and serve until a signal."""
+    def run(self, address: str) -> int:
+        """Listen and serve until a signal; return the exit code."""
         engine = self._built.engine
         auth = auth_of(self._loaded, engine, self._clock, admin_token=self._token)
-        health = HealthRoutes(engine, version=VERSION)
-        site = site_of((*engine_routes(engine, self._hub), *health.rows()), auth, self._clock)
-        server = Server(site, self._listeners(address), self._clock)
+        health = HealthRoutes(engine, version=VERSION, update=self._updates.health)
+        rows = (
+            *engine_routes(engine, self._hub, keep_for_later=self._updates.keep),
+            *UpdateRoutes(lambda: self._updates.parts).rows(),
+            *health.rows(),
+        )
+        listeners = self._listeners(address)
+        site = site_of(rows, auth, self._clock, checks=(self._updates.check,))
+        server = self._server = Server(site, listeners, self._clock)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
         watchdog = Rounds("watchdog", lambda: self._watch(server), say=self._say)
-        duties = (self._dispatching, self._chores, watchdog)
+        updating = Rounds("self-update", self._updates.turn, say=self._say)
+        duties = (self._dispatching, self._chores, watchdog, updating)
         for duty in duties:
             duty.start()
         self._greet(address, auth)
+        self._leave_word(listeners[0])
         self._supervisor.tell("READY=1", f"STATUS=listening on {address}")
         try:
             server.serve_forever()
@@ -85,6 +101,22 @@ class Daemon:
             server.server_close()
             for duty in duties:
                 duty.stop(within_s=_STOP_WITHIN_S)
+        return self._exit_code
+
+    def _leave(self) -> None:
+        """End with the code that asks for a start of what stands at the target now."""
+        self._exit_code = EXIT_UPDATE_REQUESTED
+        if self._server is not None:
+            self._server.stop()
+
+    def _leave_word(self, listener: Listener) -> None:
+        """Say where this daemon answers: an update judges the next one there."""
+        name = listener.sock.getsockname()
+        told, port = (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)
+        host = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(told, told)
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        listening = boot.Listening(url if port else "", str(control_socket(self._loaded)))
+        boot.write_listening(self._updates.places, listening)
 
     def _greet(self, address: str, auth: Auth) -> None:
         self._say(f"pod-upgrade-trigger {VERSION} (commit {COMMIT}) listens on {address}")
@@ -104,10 +136,14 @@ class Daemon:
         return [*(inherited or [listen_tcp(address)]), listen_control(socket)]
 
     def _dispatch(self) -> float:
+        if self._updates.maintenance.is_on():
+            return 1.0
         wait_s = self._built.dispatcher.turn()
         return min(wait_s, _WATCHED_EVERY_S) if self._feed.turn() else wait_s
 
     def _find_services(self) -> float:
+        if self._updates.maintenance.is_on():
+            return 1.0
         self._built.engine.catalogue.find()
         return _FIND_EVERY_S
 

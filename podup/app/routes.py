@@ -1,6 +1,7 @@
 """All routes of the program and the site that serves them."""
 
 import os
+from collections.abc import Callable
 
 from podup.api import login
 from podup.api.auth import ADMIN, NO_SECRET, Auth, AuthRules
@@ -18,12 +19,20 @@ from podup.api.webhooks import WebhookRoutes
 from podup.clock import Clock
 from podup.core.secrets import Secret
 from podup.engine.engine import Engine
+from podup.engine.inbox import Knock
+from podup.errors import Unavailable
 from podup.files import durable_write
 from podup.settings.load import Loaded
 from podup.store import tokens
 
 
-def engine_routes(engine: Engine, hub: Hub) -> tuple[Route, ...]:
+def _refuse(_knock: Knock) -> None:
+    raise Unavailable("maintenance", "an update is under way", retry_after_s=15)
+
+
+def engine_routes(
+    engine: Engine, hub: Hub, *, keep_for_later: Callable[[Knock], None] = _refuse
+) -> tuple[Route, ...]:
     """Return the rows that work on the engine."""
 
     def keep_payload(body: bytes) -> None:
@@ -34,7 +43,7 @@ def engine_routes(engine: Engine, hub: Hub) -> tuple[Route, ...]:
         *ServiceRoutes(engine).rows(),
         *ManualRoutes(engine).rows(),
         *LiveRoutes(engine, hub).rows(),
-        *WebhookRoutes(engine, keep_payload=keep_payload).rows(),
+        *WebhookRoutes(engine, keep_payload=keep_payload, keep_for_later=keep_for_later).rows(),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from podup.cli.context import Context
 from podup.clock import SystemClock
-from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid, NotFound
+from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid
 from podup.update import assemble, chain, kept, launch, remembered, reports
 from podup.update.chain import Request
 from podup.update.places import Places
@@ -51,7 +51,7 @@ def go_back(args: Mapping[str, Any], context: Context) -> int:
     places = assemble.places_of(parts.loaded)
     if bool(args["version"]) == args["last_good"]:
         raise Invalid("usage", "name a version, or give --last-good", "`history` shows them")
-    wanted = last_good(places) if args["last_good"] else args["version"]
+    wanted = remembered.last_good(places) if args["last_good"] else args["version"]
     request = Request(
         kept_version=wanted,
         dry_run=args["dry_run"],
@@ -60,16 +60,6 @@ def go_back(args: Mapping[str, Any], context: Context) -> int:
         reason=args["reason"],
     )
     return _update(parts, request, context, as_json=args["json"])
-
-
-def last_good(places: Places) -> str:
-    """Return the version that ran well before the installed one. Raises NotFound."""
-    current = kept.read_version(places.target)
-    there = kept.versions(places)
-    for entry in remembered.history(places):
-        if entry.outcome == "succeeded" and entry.after == current and entry.before in there:
-            return entry.before
-    raise NotFound("no-last-good", f"no version from before {current} is kept", "see: history")
 
 
 def show_history(args: Mapping[str, Any], context: Context) -> int:

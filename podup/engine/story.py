@@ -110,7 +110,8 @@ def _command(record: Mapping[str, Any]) -> _Line:
 
 
 def _note(record: Mapping[str, Any]) -> _Line:
-    return (record["level"], "note", "", record["says"], dict(record["meta"]))
+    meta = dict(record["meta"])
+    return (record["level"], meta.pop("action", "note"), meta.pop("status", ""), record["says"], meta)
 
 
 def _diagnosis(record: Mapping[str, Any]) -> _Line:

@@ -16,6 +16,7 @@ from podup.errors import PodupError, Unavailable
 from podup.files import append_line, remove
 from podup.host.run import HostRunner, Runner
 from podup.host.systemd import Systemd
+from podup.net.control import ControlClient
 from podup.net.http import Http, Limits
 from podup.net.releases import ReleaseClient, Source
 from podup.settings.load import Loaded
@@ -134,7 +135,10 @@ def doors(places: Places, loaded: Loaded, http: Http) -> Mapping[str, Callable[[
     address = loaded.settings.http.address
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(address.host, address.host)
     url = told.url or f"http://{host}:{address.port}"
-    return {"port": lambda: _health(http, url)}
+    found: dict[str, Callable[[], Any]] = {"port": lambda: _health(http, url)}
+    if told.socket:
+        found["control socket"] = lambda: ControlClient(Path(told.socket)).call("GET", "/health")
+    return found
 
 
 def why_to_wait(parts: Parts, version: str) -> str:

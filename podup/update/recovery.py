@@ -108,6 +108,8 @@ def take_back(ground: Ground, record: Record) -> Record:
     places = ground.places
     _remember_failure(ground, record)
     swap.switch_back(places, record.before)
+    if record.after.version != record.before.version:
+        remove(kept.path_of(places, record.after.version), missing_ok=True)
     with daemon_lock(ground):
         if swap.restore(places, ground.database, record):
             ground.log("the database from before the update is back")

@@ -13,6 +13,7 @@ from typing import Any
 
 from podup.errors import NotFound
 from podup.files import append_line, durable_write, remove, rename, sync_dir
+from podup.update import kept
 from podup.update.places import Places
 
 _LONGEST_TEXT = 400
@@ -148,6 +149,16 @@ def history(places: Places) -> list[HistoryEntry]:
         except (ValueError, TypeError):
             continue
     return entries[::-1]
+
+
+def last_good(places: Places) -> str:
+    """Return the version that ran well before the installed one. Raises NotFound."""
+    current = kept.read_version(places.target)
+    there = kept.versions(places)
+    for entry in history(places):
+        if entry.outcome == "succeeded" and entry.after == current and entry.before in there:
+            return entry.before
+    raise NotFound("no-last-good", f"no version from before {current} is kept", "see: history")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,0 +1,260 @@
+"""The daemon's part in its own updates: maintenance, an update left alone, reports, the built-in thread.
+
+From SNAPSHOT to the verdict the database takes no write: whoever wants to write is told to come back, and
+accepted webhooks wait in the spool until the end, when each is handed over once, by its key.
+"""
+
+import base64
+import json
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+from podup.api.request import Request
+from podup.api.router import Route, Who
+from podup.clock import Clock
+from podup.core.cron import next_time, parse_cron
+from podup.core.secrets import Redactor
+from podup.core.states import Status, Trigger, new_id
+from podup.engine.engine import Engine
+from podup.engine.inbox import Knock
+from podup.engine.record import Outcome, Record
+from podup.engine.snapshot import TaskFiles
+from podup.engine.storage import Store
+from podup.errors import Busy, PodupError, Unavailable
+from podup.files import JournalWriter, Spool, is_locked, make_dirs
+from podup.settings.load import Loaded
+from podup.store import tasks
+from podup.store.db import Connection
+from podup.store.tasks import Task
+from podup.update import assemble, boot, launch, reports
+from podup.update.chain import Request as Wanted
+from podup.update.places import Places
+from podup.update.reports import BadReport, Report
+
+MAINTENANCE = "maintenance"
+_OPEN_PATHS = frozenset({"/health", "/livez", "/readyz", "/sse/hello"})
+_IMPORT_EVERY_S = 60.0
+_BEATS_WITHIN_S = 15.0
+_CRON_UNIT = "podup-self-update-cron.service"
+
+
+class QuietStore:
+    """The store, closed for writing while an update is under way."""
+
+    def __init__(self, store: Store, maintenance: boot.Maintenance) -> None:
+        self._store = store
+        self._maintenance = maintenance
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one consistent state."""
+        with self._store.read() as cx:
+            yield cx
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection inside one transaction. Raises Unavailable `maintenance`."""
+        if self._maintenance.is_on():
+            raise in_maintenance()
+        with self._store.write() as cx:
+            yield cx
+
+
+class SelfUpdates:
+    """What the daemon does about its own updates; `turn` is called each second."""
+
+    def __init__(
+        self, loaded: Loaded, clock: Clock, *, say: Callable[[str], None], leave: Callable[[], None]
+    ) -> None:
+        self.parts = assemble.parts_of(loaded, clock, say)
+        self.places = places_of(loaded)
+        self.maintenance = boot.Maintenance(self.places.journal)
+        self._clock = clock
+        self._say = say
+        self._leave = leave
+        self._spool = Spool(self.places.spool)
+        self._started_in = boot.running_txid(self.places)
+        self._beat_s = clock.monotonic()
+        self._import_at_s = 0.0
+        self._next_run: float | None = self._first_run()
+        self._engine: Engine | None = None
+
+    def use(self, engine: Engine) -> None:
+        """Take the engine, which is built over `QuietStore`."""
+        self._engine = engine
+
+    def beat(self) -> None:
+        """Hear that work that is done again and again goes on."""
+        self._beat_s = self._clock.monotonic()
+
+    def health(self) -> dict[str, Any]:
+        """Return what /health says of an update: its transaction, and whether this program's duties go on."""
+        beats = self._clock.monotonic() - self._beat_s < _BEATS_WITHIN_S
+        return {"txid": self._started_in, "maintenance": self.maintenance.is_on(), "beats": beats}
+
+    def check(self, request: Request, route: Route) -> None:
+        """Turn away what cannot be served now. Raises Unavailable `maintenance`."""
+        if route.who is Who.SIGNATURE or request.path in _OPEN_PATHS or not self.maintenance.is_on():
+            return
+        raise in_maintenance()
+
+    def keep(self, knock: Knock) -> None:
+        """Keep a webhook whose signature matched; on return it survives a power cut."""
+        body = {**asdict(knock), "body": base64.b64encode(knock.body).decode()}
+        key = f"{knock.unit} {knock.delivery_id or base64.b64encode(knock.body[-64:]).decode()}"
+        self._spool.put(key, json.dumps(body).encode())
+
+    def turn(self) -> float:
+        """Look after everything once; return the seconds until the next look."""
+        self.beat()
+        now = self._clock.now()
+        self._attend()
+        if not self.maintenance.is_on():
+            if len(self._spool):
+                count = boot.replay(self._spool, self._hand_over)
+                self._say(f"{count} webhooks that waited for the update are handed over")
+            if self._clock.monotonic() >= self._import_at_s:
+                self._import_at_s = self._clock.monotonic() + _IMPORT_EVERY_S
+                self._import_reports()
+            if self._next_run is not None and now >= self._next_run:
+                self._next_run = self._run_by_cron(now)
+        return 1.0
+
+    def _attend(self) -> None:
+        if not self.places.journal.exists():
+            return
+        done = boot.attend(assemble.ground_of(self.parts))
+        if done is boot.Next.LEAVE:
+            self._say("the update this program belongs to was interrupted; leaving, so that it is taken back")
+            self._leave()
+        elif done is boot.Next.SETTLED:
+            self._say("an interrupted update is settled")
+
+    def _hand_over(self, key: str, data: bytes) -> None:
+        engine = self._required_engine()
+        body = json.loads(data)
+        knock = Knock(**{**body, "body": base64.b64decode(body["body"])})
+        try:
+            checked = engine.inbox.check(knock)
+        except PodupError as error:
+            self._say(f"a webhook that waited for {knock.unit} is no longer good: {error.message}")
+            return
+        with engine.store.write() as cx:
+            engine.inbox.accept(cx, checked)
+        engine.wake()
+
+    def _import_reports(self) -> None:
+        for report in reports.waiting(self.places.reports):
+            if isinstance(report, BadReport):
+                self._say(f"{report.path.name} is not a report and is set aside: {report.why}")
+            else:
+                self._import(report)
+            reports.mark_imported(report)
+
+    def _import(self, report: Report) -> None:
+        """Make a task of a report: its journal first, then the row, whose id comes from the report's name."""
+        engine = self._required_engine()
+        name = report.path.name.encode()
+        task_id = new_id("tsk", lambda count: (name * count)[-count:])
+        files = TaskFiles(engine.state_dir, task_id)
+        make_dirs(files.journal.parent)
+        summary = report.message or f"{report.status}: {report.release_tag or report.after}"
+        if not files.journal.exists():
+            with JournalWriter(files.journal) as sink:
+                record = Record(sink, self._clock, Redactor(self.parts.loaded.secrets()))
+                meta = _meta(report)
+                record.note("info", summary, action=reports.TYPE, status=report.status.value, **meta)
+                for line in report.stderr_tail.splitlines():
+                    record.note("info", line, action=reports.TYPE)
+                record.outcome(Outcome(report.status, report.code, summary))
+        task = Task(
+            id=task_id,
+            kind=reports.KIND,
+            created_at=float(report.started_at),
+            trigger=Trigger("self", caller=report.runner_host, reason=report.release_tag),
+            params={"type": reports.TYPE, **_meta(report)},
+            status=report.status,
+            code=report.code,
+            summary=summary,
+            dry_run=report.dry_run,
+            unit=reports.UNIT,
+            phase="ended",
+            error="" if report.status is not Status.FAILED else summary,
+            started_at=float(report.started_at),
+            finished_at=float(report.finished_at),
+        )
+        with engine.store.write() as cx:
+            if tasks.get(cx, task_id) is None:
+                tasks.insert(cx, task)
+
+    def _first_run(self) -> float | None:
+        """Return when the built-in thread runs first; None leaves it off, with a warning by the settings."""
+        text = self.parts.loaded.settings.updates.cron
+        if not text:
+            return None
+        try:
+            return float(next_time(parse_cron(text), self._clock.now(), self._clock.local))
+        except ValueError as error:
+            self._say(f"warning: PODUP_SELF_UPDATE_CRON is wrong and the built-in updates stay off: {error}")
+            return None
+
+    def _run_by_cron(self, now: float) -> float:
+        updates = self.parts.loaded.settings.updates
+        try:
+            if is_locked(self.places.lock):
+                self._say("an update is still running; this round is left out")
+            elif updates.command:
+                self._run_command(updates.command)
+            else:
+                launch.start(
+                    self.parts,
+                    Wanted(dry_run=updates.is_dry_run, is_automatic=True, tag=updates.tag, actor="cron"),
+                )
+        except Busy as error:
+            self._say(error.message)
+        except PodupError as error:
+            self._say(f"the update could not be started: {error.message}")
+        return float(next_time(parse_cron(updates.cron), now, self._clock.local))
+
+    def _run_command(self, command: str) -> None:
+        """Run the operator's command in a unit of its own; systemd refuses a second one of the name."""
+        settings = self.parts.loaded.settings
+        variables = {
+            "PODUP_STATE_DIR": str(settings.state.directory),
+            "PODUP_SELF_UPDATE_REPORT_DIR": str(settings.updates.report_dir),
+            "PODUP_SELF_UPDATE_DRY_RUN": "1" if settings.updates.is_dry_run else "0",
+            "TARGET_BIN": str(settings.updates.target),
+        }
+        properties = [f"Environment={shlex.quote(f'{name}={value}')}" for name, value in variables.items()]
+        self.parts.systemd.run_transient(
+            _CRON_UNIT, shlex.split(command), says="update of pod-upgrade-trigger", properties=properties
+        )
+
+    def _required_engine(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("the engine comes before the first turn")
+        return self._engine
+
+
+def places_of(loaded: Loaded) -> Places:
+    """Return where things are, also in a checkout, where nothing is installed."""
+    settings = loaded.settings
+    target = settings.updates.target
+    real = target.resolve() if target.exists() else target
+    return Places(settings.state.directory, real, settings.state.database, settings.updates.report_dir)
+
+
+def in_maintenance() -> Unavailable:
+    """Return the error that says: come back after the update."""
+    message = "the program is being updated and comes back in a moment"
+    hint = "webhooks are accepted meanwhile and run afterwards"
+    return Unavailable(MAINTENANCE, message, hint, retry_after_s=boot.RETRY_AFTER_S)
+
+
+def _meta(report: Report) -> dict[str, Any]:
+    plain = asdict(replace(report, stderr_tail=""))
+    names = ("dry_run", "exit_code", "binary_path", "release_tag", "runner_host", "runner_pid", "txid")
+    return {**{name: plain[name] for name in names}, "from": report.before, "to": report.after}
