@@ -18,6 +18,7 @@ from podup.files.durable import (
     replacing,
     set_mode,
     sync_file,
+    truncate,
 )
 from podup.files.journal import JournalWriter, read_journal
 from podup.files.locks import FileLock, holder, is_locked
@@ -44,4 +45,5 @@ __all__ = [
     "set_mode",
     "sync_dir",
     "sync_file",
+    "truncate",
 ]

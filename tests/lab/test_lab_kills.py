@@ -79,7 +79,7 @@ def test_a_killed_task_leaves_a_known_digest(
     if behaviour == "exits":
         assert served_version(web) == "v1"
         assert running_image_id(web) == before
-    assert not leftovers(daemon.state)
+    eventually("no task's process and no temporary file is left", lambda: not leftovers(daemon.state))
 
 
 def is_running(task_id: str) -> bool:

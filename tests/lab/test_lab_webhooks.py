@@ -86,7 +86,7 @@ def test_an_unknown_unit_is_refused(web: Service, daemon: Daemon) -> None:
 
 
 def test_without_a_token_nothing_is_told(daemon: Daemon) -> None:
-    for path in ("/api/tasks", "/api/events", "/api/manual/services", "/api/settings", "/last_payload.bin"):
+    for path in ("/api/tasks", "/api/manual/services"):
         assert request(f"{daemon.url}{path}").status == 401, path
 
 

@@ -32,19 +32,17 @@ def push(
     *,
     behaviour: Behaviour | None = None,
     is_index: bool = False,
-    content: str = "",
+    size_bytes: int = 4_000_000,
 ) -> RegistryImage:
-    """Put an image under `ref` into the registry, moving the tag.
-
-    A version of a name is the same image each time; equal `content` is one image under all names.
-    """
+    """Put an image under `ref` into the registry, moving the tag; a version is the same image each time."""
     parsed = parse_ref(ref).with_default_tag()
-    seed = content or f"{parsed.name} {version}"
+    seed = f"{parsed.name} {version}"
     manifest = RegistryImage(
         digest=f"sha256:{hex_of('manifest ' + seed)}",
         image_id=f"sha256:{hex_of('config ' + seed)}",
         behaviour=behaviour or BEHAVIOURS["good"],
         index_digest=f"sha256:{hex_of('index ' + seed)}" if is_index else "",
+        size_bytes=size_bytes,
         version=version,
         created_at=machine.wall,
     )
