@@ -13,18 +13,25 @@ import pytest
 
 from podup.api import login
 from podup.api.auth import Auth, AuthRules
-from podup.api.connection import ServerLimits
 from podup.api.dispatch import Site
 from podup.api.failures import Failures
 from podup.api.listeners import listen_tcp
 from podup.api.request import Principal
 from podup.api.router import Route, Router
 from podup.api.server import Server
+from podup.api.server_limits import ServerLimits
 from podup.api.sessions import Sessions, hash_token
 from podup.clock import SystemClock
 
 QUICK = ServerLimits(
-    head_s=0.2, transfer_s=0.2, idle_s=0.4, linger_s=0.2, sweep_s=0.05, stop_s=2.0, connections=50
+    connections=50,
+    head_s=0.2,
+    transfer_s=0.2,
+    idle_s=0.4,
+    grace_s=0.1,
+    linger_s=0.2,
+    sweep_s=0.05,
+    stop_s=2.0,
 )
 TOKENS = {
     hash_token("good-token"): Principal("operator", "token", frozenset(("admin",))),

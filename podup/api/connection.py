@@ -9,7 +9,6 @@ never blocks and never raises; what goes wrong with the socket closes it. The lo
 """
 
 import socket
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Protocol
@@ -17,7 +16,8 @@ from typing import Protocol
 from podup.api.dispatch import Admitted, Site
 from podup.api.request import Peer, Request
 from podup.api.response import EventSource, Response
-from podup.core.http1 import Head, HeadLimits, RequestParser
+from podup.api.server_limits import ServerLimits
+from podup.core.http1 import Head, RequestParser
 from podup.errors import PodupError, Unavailable
 
 NEVER = float("inf")
@@ -26,33 +26,6 @@ _AHEAD_BYTES = 64 * 1024
 _LARGE_BYTES = 1024 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEARTBEAT = b": still here\n\n"
-
-
-@dataclass(frozen=True, slots=True)
-class ServerLimits:
-    """Bounds of the server; times in seconds.
-
-    `head_s` for a whole head; `transfer_s` for a body or an answer, plus its size at `slowest` bytes a
-    second; `idle_s` between requests; `linger_*` how long and how much is still read of a refused body;
-    `heartbeat_s` after how much silence a stream shows a sign of life, so that proxies keep it; `sweep_s`
-    how exact deadlines are and how often, at most, an idle loop wakes; `buffered` bytes of all incomplete
-    requests; `workers` and `waiting` of the pool; `stop_s` for a graceful stop.
-    """
-
-    connections: int = 4000
-    head_s: float = 10.0
-    transfer_s: float = 20.0
-    slowest: int = 32 * 1024
-    idle_s: float = 75.0
-    linger_s: float = 2.0
-    linger_bytes: int = 1024 * 1024
-    heartbeat_s: float = 15.0
-    sweep_s: float = 2.0
-    buffered: int = 128 * 1024 * 1024
-    workers: int = 4
-    waiting: int = 64
-    stop_s: float = 10.0
-    head: HeadLimits = field(default_factory=HeadLimits)
 
 
 class Phase(Enum):
@@ -97,6 +70,9 @@ class Loop(Protocol):
         """The connection is closed."""
 
 
+_READING = (Phase.HEAD, Phase.BODY)
+
+
 class Connection:
     """One accepted socket."""
 
@@ -115,9 +91,9 @@ class Connection:
         "_wants_continue",
         "deadline",
         "interest",
+        "may_go_at",
         "peer",
         "phase",
-        "since",
         "sock",
     )
 
@@ -125,7 +101,7 @@ class Connection:
         self.sock = sock
         self.peer = peer
         self.phase = Phase.HEAD
-        self.since = loop.now
+        self.may_go_at = loop.now + loop.limits.grace_s  # from then on it may be closed to make room
         self.interest = 0
         self._loop = loop
         self._due_in(loop.limits.head_s)
@@ -156,10 +132,13 @@ class Connection:
 
     def advance(self) -> None:
         """Take the next request out of what was read, as far as it is here."""
+        before = self._parser.buffered
         if self.phase is Phase.HEAD:
             self._take_head()
         if self.phase is Phase.BODY:
             self._take_body()
+        if self._is_half_closed and self.phase in _READING and self._parser.buffered == before:
+            self.close()  # the rest of this request will never come
         self._account()
 
     def answer(self, request: Request, response: Response) -> None:
@@ -187,7 +166,7 @@ class Connection:
         """The deadline has passed: say so where a request was begun, else just close."""
         if self.phase is Phase.STREAM and not self._out:
             self._send(_HEARTBEAT)
-        elif self.phase in (Phase.HEAD, Phase.BODY) and not self.is_idle:
+        elif self.phase in _READING and not self.is_idle:
             self._refuse(_Slow("request-timeout", "the request did not arrive in time"))
         else:
             self.close()
@@ -231,11 +210,13 @@ class Connection:
 
     def _on_end(self) -> None:
         """The client will send no more; one that waits for its answer still gets it."""
-        if self.phase is Phase.BUSY:
-            self._is_half_closed = True
-            self._loop.watch(self, self.interest & ~EVENT_READ)
-        else:
+        if self.phase is not Phase.BUSY and not (self.phase is Phase.HEAD and self._parser.buffered):
             self.close()
+            return
+        self._is_half_closed = True
+        self._loop.watch(self, self.interest & ~EVENT_READ)
+        if self.phase is Phase.HEAD:
+            self._loop.again(self)
 
     def _take_head(self) -> None:
         loop = self._loop
@@ -347,7 +328,7 @@ class Connection:
             self.close()
             return
         self.phase = Phase.HEAD
-        self.since = loop.now
+        self.may_go_at = loop.now
         self._due_in(loop.limits.head_s if self._parser.buffered else loop.limits.idle_s)
         if self._parser.buffered:
             loop.again(self)
@@ -365,6 +346,8 @@ class Connection:
     def _linger(self) -> None:
         """Closing with unread bytes would reset the connection and lose the answer on its way."""
         self.phase = Phase.LINGER
+        self._parser = RequestParser(self._loop.limits.head)  # lets go of what was read
+        self._account()
         self._due_in(self._loop.limits.linger_s)
         try:
             self.sock.shutdown(socket.SHUT_WR)

@@ -8,12 +8,12 @@ This is the one place that catches what a request's handler raises.
 import dataclasses
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from podup.api.auth import Auth
 from podup.api.codec import read_body
-from podup.api.request import Peer, Request
+from podup.api.request import Peer, Principal, Request
 from podup.api.response import Response, problem
 from podup.api.router import Route, Router
 from podup.clock import Clock
@@ -29,11 +29,12 @@ _BODYLESS = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request whose head passed; `is_decided` is false while its token may be in the body."""
+    """A request whose head passed; without a principal its token may still be in the body."""
 
     route: Route
     request: Request
-    is_decided: bool
+    params: Mapping[str, str]
+    principal: Principal | None
 
     @property
     def body_limit(self) -> int:
@@ -48,7 +49,8 @@ class Site:
     """The routes and the rules before them.
 
     `checks` run on every request that has a route, before anybody is asked who they are (Host, maintenance);
-    they raise PodupError. `on_done` hears of every answered request, in the loop's thread.
+    they raise PodupError; path parameters are not known to them yet. `on_done` hears of every answered
+    request, in the loop's thread.
     """
 
     def __init__(
@@ -91,18 +93,14 @@ class Site:
         match = self.router.match(request.method, request.path)
         for check in self._checks:
             check(request, match.route)
-        request = dataclasses.replace(request, params=match.params)
-        principal = self._auth.at_head(match.route, request)
-        if principal is None:
-            return Admitted(match.route, request, is_decided=False)
-        return Admitted(match.route, dataclasses.replace(request, principal=principal), is_decided=True)
+        return Admitted(match.route, request, match.params, self._auth.at_head(match.route, request))
 
     def complete(self, admitted: Admitted, body: bytes) -> Request:
         """Return the request with its body. Raises PodupError when its token is refused."""
-        request = dataclasses.replace(admitted.request, body=body) if body else admitted.request
-        if admitted.is_decided:
-            return request
-        return dataclasses.replace(request, principal=self._auth.at_body(admitted.route, request))
+        request, principal = admitted.request, admitted.principal
+        if principal is None:
+            principal = self._auth.at_body(admitted.route, dataclasses.replace(request, body=body))
+        return dataclasses.replace(request, params=admitted.params, principal=principal, body=body)
 
     def answer(self, route: Route, request: Request) -> Response:
         """Run a handler; never raises."""

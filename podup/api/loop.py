@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from selectors import EVENT_READ
 
-from podup.api.connection import NEVER, Connection, Phase, ServerLimits
+from podup.api.connection import NEVER, Connection, Phase
 from podup.api.dispatch import Admitted, Site
 from podup.api.listeners import Listener
 from podup.api.pool import Pool
 from podup.api.request import Peer, Request
 from podup.api.response import EventSource, Response
 from podup.api.router import Route
+from podup.api.server_limits import ServerLimits
 from podup.clock import Clock
 from podup.errors import Unavailable
 
@@ -86,9 +87,9 @@ class ServerLoop:
         self._wake_writer.close()
 
     def adopt(self, sock: socket.socket, peer: Peer) -> None:
-        """Serve a connection accepted elsewhere; before `run`."""
+        """Serve a connection accepted elsewhere."""
         sock.setblocking(False)
-        self._add(Connection(sock, peer, self))
+        self.call(lambda: self._add(Connection(sock, peer, self)))
 
     def stop(self) -> None:
         """Stop gracefully; from any thread or a signal handler."""
@@ -241,8 +242,15 @@ class ServerLoop:
 
     def _evict(self) -> None:
         """Close those that have waited longest for a head to be complete: they hold what others need."""
-        waiting = [c for c in self._connections if c.phase is Phase.HEAD and not c.peer.is_control]
-        for connection in heapq.nsmallest(1 + len(waiting) // _EVICT_PART, waiting, key=lambda c: c.since):
+        waiting = [
+            connection
+            for connection in self._connections
+            if connection.phase is Phase.HEAD
+            and connection.may_go_at <= self.now
+            and not connection.peer.is_control
+        ]
+        count = 1 + len(waiting) // _EVICT_PART
+        for connection in heapq.nsmallest(count, waiting, key=lambda c: c.may_go_at):
             connection.close()
 
     def _begin_stop(self) -> None:
@@ -266,7 +274,7 @@ class ServerLoop:
     def _is_finished(self) -> bool:
         if self._connections:
             return self.now >= self._stop_at
-        return self.is_stopping or self._ends_with_last
+        return self.is_stopping or (self._ends_with_last and not self._calls)
 
 
 def _descriptors() -> int:

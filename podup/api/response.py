@@ -11,6 +11,7 @@ from podup.api.request import Page
 from podup.errors import PodupError
 
 JSON = "application/json"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _JSON_HEADERS = (("Content-Type", JSON),)
 SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -96,7 +97,7 @@ def answer_page(noun: str, items: Sequence[Any], *, total: int, page: Page) -> R
 
 def dump(value: Any) -> bytes:
     """Return compact JSON with a line end. Raises ValueError for NaN and infinity."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(value).encode() + b"\n"
 
 
 def problem(error: PodupError, request_id: str, *, as_page: bool = False) -> Response:

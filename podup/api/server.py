@@ -26,12 +26,12 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import BaseServer
 
-from podup.api.connection import ServerLimits
 from podup.api.dispatch import Site
 from podup.api.listeners import Listener
 from podup.api.loop import ServerLoop
 from podup.api.request import Peer, Request
 from podup.api.response import Response, common_headers
+from podup.api.server_limits import ServerLimits
 from podup.clock import Clock
 
 _PIPE_BYTES = 64 * 1024
@@ -129,11 +129,9 @@ def serve_one(
     threading.Thread(target=_copy_in, args=(stdin, ours), daemon=True).start()
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
-    while data := ours.recv(_PIPE_BYTES):
-        while data:
-            data = data[os.write(stdout, data) :]
-    serving.join()
+    _copy_out(ours, stdout)
     ours.close()
+    serving.join()
 
 
 def _copy_in(stdin: int, ours: socket.socket) -> None:
@@ -143,6 +141,15 @@ def _copy_in(stdin: int, ours: socket.socket) -> None:
         ours.shutdown(socket.SHUT_WR)
     except OSError:
         return  # the connection was closed first; nobody is left to tell
+
+
+def _copy_out(ours: socket.socket, stdout: int) -> None:
+    try:
+        while data := ours.recv(_PIPE_BYTES):
+            while data:
+                data = data[os.write(stdout, data) :]
+    except OSError:
+        return  # nobody reads any more: closing our end ends the connection
 
 
 def _peer_of(connection: socket.socket) -> Peer:

@@ -6,14 +6,13 @@ live ones already wait in line, and what would come twice is left out. Numbers o
 watcher that lets its queue fill is dropped; its browser comes back with Last-Event-ID and misses nothing.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from podup.api.request import Request
-from podup.api.response import Response, Wake
+from podup.api.response import Response, Wake, dump
 from podup.errors import Invalid, Unavailable
 
 QUEUE_BYTES = 512 * 1024
@@ -166,8 +165,7 @@ class Watcher:
 
 def encode(event: Event) -> bytes:
     """Return the bytes of an event; its data is JSON on one line."""
-    data = json.dumps(event.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return f"id: {event.number}\nevent: {event.name}\ndata: {data}\n\n".encode()
+    return f"id: {event.number}\nevent: {event.name}\ndata: ".encode() + dump(event.data) + b"\n"
 
 
 def last_event_id(request: Request) -> int:

@@ -1,32 +1,29 @@
-"""The client for registries, with the logins, mirrors and proxies podman on this machine uses too.
-
-Source: containers-auth.json(5), containers-registries.conf(5), containers-registries.conf.d(5).
-"""
+"""The client for registries, with the logins, mirrors, certificates and proxies podman here uses too."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from podup.clock import Clock
 from podup.core.images import parse_ref
 from podup.core.platforms import Platform
-from podup.core.registries_conf import Registries, read_registries
 from podup.host.run import Runner
 from podup.net.http import Http
+from podup.net.podman_files import load_registries, podman_files
 from podup.net.registry import Registry
 from podup.net.registry_login import Logins
+from podup.net.trust import Trust
 from podup.recipes.facts import RemoteImage
 from podup.settings.environment import Environment
 
 _HELPER_TIMEOUT_S = 15.0
-_SYSTEM = Path("/etc/containers")
 _PROXIES = ("http", "https", "all", "no")
 
 
 def registry_client(runner: Runner, environment: Environment, clock: Clock) -> Registry:
     """Return the client. Raises Invalid for a registries.conf that cannot be read."""
-    logins = Logins(_login_files(environment), lambda program, registry: _ask(runner, program, registry))
-    http = Http(clock, proxies=proxies_of(environment))
-    return Registry(http, clock, logins=logins, registries=_registries(environment))
+    files = podman_files(environment)
+    logins = Logins(files.logins, lambda program, registry: _ask(runner, program, registry))
+    http = Http(clock, proxies=proxies_of(environment), trust=Trust(files.certificates))
+    return Registry(http, clock, logins=logins, registries=load_registries(files))
 
 
 def resolver(registry: Registry, platform: Platform) -> Callable[[str], RemoteImage]:
@@ -39,32 +36,6 @@ def proxies_of(environment: Environment) -> dict[str, str]:
     names = {name: f"{name}_proxy" for name in _PROXIES}
     found = {name: environment.get(low) or environment.get(low.upper()) for name, low in names.items()}
     return {name: value for name, value in found.items() if value}
-
-
-def _login_files(environment: Environment) -> tuple[Path, ...]:
-    named = environment.get("REGISTRY_AUTH_FILE")
-    if named:
-        return (Path(named),)
-    docker = environment.get("DOCKER_CONFIG")
-    return (
-        environment.runtime_dir / "containers/auth.json",
-        environment.config_home / "containers/auth.json",
-        (Path(docker) if docker else environment.home / ".docker") / "config.json",
-    )
-
-
-def _registries(environment: Environment) -> Registries:
-    named = environment.get("CONTAINERS_REGISTRIES_CONF")
-    own = environment.config_home / "containers"
-    candidates = [Path(named)] if named else [own / "registries.conf", _SYSTEM / "registries.conf"]
-    main = next((path for path in candidates if path.is_file()), None)
-    parts = [] if named else [*_drop_ins(_SYSTEM), *_drop_ins(own)]
-    files = [*([main] if main is not None else []), *parts]
-    return read_registries([path.read_text(encoding="utf-8", errors="replace") for path in files])
-
-
-def _drop_ins(directory: Path) -> list[Path]:
-    return sorted((directory / "registries.conf.d").glob("*.conf"))
 
 
 def _ask(runner: Runner, program: str, registry: str) -> bytes:

@@ -12,11 +12,12 @@ exceeds the limits. An absolute-form target is accepted when its authority is th
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from podup.core.targets import BadTarget, parse_target
 from podup.errors import PodupError, TooLarge
 
-_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
+_NOT_CONTROL = bytes(code for code in range(256) if code in b"\t\r\n" or (code >= 0x20 and code != 0x7F))
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _REQUEST_LINE = re.compile(r"([A-Z]{1,20}) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")
@@ -199,7 +200,8 @@ def parse_head(raw: bytes, limits: HeadLimits | None = None) -> Head:
         raise _uri_too_long(limits.line)
     if len(raw) > limits.head:
         raise _head_too_large(limits)
-    if _FORBIDDEN.search(raw):
+    ends = raw.count(b"\r\n")
+    if raw.translate(None, _NOT_CONTROL) or raw.count(b"\r") != ends or raw.count(b"\n") != ends:
         raise Malformed("control-character", "the request head holds a control character, bare CR or bare LF")
     lines = raw.decode("latin-1").split("\r\n")
     if len(lines) - 1 > limits.fields:
@@ -235,10 +237,10 @@ def _parse_line(line: str) -> tuple[str, str, bool]:
 def _parse_fields(lines: list[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not _FIELD_NAME.fullmatch(name):
+        raw_name, _, value = line.partition(":")
+        name = _field_name(raw_name) if len(raw_name) < len(line) else ""
+        if not name:
             raise Malformed("bad-header", "a header line is folded, has no colon or a name not allowed")
-        name = name.lower()
         value = value.strip(" \t")
         if name in headers:
             if name in _ONCE:
@@ -246,6 +248,12 @@ def _parse_fields(lines: list[str]) -> dict[str, str]:
             value = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{value}"
         headers[name] = value
     return headers
+
+
+@lru_cache(maxsize=256)
+def _field_name(raw: str) -> str:
+    """Return the name in lower case, empty for one not allowed; the same few come with every request."""
+    return raw.lower() if _FIELD_NAME.fullmatch(raw) else ""
 
 
 def _check_host(headers: dict[str, str], is_1_1: bool) -> str:

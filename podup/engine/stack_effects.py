@@ -4,7 +4,8 @@ from pathlib import Path
 
 from podup.core import dotenv, promotion
 from podup.core.stack_map import SmokeCheck, Stack
-from podup.engine import stack_backups
+from podup.core.sync import SyncPlan
+from podup.engine import stack_backups, stack_sync
 from podup.engine.stack_machine import StackMachine, env_path
 from podup.engine.world import World
 from podup.errors import PodupError, Refused
@@ -12,6 +13,7 @@ from podup.host.compose_arguments import DOCKER, definitions_label
 from podup.recipes import stack_facts as facts
 from podup.recipes.stack_goal import kept_prefix
 from podup.recipes.stack_health import judge_containers
+from podup.recipes.stack_sync import CopyIn, SyncPlanOf
 from podup.recipes.verbs import Health
 
 _TRIES = 3
@@ -36,6 +38,7 @@ def stack_world(machine: StackMachine) -> World:
             facts.ProofOf: lambda query: facts.Proven(machine.proof(query.family), machine.tools.clock.now()),
             facts.BackupSlot: lambda query: _slot(machine, stack(query.stack)),
             facts.BackupAt: lambda query: stack_backups.read_backup(Path(query.path)),
+            SyncPlanOf: lambda query: _sync_plan(machine, stack(query.stack)),
             facts.SmokeOf: lambda query: smoke(machine, stack(query.stack)),
             facts.StackLogs: lambda query: _logs(machine, stack(query.stack), query.lines),
         },
@@ -52,6 +55,7 @@ def stack_world(machine: StackMachine) -> World:
             facts.WriteProof: lambda action: _prove(machine, action),
             facts.PutProofBack: lambda action: machine.write_proof(stack(action.stack), action.proof),
             facts.PruneBackups: lambda action: _prune_backups(machine, action),
+            CopyIn: lambda action: stack_sync.copy_in(stack(action.stack), action.path),
             facts.PruneKept: lambda action: _prune_kept(machine, action),
             facts.RestoreFiles: lambda action: _restore_files(machine, action),
             facts.RestoreDatabases: lambda action: _restore_databases(machine, action),
@@ -119,6 +123,16 @@ def _served(machine: StackMachine, ref: str) -> facts.Served:
     except PodupError as error:
         return facts.Served(False, error.message)
     return facts.Served(True)
+
+
+def _sync_plan(machine: StackMachine, stack: Stack) -> SyncPlan:
+    """Plan a sync; a run directory without a readable compose file mounts nothing we know of."""
+    try:
+        services = machine.composition(stack, "").services
+    except PodupError:
+        services = ()
+    mounts = tuple(volume for service in services for volume in service.volumes)
+    return stack_sync.sync_plan(stack, mounts)
 
 
 def _slot(machine: StackMachine, stack: Stack) -> facts.Slot:

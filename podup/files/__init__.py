@@ -18,7 +18,6 @@ from podup.files.durable import (
     replacing,
     set_mode,
     sync_file,
-    truncate,
 )
 from podup.files.journal import JournalWriter, read_journal
 from podup.files.locks import FileLock, holder, is_locked
@@ -45,5 +44,4 @@ __all__ = [
     "set_mode",
     "sync_dir",
     "sync_file",
-    "truncate",
 ]

@@ -152,31 +152,15 @@ def remove_tree(path: Path) -> None:
 
 def set_mode(path: Path, mode: int) -> None:
     """Set the permission bits of a file, durably."""
-    descriptor = calls.open_existing(path)
-    try:
+    with _opened(path) as descriptor:
         calls.chmod(descriptor, path, mode)
         calls.fsync(descriptor, path)
-    finally:
-        os.close(descriptor)
-
-
-def truncate(path: Path, length: int) -> None:
-    """Cut a file to `length` bytes, durably."""
-    descriptor = calls.open_existing(path)
-    try:
-        calls.truncate(descriptor, path, length)
-        calls.fsync(descriptor, path)
-    finally:
-        os.close(descriptor)
 
 
 def sync_file(path: Path) -> None:
     """Return when the bytes of a file that another program wrote are on the disk."""
-    descriptor = calls.open_existing(path)
-    try:
+    with _opened(path) as descriptor:
         calls.fsync(descriptor, path)
-    finally:
-        os.close(descriptor)
 
 
 def remove_leftovers(directory: Path) -> tuple[Path, ...]:
@@ -188,6 +172,15 @@ def remove_leftovers(directory: Path) -> tuple[Path, ...]:
     if dead:
         calls.sync_dir(directory)
     return dead
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = calls.open_existing(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _temporary(path: Path, mode: int) -> NewFile:

@@ -12,7 +12,7 @@ from podup.errors import Invalid
 _UNIT = re.compile(
     r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.(?:service|socket|target|timer|path|mount|scope|slice|device|swap)"
 )
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+_IMAGE = re.compile(r"(?:\[[0-9a-fA-F:]+\]:)?[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 _CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _UNIT_LENGTH = 255
 _IMAGE_LENGTH = 512

@@ -19,7 +19,7 @@ from podup.recipes.facts import ContainerState, FoundService, UnitConfig
 from podup.recipes.verbs import Unknown
 
 _CALLS_PODMAN = ("podman-run", "podman-start", "kube", "pod")
-_NOT_ASKED = ("alias", "masked", "masked-runtime")
+_NOT_ASKED = ("alias", "masked", "masked-runtime", "transient")
 
 
 @dataclass(frozen=True, slots=True)

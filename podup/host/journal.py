@@ -57,6 +57,6 @@ def _line(row: Mapping[str, Any]) -> JournalLine:
     return JournalLine(
         at=int(row.get("__REALTIME_TIMESTAMP", 0)) / 1_000_000,
         who=str(row.get("SYSLOG_IDENTIFIER") or row.get("_COMM") or ""),
-        text=str(message),
+        text=str(message).rstrip(),
         priority=int(row.get("PRIORITY", 6)),
     )

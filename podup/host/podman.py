@@ -31,6 +31,7 @@ CHANGE_TIMEOUT_S = 60.0
 PULL_TIMEOUT_S = 900.0
 AUTO_UPDATE_TIMEOUT_S = 300.0
 _NO_IMAGE = ("image not known", "no such image", "tag not known")
+_MANY_NAMES = ("more than one tag",)
 _NO_CONTAINER = ("no such container", "no container with")
 
 
@@ -133,8 +134,18 @@ class Podman:
             done.check("untag-failed", f"the tag {name} could not be removed")
 
     def remove_image(self, image_id: str) -> None:
-        """Delete an image that no container uses and that has one name at most; an absent one is fine."""
-        done = self._run(("rmi", image_argument(image_id)), mutates=True, timeout_s=CHANGE_TIMEOUT_S)
+        """Delete an image that no container uses and that has one tag at most; an absent one is fine.
+
+        The digests it was pulled by are names too, and podman wants at most one: further ones are let go.
+        """
+        words = ("rmi", image_argument(image_id))
+        done = self._run(words, mutates=True, timeout_s=CHANGE_TIMEOUT_S)
+        if not done.ok and _says(done, _MANY_NAMES):
+            image = self.image(image_id)
+            if image is not None and image.is_dangling:
+                for name in image.repo_digests[1:]:
+                    self.untag(name)
+                done = self._run(words, mutates=True, timeout_s=CHANGE_TIMEOUT_S)
         if not done.ok and not _says(done, _NO_IMAGE):
             done.check("image-not-removed", f"image {image_id} could not be removed")
 

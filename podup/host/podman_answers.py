@@ -6,6 +6,7 @@ come without `sha256:`.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,20 +18,18 @@ from podup.recipes.facts import AutoUpdateRow, ContainerState, LocalImage
 
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 _HEALTH = ("starting", "healthy", "unhealthy")
-_UNAUTHORIZED = ("unauthorized", "authentication required", ": denied", "is denied", "bad username")
-_LIMITED = ("toomanyrequests", "too many requests", "429")
-_FULL = ("no space left", "disk quota exceeded")
-_ABSENT = ("manifest unknown", "name unknown", "not found", "does not exist")
-_SLOW = ("timeout", "deadline exceeded")
-_AWAY = ("dial tcp", "connection re", "no such host", "pinging container registry", "eof", "misbehaving")
-_PULL_FAILURES = (
-    ("registry-unauthorized", _UNAUTHORIZED),
-    ("registry-rate-limited", _LIMITED),
-    ("disk-full", _FULL),
-    ("image-not-found", _ABSENT),
-    ("registry-slow", _SLOW),
-    ("registry-unreachable", _AWAY),
+_PULL_FAILURES = tuple(
+    (code, re.compile(pattern))
+    for code, pattern in (
+        ("registry-unauthorized", r"unauthorized|forbidden|authentication required|\bdenied\b|bad username"),
+        ("registry-rate-limited", r"toomanyrequests|too many requests"),
+        ("disk-full", r"no space left|disk quota exceeded"),
+        ("registry-unreachable", r"dial tcp|connection re|no such host|pinging container registry|\beof\b"),
+        ("image-not-found", r"manifest unknown|name unknown|not found|does not exist"),
+        ("registry-slow", r"timeout|deadline exceeded"),
+    )
 )
+_NAMED = re.compile(r"docker://\S+|sha256:[0-9a-f]+")
 _PULL_HINTS = {
     "registry-unauthorized": "Run `podman login` for this registry as the user podup runs as.",
     "registry-rate-limited": "Wait, or log in: registries allow more to those they know.",
@@ -93,8 +92,8 @@ def pull_error(ref: str, done: Completed) -> PodupError:
     if done.exit == 124:
         hint = _PULL_HINTS["registry-slow"]
         return PodupError("pull-timeout", f"{ref} was not fetched in time: {lines[-1]}", hint)
-    said = lines[-1].lower()
-    code = next((code for code, words in _PULL_FAILURES if any(w in said for w in words)), "pull-failed")
+    said = _NAMED.sub("", lines[-1].replace(ref, "")).lower()
+    code = next((code for code, pattern in _PULL_FAILURES if pattern.search(said)), "pull-failed")
     return PodupError(code, f"{ref} could not be fetched: {lines[-1]}", _PULL_HINTS.get(code, ""))
 
 
@@ -124,7 +123,7 @@ def read_listed(row: Mapping[str, Any]) -> ListedContainer:
         image_ref=str(row.get("Image", "")),
         image_id=sha256_id(str(row.get("ImageID", ""))),
         status=str(row.get("State", "")).lower(),
-        created_at=float(row.get("Created") or 0),
+        created_at=_unix(row.get("Created")),
         is_infra=bool(row.get("IsInfra")),
         labels=_labels(row.get("Labels")),
     )
@@ -144,7 +143,7 @@ def read_container(found: Mapping[str, Any]) -> ContainerState:
         running=bool(state.get("Running")),
         exit_code=int(state.get("ExitCode") or 0),
         restarts=int(found.get("RestartCount") or 0),
-        started_at=_unix(str(state.get("StartedAt", ""))),
+        started_at=_unix(state.get("StartedAt")),
         health=health,
         health_says=says,
         labels=_labels(config.get("Labels")),
@@ -153,7 +152,6 @@ def read_container(found: Mapping[str, Any]) -> ContainerState:
 
 def read_image(found: Mapping[str, Any]) -> LocalImage:
     """Read a row of `podman images` or an element of `podman image inspect`."""
-    created = found.get("Created") or 0
     names = found.get("Names") or found.get("RepoTags") or ()
     return LocalImage(
         id=sha256_id(str(found.get("Id", ""))),
@@ -161,7 +159,7 @@ def read_image(found: Mapping[str, Any]) -> LocalImage:
         names=tuple(name for name in names if "@" not in name and not name.startswith("<none>")),
         repo_digests=tuple(found.get("RepoDigests") or ()),
         size_bytes=int(found.get("Size") or 0),
-        created_at=_unix(created) if isinstance(created, str) else float(created),
+        created_at=_unix(found.get("Created")),
         containers=int(found.get("Containers", -1)),
         architecture=str(found.get("Architecture") or found.get("Arch") or ""),
     )
@@ -189,10 +187,12 @@ def _health(state: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, s
     return (word if word in _HEALTH else "starting"), str(newest.get("Output") or "").strip()[:500]
 
 
-def _unix(text: str) -> float:
-    """Return Unix seconds of an RFC 3339 time; Go's zero time is 0."""
+def _unix(moment: object) -> float:
+    """Return Unix seconds of what are such or an RFC 3339 time; Go's zero time is 0."""
+    if isinstance(moment, int | float):
+        return max(0.0, float(moment))
     try:
-        return max(0.0, datetime.fromisoformat(text).timestamp())
+        return max(0.0, datetime.fromisoformat(str(moment)).timestamp())
     except ValueError:
         return 0.0
 

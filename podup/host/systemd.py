@@ -4,6 +4,7 @@ Asks for states, starts and stops units, and runs commands in units of their own
 nothing decides; a command that fails raises PodupError with a code that starts with `unit-` or `systemd-`.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ _STATE = (
     "DropInPaths,NeedDaemonReload,UnitFileState,ExecMainCode,ExecMainStatus,Type,InvocationID"
 )
 _NEEDED_BY = "RequiredBy,RequisiteOf,BoundBy,ConsistsOf"
+_MISSING = re.compile(r"No files found for (\S+)\.$", re.MULTILINE)
 _NO_BUS = ("failed to connect to bus", "failed to connect to user scope bus", "no medium found")
 
 
@@ -55,7 +57,8 @@ class Systemd:
         found: list[Mapping[str, str]] = []
         for start in range(0, len(units), _UNITS_A_CALL):
             part = [unit_argument(unit) for unit in units[start : start + _UNITS_A_CALL]]
-            done = self._ask("show", "--no-pager", f"--property={names}", "--", *part)
+            # Id is never empty, so each unit has a block of its own
+            done = self._ask("show", "--no-pager", f"--property=Id,{names}", "--", *part)
             blocks = [block for block in done.stdout.split("\n\n") if block.strip()]
             if len(blocks) != len(part):
                 raise PodupError(
@@ -70,9 +73,10 @@ class Systemd:
         return tuple(_state(unit, found) for unit, found in zip(units, seen, strict=True))
 
     def dependants(self, unit: str) -> tuple[tuple[str, str], ...]:
-        """Return all units that need `unit`, directly or through another, with their active states.
+        """Return the loaded units that need `unit`, directly or through another, with their active states.
 
-        They are the ones a restart of `unit` may take down. Sorted by name.
+        They are the ones a restart of `unit` may take down; one that systemd has not loaded is not up.
+        Sorted by name.
         """
         known: dict[str, str] = {unit: ""}
         asked = [unit]
@@ -96,13 +100,25 @@ class Systemd:
         return tuple(line.partition(" (")[0] for line in lines if line)
 
     def cat(self, *units: str) -> tuple[UnitText, ...]:
-        """Return the files behind these units, fragments before their drop-ins; missing units have none."""
+        """Return the files behind these units, in their order, fragments before their drop-ins.
+
+        Missing units have none, and one whose files vanish meanwhile does not hide the others'.
+        """
         texts: list[UnitText] = []
         for start in range(0, len(units), _UNITS_A_CALL):
-            part = [unit_argument(unit) for unit in units[start : start + _UNITS_A_CALL]]
-            done = self._run(("cat", "--no-pager", "--", *part), mutates=False, timeout_s=ASK_TIMEOUT_S)
-            texts += _files(done.stdout)
+            texts += self._cat([unit_argument(unit) for unit in units[start : start + _UNITS_A_CALL]])
         return tuple(texts)
+
+    def _cat(self, units: list[str]) -> list[UnitText]:
+        while units:
+            done = self._run(("cat", "--no-pager", "--", *units), mutates=False, timeout_s=ASK_TIMEOUT_S)
+            missing = set(_MISSING.findall(done.stderr)).intersection(units)
+            if done.ok:
+                return _files(done.stdout)
+            if not missing and len(units) > 1:
+                return [text for unit in units for text in self._cat([unit])]
+            units = [unit for unit in units if unit not in missing] if missing else []
+        return []
 
     def unit_files(self, kind: str = "service") -> tuple[UnitFile, ...]:
         """Return the installed unit files of a kind, templates included."""
@@ -174,14 +190,6 @@ class Systemd:
         done = self._runner.run(words, mutates=True, timeout_s=30.0)
         self._check_bus(done)
         return done.check("unit-start-failed", f"{unit} could not be started")
-
-    def scope_prefix(self, unit: str) -> tuple[str, ...]:
-        """Return what to put before a command so that it, and what it leaves running, lives in a scope.
-
-        What is started there outlives the service of the one who asks.
-        """
-        name = unit_argument(unit)
-        return ("systemd-run", *self._scope, "--scope", "--collect", "--quiet", f"--unit={name}", "--")
 
     def has_linger(self, user: str) -> bool:
         """Return whether the user's manager lives without a login (loginctl(1))."""

@@ -11,12 +11,13 @@ import http.client
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import SplitResult, urljoin, urlsplit
 
 from podup.clock import Clock
 from podup.core.proxies import proxy_for
+from podup.core.urls import follow, read_url, shown
 from podup.errors import Invalid, PodupError, Unavailable
 from podup.net.connection import Connection, Deadline
+from podup.net.trust import Trust
 from podup.version import VERSION
 
 USER_AGENT = f"pod-upgrade-trigger/{VERSION}"
@@ -24,7 +25,6 @@ _CHUNK = 64 * 1024
 _ERROR_BODY = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PRIVATE_HEADERS = ("authorization", "cookie", "x-token")
-_PORTS = {"http": 80, "https": 443}
 _OWN_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"}
 _TLS_HINT = "check the name and the certificate of the server, and the clock of this machine"
 
@@ -73,15 +73,15 @@ class _Call:
 class Http:
     """Holds proxies and trust; keeps no connection, so any thread may use it.
 
-    `proxies` is as `podup.core.proxies.proxy_for` takes it, `tls` the trust for https (else the system's).
+    `proxies` is as `podup.core.proxies.proxy_for` takes it.
     """
 
     def __init__(
-        self, clock: Clock, *, proxies: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+        self, clock: Clock, *, proxies: Mapping[str, str] | None = None, trust: Trust | None = None
     ) -> None:
         self._clock = clock
         self._proxies = dict(proxies or {})
-        self._tls = tls
+        self._trust = trust or Trust()
 
     def fetch(
         self,
@@ -123,12 +123,12 @@ class Http:
         for _ in range(call.limits.redirects + 1):
             exchange = self._begin(call, deadline)
             try:
-                target = _redirect(call, exchange.answer)
-                if target is None:
+                following = _redirect(call, exchange.answer)
+                if following is None:
                     return exchange.finish(sink, also_failures=also_failures)
             finally:
                 exchange.close()
-            call = _redirected(call, target)
+            call = following
         raise PodupError("too-many-redirects", f"{shown(call.url)} redirects too often")
 
     def _begin(self, call: _Call, deadline: Deadline) -> "_Exchange":
@@ -136,7 +136,7 @@ class Http:
         url, port = read_url(call.url)
         host = url.hostname or ""
         proxy = proxy_for(self._proxies, url.scheme, host, port)
-        tls = self._trust(call.verify) if url.scheme == "https" else None
+        tls = self._trust.context(url.netloc, verify=call.verify) if url.scheme == "https" else None
         connection = Connection(proxy.host if proxy else host, proxy.port if proxy else port, deadline, tls)
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         headers = {"Host": url.netloc, **_OWN_HEADERS, **call.headers}
@@ -146,16 +146,6 @@ class Http:
             target = f"http://{url.netloc}{target}"
             headers |= {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
         return _Exchange(connection, call, target, headers)
-
-    def _trust(self, verify: bool) -> ssl.SSLContext:
-        if not verify:
-            blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            blind.check_hostname = False
-            blind.verify_mode = ssl.CERT_NONE
-            return blind
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
 
 
 class _Exchange:
@@ -210,51 +200,16 @@ class _Exchange:
             raise _trouble(self._call.url, error) from None
 
 
-def read_url(text: str) -> tuple[SplitResult, int]:
-    """Return the parts of an http or https URL and its port; raises Invalid('bad-url').
-
-    A login inside a URL is refused: it would end in logs.
-    """
-    try:
-        url = urlsplit(text)
-        port = url.port or _PORTS.get(url.scheme, 0)
-    except ValueError:
-        raise Invalid("bad-url", f"not a URL: {shown(text)}") from None
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise Invalid("bad-url", f"not a URL: {shown(text)}", "write other letters in their %-form")
-    if url.scheme not in _PORTS or not url.hostname or url.username is not None:
-        raise Invalid("bad-url", f"not an http or https URL without a login: {shown(text)}")
-    return url, port
-
-
-def shown(url: str) -> str:
-    """Return what of a URL may be told: neither login nor query."""
-    plain = url.partition("?")[0].partition("#")[0]
-    scheme, slashes, rest = plain.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"[:200]
-
-
-def _redirect(call: _Call, answer: Answer) -> str | None:
+def _redirect(call: _Call, answer: Answer) -> _Call | None:
+    """Return the call at the place the answer sends it to, None when there is nothing to follow."""
     location = answer.header("Location")
     if answer.status not in _REDIRECTS or not location or call.method not in ("GET", "HEAD"):
         return None
-    try:
-        return urljoin(call.url, location.replace(" ", "%20"))
-    except ValueError:
-        raise PodupError("bad-response", f"{shown(call.url)} redirects to what is not a URL") from None
-
-
-def _redirected(call: _Call, target: str) -> _Call:
-    """Return the call at its new place, without what only the old host may know."""
-    old, old_port = read_url(call.url)
-    new, new_port = read_url(target)
-    if (old.scheme, new.scheme) == ("https", "http"):
-        raise PodupError("insecure-redirect", f"{shown(call.url)} redirects from https to http")
-    if (old.scheme, old.hostname, old_port) == (new.scheme, new.hostname, new_port):
-        return replace(call, url=target)
+    url, is_elsewhere = follow(call.url, location)
+    if not is_elsewhere:
+        return replace(call, url=url)
     headers = {key: value for key, value in call.headers.items() if key.lower() not in _PRIVATE_HEADERS}
-    return replace(call, url=target, headers=headers)
+    return replace(call, url=url, headers=headers)
 
 
 def _trouble(url: str, error: Exception) -> PodupError:

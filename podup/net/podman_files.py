@@ -30,15 +30,17 @@ class PodmanFiles:
 def podman_files(environment: Environment, *, system: Path = _SYSTEM) -> PodmanFiles:
     """Return the files Podman uses in this environment; `system` is where the machine's own are.
 
-    REGISTRY_AUTH_FILE and CONTAINERS_REGISTRIES_CONF stand for all other places of their kind.
+    REGISTRY_AUTH_FILE and CONTAINERS_REGISTRIES_CONF stand for all other places of their kind, and
+    DOCKER_CONFIG is the directory of Docker's file.
     """
     own = environment.config_home / "containers"
     auth_file, rules = environment.get("REGISTRY_AUTH_FILE"), environment.get("CONTAINERS_REGISTRIES_CONF")
+    docker = environment.get("DOCKER_CONFIG")
     logins = (
         environment.runtime_dir / "containers/auth.json",
         Path(f"/run/containers/{environment.uid}/auth.json"),
         own / "auth.json",
-        environment.home / ".docker/config.json",
+        (Path(docker) if docker else environment.home / ".docker") / "config.json",
     )
     return PodmanFiles(
         (Path(auth_file),) if auth_file else logins,

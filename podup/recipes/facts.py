@@ -167,7 +167,7 @@ class LocalImage:
     """An image in local storage. `digest` is its manifest's; `repo_digests` are `name@sha256:...`.
 
     `names` are its tags (may be none), `containers` how many containers use it (-1 when not counted).
-    `created_at` is when it was built, in Unix seconds.
+    `created_at` is when it was built, in Unix seconds; reproducible builds all say the same.
     """
 
     id: str
@@ -215,7 +215,8 @@ class RemoteImage:
 class Dependants(Query):
     """Units that need `unit`: their Requires=, BindsTo= or PartOf= point at it.
 
-    Yields pairs of unit and its active state (`active`, `inactive`, `failed` ...), sorted.
+    Yields pairs of unit and its active state (`active`, `inactive`, `failed` ...), sorted. Those that
+    systemd has not loaded are not up and may be left out.
     """
 
     unit: str

@@ -10,7 +10,9 @@ from podup.recipes.service import DEPLOY, ROLLBACK
 from podup.recipes.stack_backup import STACK_BACKUP
 from podup.recipes.stack_deploy import STACK_DEPLOY
 from podup.recipes.stack_promote import STACK_PROMOTE
+from podup.recipes.stack_restore import STACK_RESTORE
 from podup.recipes.stack_rollback import STACK_ROLLBACK
+from podup.recipes.stack_sync import STACK_SYNC
 from podup.recipes.verbs import Recipe
 
 RECIPES: Mapping[str, Recipe[Any]] = {
@@ -24,6 +26,8 @@ RECIPES: Mapping[str, Recipe[Any]] = {
         STACK_ROLLBACK,
         STACK_BACKUP,
         STACK_PROMOTE,
+        STACK_RESTORE,
+        STACK_SYNC,
     )
 }
 

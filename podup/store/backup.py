@@ -20,6 +20,7 @@ from podup.store.db import Connection, Error, Reader, connect, copy_into, proble
 
 _CHUNK_BYTES = 1024 * 1024
 KEPT_BACKUPS = 7
+_SCRATCH = ".backup-in-progress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def back_up(reader: Reader, target: Path) -> Backup:
     Raises Unavailable when it cannot be written, PodupError('backup-not-verified') when the copy is not good.
     """
     files.make_dirs(target.parent)
-    scratch = target.with_name(f".{target.name}.new")
+    scratch = target.with_name(f".{target.name}{_SCRATCH}")
     files.remove(scratch, missing_ok=True)
     files.NewFile(scratch).close()
     try:
@@ -107,9 +108,11 @@ def finish_restore(target: Path) -> bool:
     if not staged.exists():
         return False
     if target.exists() and not (aside.exists() and aside.samefile(target)):
-        for old in (aside, _beside(aside, "-wal"), _beside(aside, "-shm")):
+        for old in (_beside(aside, "-wal"), _beside(aside, "-shm"), aside):
             files.remove(old, missing_ok=True)
+        files.sync_dir(target.parent)  # an older WAL never stands beside what is kept now
         files.link(target, aside)
+        files.sync_dir(target.parent)  # and that is certain before its own WAL follows it
     if _beside(target, "-wal").exists():
         files.rename(_beside(target, "-wal"), _beside(aside, "-wal"))
     files.remove(_beside(target, "-shm"), missing_ok=True)
@@ -132,6 +135,15 @@ def prune_backups(directory: Path, *, prefix: str, keep: int = KEPT_BACKUPS) -> 
     if old:
         files.sync_dir(directory)
     return old
+
+
+def remove_scratch(directory: Path) -> None:
+    """Remove what killed backups left in a directory; nobody may be making one there."""
+    left = sorted(directory.glob(f".*{_SCRATCH}*"))
+    for path in left:
+        files.remove(path)
+    if left:
+        files.sync_dir(directory)
 
 
 def _staged(target: Path) -> Path:

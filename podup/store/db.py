@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from podup import files
-from podup.errors import Busy, NotFound, PodupError, Unavailable
+from podup.errors import NotFound, PodupError, Unavailable
 from podup.files.trace import announce
 from podup.store.turns import Turns
 
@@ -162,29 +162,6 @@ class Database(Reader):
             # A connection that cannot roll back is in an unknown state; a new one recovers from the disk.
             self._writer.close()
             self._writer = _connect_writer(self.path)
-
-
-def open_reader(path: Path) -> Reader:
-    """Open a database for reading only, without any lock. Raises NotFound('db-missing')."""
-    return Reader(path)
-
-
-def open_writer(path: Path, *, lock_path: Path, what: str) -> tuple[Database, files.FileLock]:
-    """Take the daemon's lock and open the writer; close both when done.
-
-    Raises Busy('state-in-use', exit code 75) that names the holder.
-    """
-    files.make_dirs(lock_path.parent)
-    lock = files.FileLock(lock_path, what=what)
-    if not lock.acquire():
-        who = files.holder(lock_path) or "another process"
-        hint = "stop it, or give this one a state directory of its own (PODUP_STATE_DIR)"
-        raise Busy("state-in-use", f"{lock_path.parent} is in use by {who}", hint)
-    try:
-        return Database(path, lock=lock), lock
-    except BaseException:
-        lock.release()
-        raise
 
 
 def connect(path: Path, *, read_only: bool) -> Connection:

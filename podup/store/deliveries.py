@@ -117,6 +117,12 @@ def last_times(cx: Connection) -> dict[str, dict[str, float]]:
     return times
 
 
+def count_older(cx: Connection, cutoff_s: float) -> int:
+    """Return how many deliveries were received before `cutoff_s`."""
+    row = cx.execute("SELECT count(*) FROM deliveries WHERE received_at < ?", (cutoff_s,)).fetchone()
+    return int(row[0])
+
+
 def delete_older(cx: Connection, cutoff_s: float, *, limit: int) -> int:
     """Forget up to `limit` deliveries received before `cutoff_s`, oldest first; return how many went."""
     changed = cx.execute(

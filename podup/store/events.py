@@ -26,6 +26,7 @@ _INDEXES = {  # the first field that is set decides; the last two are in order o
     "status": replace(_LIST, index="event_log_status"),
 }
 _EXPORT_ROWS = 1000
+_RARE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def find(
     cx: Connection, wanted: EventFilter, *, page: int = 1, per_page: int = PER_PAGE
 ) -> tuple[list[Event], int]:
     """Return a page of events, newest first, and the number of all that match."""
-    rows, total = find_page(cx, _listing(wanted), _where(wanted), page=page, per_page=per_page)
+    rows, total = find_page(cx, _listing(cx, wanted), _where(wanted), page=page, per_page=per_page)
     return [_event(row) for row in rows], total
 
 
@@ -103,6 +104,11 @@ def export(reader: Reader, wanted: EventFilter) -> Iterator[list[Event]]:
         if len(chunk) < _EXPORT_ROWS:
             return
         last = (chunk[-1].ts, chunk[-1].id)
+
+
+def count_older(cx: Connection, cutoff_s: float) -> int:
+    """Return how many events are from before `cutoff_s`."""
+    return int(cx.execute("SELECT count(*) FROM event_log WHERE ts < ?", (cutoff_s,)).fetchone()[0])
 
 
 def delete_older(cx: Connection, cutoff_s: float, *, limit: int) -> int:
@@ -150,7 +156,12 @@ def _where(wanted: EventFilter) -> Where:
     return where
 
 
-def _listing(wanted: EventFilter) -> Listing:
+def _listing(cx: Connection, wanted: EventFilter) -> Listing:
+    if wanted.path and wanted.status is not None:
+        # A prefix may fit nearly all rows; a status that few have leaves less to look at.
+        same = "SELECT 1 FROM event_log WHERE status = ? LIMIT 1 OFFSET ?"
+        if cx.execute(same, (wanted.status, _RARE)).fetchone() is None:
+            return _INDEXES["status"]
     return next((listing for name, listing in _INDEXES.items() if getattr(wanted, name)), _LIST)
 
 

@@ -21,7 +21,7 @@ import podup
 from podup import files
 from podup.core.versions import Version, parse_version
 from podup.errors import PodupError, Refused
-from podup.store.backup import back_up, finish_restore
+from podup.store.backup import back_up, finish_restore, remove_scratch
 from podup.store.db import (
     Connection,
     Database,
@@ -63,19 +63,28 @@ class Migrated:
 
 
 def open_current(
-    path: Path, *, lock: files.FileLock, version: str, now: float, backups: Path
+    path: Path,
+    *,
+    lock: files.FileLock,
+    version: str,
+    now: float,
+    backups: Path,
+    known: tuple[Migration, ...] = (),
 ) -> tuple[Database, Migrated]:
     """Open the writer and bring the schema up to date: the one way a process starts with a database.
 
-    Finishes a decided restore and sets a foreign database aside first. Raises what `migrate` raises; the
-    database is closed then.
+    Removes what killed writers left, finishes a decided restore and sets a foreign database aside first.
+    `known` are the migrations (empty: those of this program). Raises what `migrate` raises; the database is
+    closed then.
     """
     files.make_dirs(path.parent)
+    files.remove_leftovers(path.parent)
+    remove_scratch(backups)
     finish_restore(path)
     set_aside = set_aside_foreign(path)
     db = Database(path, lock=lock)
     try:
-        done = migrate(db, load(), version=version, now=now, backups=backups)
+        done = migrate(db, known or load(), version=version, now=now, backups=backups)
     except BaseException:
         db.close()
         raise

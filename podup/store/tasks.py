@@ -154,19 +154,6 @@ def count_alive(cx: Connection) -> dict[Status, int]:
     return {status: found.get(status, 0) for status in (Status.PENDING, Status.RUNNING)}
 
 
-def is_held(cx: Connection, task: Task) -> bool:
-    """True while a living task, submitted earlier and due no later, shares one of this task's locks."""
-    marks = ", ".join("?" * len(task.locks))
-    row = cx.execute(
-        "SELECT 1 FROM tasks AS earlier INDEXED BY tasks_alive, json_each(earlier.locks) AS lock"
-        " WHERE earlier.finished_at IS NULL AND earlier.not_before <= ?"
-        " AND earlier.seq < (SELECT seq FROM tasks WHERE id = ?)"
-        f" AND lock.value IN ({marks}) LIMIT 1",
-        (task.not_before, task.id, *task.locks),
-    ).fetchone()
-    return row is not None
-
-
 def children(cx: Connection, task_id: str) -> list[Task]:
     """Return the tasks of a batch, in the order of submission."""
     rows = cx.execute("SELECT * FROM tasks WHERE parent_id = ? AND parent_id <> '' ORDER BY seq", (task_id,))
@@ -255,7 +242,10 @@ def finish(cx: Connection, task_id: str, ending: Ending, *, now: float) -> bool:
 
 
 def finished_before(cx: Connection, cutoff: float, *, limit: int) -> list[str]:
-    """Return the ids of tasks that ended before `cutoff`, oldest first; a batch only after its children."""
+    """Return the ids of up to `limit` (-1: all) tasks that ended before `cutoff`, oldest first.
+
+    A batch is among them only when all of its children have ended.
+    """
     rows = cx.execute(
         "SELECT id FROM tasks AS t WHERE finished_at < ? AND NOT EXISTS"
         f" (SELECT 1 FROM tasks AS c WHERE c.parent_id = t.id AND c.parent_id <> '' AND c.{_ALIVE})"

@@ -167,6 +167,8 @@ def _choose(world: World, request: Request, current: str) -> Chosen:
     )
     if choice.verb is Verb.UP_TO_DATE:
         raise _Skip("up-to-date", choice.reason)
+    if choice.code == "version-rejected":
+        raise _Skip(choice.code, choice.reason, choice.hint)
     if choice.verb is Verb.REFUSE or choice.release is None:
         raise Refused(choice.code, choice.reason, choice.hint)
     return Chosen(str(choice.release.version), choice.release.tag, release=choice.release)

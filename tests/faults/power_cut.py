@@ -1,8 +1,8 @@
 """A model of a disk that loses power: replays recorded calls to every state a restart may find.
 
 Rules, more pessimistic than ext4 with its defaults: a file's bytes written since its last fsync may be
-absent, short, or zeros; the names changed in a directory since its last sync may be lost from any point on,
-each directory for itself; a rename inside one directory is atomic; fsync of a file does not keep its name.
+absent, short, or zeros; each name changed in a directory since its last sync may be lost for itself, in no
+order; a rename inside one directory is atomic; fsync of a file does not keep its name.
 """
 
 import itertools
@@ -40,10 +40,11 @@ class _Node:
     names: dict[str, "_Node"] = field(default_factory=dict)
     changes: list[tuple[tuple[str, "_Node | None"], ...]] = field(default_factory=list)
 
-    def view(self, count: int | None = None) -> dict[str, "_Node"]:
+    def view(self, kept: int = -1) -> dict[str, "_Node"]:
+        """Return the names when those changes happened whose bit is set in `kept`."""
         seen = dict(self.names)
-        for change in self.changes[:count]:
-            for name, node in change:
+        for number, change in enumerate(self.changes):
+            for name, node in change if kept >> number & 1 else ():
                 if node is None:
                     seen.pop(name, None)
                 else:
@@ -129,7 +130,7 @@ class Disk:
         nodes: dict[int, _Node] = {}
         self._collect(self.node, nodes)
         choices = [
-            [(key, count) for count in range(len(node.changes) + 1)]
+            [(key, kept) for kept in range(1 << len(node.changes))]
             if node.is_dir
             else [(key, data) for data in node.contents()]
             for key, node in nodes.items()
@@ -171,11 +172,15 @@ def after_power_cuts(disk: Disk, calls: Iterable[Call]) -> Iterator[tuple[list[s
 
 
 def lay_out(state: State, root: Path) -> Path:
-    """Write a state to a real, empty directory."""
+    """Write a state to a real, new directory; two names of one file (one bytes object) are links again."""
     root.mkdir()
+    first: dict[int, Path] = {}
     for path, data in sorted(state.items()):
         if data is None:
             (root / path).mkdir()
+        elif data and id(data) in first:
+            (root / path).hardlink_to(first[id(data)])
         else:
             (root / path).write_bytes(data)
+            first[id(data)] = root / path
     return root

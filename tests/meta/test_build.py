@@ -207,7 +207,7 @@ def other_pythons() -> list[Path]:
 
 
 def test_every_module_loads_from_the_file_without_a_warning(built: Path) -> None:
-    for python in (Path(sys.executable), *other_pythons()):
+    for python in (Path(sys.executable), *other_pythons()[-1:]):
         done = run(python, "-I", "-S", "-W", "error", "-c", IMPORT_ALL, built)
         assert done.returncode == 0, f"{python}: {done.stderr}"
 

@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from source_tree import imports_of, name_of, product_files, room_of, shown, text_of, tree_of
+from source_tree import imports_of, name_of, nodes_of, product_files, room_of, shown, text_of
 
 MODULE_DOORS = {
     "subprocess": ("podup/host/run.py",),
@@ -106,7 +106,7 @@ def test_effect_modules_are_imported_only_at_their_door() -> None:
 def test_environment_time_and_randomness_come_by_argument() -> None:
     wrong = []
     for path in product_files():
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute)):
                 continue
             owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
@@ -122,7 +122,7 @@ def test_files_are_written_only_by_the_files_room() -> None:
         if _is_behind(path, WRITING):
             continue
         ours = _names_from_podup(path)
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.Call) and (what := _writes(node, ours)):
                 wrong.append(f"{shown(path)}:{node.lineno} calls {what}")
     assert not wrong, (
@@ -134,7 +134,7 @@ def test_files_are_written_only_by_the_files_room() -> None:
 def _names_from_podup(path: Path) -> set[str]:
     """Names bound by imports of our own modules: `files.rename(...)` goes through the door."""
     names: set[str] = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "podup":
             names |= {alias.asname or alias.name for alias in node.names}
     return names
@@ -174,7 +174,7 @@ def _opens_to_write(call: ast.Call, *, first: int = 1) -> bool:
 def test_catching_everything_happens_at_three_doors_only() -> None:
     found = []
     for path in product_files():
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _raises_again(node):
                 found.append((room_of(name_of(path)), f"{shown(path)}:{node.lineno}"))
     outside = [where for room, where in found if room not in BROAD_ROOMS]
@@ -196,7 +196,7 @@ def test_an_ignored_error_says_why() -> None:
     wrong = []
     for path in product_files():
         lines = text_of(path).splitlines()
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.ExceptHandler) and [type(n) for n in node.body] == [ast.Pass]:
                 around = lines[node.lineno - 1 : node.body[0].lineno]
                 if not any("#" in line for line in around):
@@ -209,7 +209,7 @@ def test_only_the_terminal_prints() -> None:
         f"{shown(path)}:{node.lineno}"
         for path in product_files()
         if room_of(name_of(path)) not in ("cli", "app", "__main__")
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "input")
     ]
     assert not wrong, f"only cli/ prints; return the text, or raise an error with a hint: {wrong}"

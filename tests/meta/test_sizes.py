@@ -10,6 +10,7 @@ from source_tree import (
     ROOT,
     files_of_tests,
     functions_of,
+    nodes_of,
     product_files,
     shown,
     text_of,
@@ -67,7 +68,7 @@ def test_no_function_takes_too_many_parameters() -> None:
 def test_names_say_what_a_thing_is() -> None:
     wrong = []
     for path in (*product_files(), *tool_files(), *files_of_tests()):
-        words = [path.stem, *(n.name for n in ast.walk(tree_of(path)) if isinstance(n, ast.ClassDef))]
+        words = [path.stem, *(n.name for n in nodes_of(path) if isinstance(n, ast.ClassDef))]
         wrong += [f"{shown(path)}: {word}" for word in words if _is_empty_word(word)]
     assert not wrong, f"a file or class called so holds anything; name it after its subject: {wrong}"
 
@@ -101,7 +102,7 @@ def test_a_reexporting_package_only_reexports() -> None:
 def test_dataclasses_are_frozen_and_slotted() -> None:
     wrong = []
     for path in product_files():
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.ClassDef):
                 for decorator in node.decorator_list:
                     text = ast.unparse(decorator)
@@ -129,7 +130,7 @@ def test_tests_do_not_mock() -> None:
 
 
 def _imports_mock(path: Path) -> bool:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         names = [a.name for a in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
         base = node.module or "" if isinstance(node, ast.ImportFrom) else ""
         if any("mock" in f"{base}.{name}".split(".") for name in names):

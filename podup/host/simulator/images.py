@@ -32,17 +32,19 @@ def push(
     *,
     behaviour: Behaviour | None = None,
     is_index: bool = False,
-    size_bytes: int = 4_000_000,
+    content: str = "",
 ) -> RegistryImage:
-    """Put an image under `ref` into the registry, moving the tag; a version is the same image each time."""
+    """Put an image under `ref` into the registry, moving the tag.
+
+    A version of a name is the same image each time; equal `content` is one image under all names.
+    """
     parsed = parse_ref(ref).with_default_tag()
-    seed = f"{parsed.name} {version}"
+    seed = content or f"{parsed.name} {version}"
     manifest = RegistryImage(
         digest=f"sha256:{hex_of('manifest ' + seed)}",
         image_id=f"sha256:{hex_of('config ' + seed)}",
         behaviour=behaviour or BEHAVIOURS["good"],
         index_digest=f"sha256:{hex_of('index ' + seed)}" if is_index else "",
-        size_bytes=size_bytes,
         version=version,
         created_at=machine.wall,
     )

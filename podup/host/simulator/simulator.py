@@ -13,14 +13,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from podup.clock import Clock
-from podup.core.images import ImageRef, parse_ref
+from podup.core.images import ImageRef
 from podup.core.platforms import Platform
 from podup.core.probes import CommandProbe, parse_probe
 from podup.errors import NotFound, PodupError, RateLimited, Unauthorized, Unavailable
 from podup.files import FileLock, durable_write
 from podup.host.run import Completed
 from podup.host.simulator import images, physics
-from podup.host.simulator.parts import BEHAVIOURS, Behaviour, Fault, Machine, SimulatedUnit, age
+from podup.host.simulator.parts import (
+    BEHAVIOURS,
+    Behaviour,
+    Fault,
+    Machine,
+    RegistryImage,
+    SimulatedUnit,
+    age,
+)
 from podup.host.simulator.podman_program import PODMAN
 from podup.host.simulator.programs import Answer, Call, Program, Working
 from podup.host.simulator.systemd_programs import PROGRAMS
@@ -119,13 +127,21 @@ class Simulator:
             machine.units.update({unit.name: unit for unit in units})
 
     def push(
-        self, ref: str, version: str, behaviour: str | Behaviour = "good", *, is_index: bool = False
+        self,
+        ref: str,
+        version: str,
+        behaviour: str | Behaviour = "good",
+        *,
+        is_index: bool = False,
+        content: str = "",
     ) -> RemoteImage:
         """Push a version to the registry, as a build elsewhere would, and return it."""
         program = BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour
         with self.open() as machine:
-            images.push(machine, ref, version, behaviour=program, is_index=is_index)
-        return self.resolve(parse_ref(ref))
+            pushed = images.push(
+                machine, ref, version, behaviour=program, is_index=is_index, content=content
+            )
+        return _remote(pushed)
 
     def fault(self, fault: Fault) -> None:
         """Let something go wrong from now on."""
@@ -139,7 +155,7 @@ class Simulator:
                 found = images.find_remote(machine, str(ref))
         except images.ImageTrouble as trouble:
             raise _REFUSALS.get(trouble.code, Unavailable)(trouble.code, str(trouble)) from None
-        return RemoteImage(found.digest, found.index_digest, found.image_id, found.size_bytes)
+        return _remote(found)
 
     def probe(self, spec: str, *, timeout_s: float) -> Probed:
         """Answer like `podup.host.probe.Prober`: a port answers while its unit's program does."""
@@ -175,6 +191,9 @@ class Simulator:
             lock.release()
 
     def _answer(self, words: tuple[str, ...], call: Call, mutates: bool, timeout_s: float) -> Answer:
+        if words[0] == "systemd-run" and "--scope" in words:  # a scope only changes whose child it is
+            words = words[words.index("--") + 1 :]
+            call = replace(call, words=words[1:])
         program = self._programs.get(words[0].rpartition("/")[2])
         if program is None:
             return Answer("", f"{words[0]}: No such file or directory", _NOT_FOUND)
@@ -184,7 +203,9 @@ class Simulator:
         fault = self._take_fault(words, changes)
         if fault.effect == "kill-before":
             raise Killed(" ".join(words))
-        self._clock.sleep(fault.delay_s)
+        self._clock.sleep(min(fault.delay_s, timeout_s))
+        if fault.delay_s >= timeout_s:
+            return Answer("", f"stopped after {timeout_s:g} s", _TIMED_OUT)
         if fault.effect == "instead":
             return Answer("", fault.stderr, fault.exit)
         answer = self._work(program, call, timeout_s)
@@ -199,8 +220,8 @@ class Simulator:
         """Run a program to its end, letting time pass where it waits, but not more than `timeout_s`."""
         deadline = self._clock.monotonic() + timeout_s
         machine = Machine()
-        with self.open(machine):
-            working = program.run(machine, call)
+        with self.open(machine) as held:
+            working = program.run(held, call)
             if isinstance(working, Answer):
                 return working
             pause = _step(working)
@@ -227,6 +248,10 @@ class Simulator:
                 if not fault.skip:
                     return fault
         return _NO_FAULT
+
+
+def _remote(image: RegistryImage) -> RemoteImage:
+    return RemoteImage(image.digest, image.index_digest, image.image_id, image.size_bytes)
 
 
 def _step(working: Working) -> float | Answer:

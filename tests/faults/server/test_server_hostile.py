@@ -3,14 +3,15 @@
 import json
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from serving import Wire
 
-from podup.api.connection import ServerLimits
 from podup.api.response import answer
 from podup.api.router import Route, Who
+from podup.api.server_limits import ServerLimits
 from podup.api.sse import Event, Hub
 from podup.api.static import read_files, routes
 
@@ -123,6 +124,15 @@ def test_a_large_body_nobody_vouches_for_is_refused_before_it_is_read(serve):
     assert sent < 16 << 20  # what the kernel's buffers hold, and the first megabyte
     assert running.done == [("/act", 401)]
     assert running.server.loop.buffered <= 1 << 20
+
+
+def test_the_answer_to_a_refused_body_arrives_although_the_body_is_never_read(serve):
+    wire = serve(ACT).wire()
+    wire.send("POST /act HTTP/1.1", "Host: a", "Content-Length: 300000")
+    for _ in range(3):
+        time.sleep(0.05)
+        wire.sock.sendall(b"x" * 100_000)  # fails when the server has reset the connection
+    assert wire.read().status == 401
 
 
 TRAVERSALS = [

@@ -143,6 +143,7 @@ def start_user_manager(user: User) -> None:
             os.chown(directory / name, user.uid, user.gid)
     # a login's manager asks the system's to move processes between scopes; here it may do so itself
     os.chown(slice_ / "cgroup.procs", user.uid, user.gid)
+    # its standard error is not the journal, so it would not find out by itself where to log
     command = [*become(user), "/lib/systemd/systemd", "--user", "--log-target=journal"]
     start_quietly(command, manager / "init.scope", user)
     wait_until("the user's bus is there", lambda: (user.runtime / "bus").exists())

@@ -7,7 +7,7 @@ from peer import Peer, reply
 
 from podup.clock import SystemClock
 from podup.errors import PodupError
-from podup.net.http import USER_AGENT, Http, Limits, read_url, shown
+from podup.net.http import USER_AGENT, Http, Limits
 
 CLIENT = Http(SystemClock())
 SHORT = Limits(deadline_s=0.3, max_bytes=1000)
@@ -193,11 +193,6 @@ def test_headers_cannot_be_split():
         for value in ("a\r\nX: y", "a\nb", "\u20ac"):
             refused(peer.url, "bad-url", headers={"Authorization": value})
     assert peer.requests == []
-
-
-def test_read_url_and_shown():
-    assert read_url("https://h/x")[1] == 443 and read_url("http://[::1]:81/")[1] == 81
-    assert shown("https://u:p@h/p?q=secret#f") == "https://h/p"
 
 
 def test_downloads_in_pieces():

@@ -36,6 +36,8 @@ def test_the_order_of_places(files, tmp_path):
 def test_variables_stand_for_all_places(tmp_path):
     variables = {"REGISTRY_AUTH_FILE": "/a", "CONTAINERS_REGISTRIES_CONF": "/r"}
     told = podman_files(Environment(variables, tmp_path, 1000))
+    docker = podman_files(Environment({"DOCKER_CONFIG": "/d"}, tmp_path, 1000))
+    assert str(docker.logins[-1]) == "/d/config.json"
     assert [str(path) for path in (*told.logins, *told.rules, *told.rule_directories)] == ["/a", "/r"]
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from podup.errors import Busy, NotFound, PodupError, Unavailable
+from podup.errors import NotFound, PodupError, Unavailable
 from podup.files import FileLock, trace
 from podup.files.trace import Call
-from podup.store.db import Database, IntegrityError, open_reader, open_writer, problems, statements
+from podup.store.db import Database, IntegrityError, Reader, problems, statements
 
 
 def put(db: Database, key: str) -> None:
@@ -25,18 +25,6 @@ def keys(db: Database) -> list[str]:
 def test_a_writer_wants_the_lock_held(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         Database(tmp_path / "x.db", lock=FileLock(tmp_path / "l"))
-
-
-def test_a_second_writer_is_busy_and_names_the_first(tmp_path: Path) -> None:
-    path, lock_path = tmp_path / "x.db", tmp_path / "daemon.lock"
-    db, lock = open_writer(path, lock_path=lock_path, what="http-server")
-    with pytest.raises(Busy) as caught:
-        open_writer(path, lock_path=lock_path, what="second")
-    assert caught.value.exit_code == 75
-    assert "http-server" in caught.value.message
-    db.close()
-    lock.release()
-    open_writer(path, lock_path=lock_path, what="second")[0].close()
 
 
 def test_the_file_is_private_and_settings_are_the_safe_ones(db: Database) -> None:
@@ -130,18 +118,18 @@ def test_readers_see_one_state_and_cannot_write(db: Database) -> None:
 
 def test_a_process_without_the_lock_reads_with_or_without_a_living_writer(db: Database) -> None:
     put(db, "a")
-    reader = open_reader(db.path)
+    reader = Reader(db.path)
     with reader.read() as cx:
         assert cx.execute("SELECT key FROM meta").fetchone()["key"] == "a"
     reader.close()
     db.close()
     assert not db.path.with_name(db.path.name + "-wal").exists()
-    reader = open_reader(db.path)
+    reader = Reader(db.path)
     with reader.read() as cx:
         assert cx.execute("SELECT key FROM meta").fetchone()["key"] == "a"
     reader.close()
     with pytest.raises(NotFound):
-        open_reader(db.path.with_name("none.db"))
+        Reader(db.path.with_name("none.db"))
 
 
 def test_the_last_reader_leaves_the_wal_to_the_writer(db: Database, tmp_path: Path) -> None:
@@ -151,7 +139,7 @@ def test_the_last_reader_leaves_the_wal_to_the_writer(db: Database, tmp_path: Pa
         source = db.path.with_name(db.path.name + suffix)
         copy.with_name(copy.name + suffix).write_bytes(source.read_bytes())
     size = copy.with_name("copy.db-wal").stat().st_size
-    reader = open_reader(copy)
+    reader = Reader(copy)
     with reader.read() as cx:
         assert cx.execute("SELECT key FROM meta").fetchone()["key"] == "a"
     reader.close()

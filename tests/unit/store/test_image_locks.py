@@ -35,22 +35,3 @@ def test_locks_of_ended_tasks_and_dead_processes_are_stale(cx: Connection) -> No
     tasks.finish(cx, "ended", Ending(Status.SUCCEEDED), now=2.0)
     found = image_locks.stale(cx, is_alive=lambda lock: lock.start_time == 5)
     assert buckets(found) == ["unit:dead", "unit:ended"]
-
-
-def test_an_earlier_living_task_that_was_due_holds_later_ones_of_the_same_lock(cx: Connection) -> None:
-    def task(name: str, *locks: str, not_before: float = 0.0) -> Task:
-        made = Task(name, "service", 1.0, Trigger("api"), locks=locks, not_before=not_before)
-        tasks.insert(cx, made)
-        return made
-
-    first = task("first", "unit:a")
-    second = task("second", "unit:b", "unit:a")
-    other = task("other", "unit:c")
-    postponed = task("postponed", "unit:c", not_before=900.0)
-    last = task("last", "unit:c")
-    assert [tasks.is_held(cx, item) for item in (first, second, other, postponed, last)] == [
-        False, True, False, True, True,
-    ]  # fmt: skip
-    tasks.finish(cx, "first", Ending(Status.FAILED), now=2.0)
-    tasks.finish(cx, "other", Ending(Status.FAILED), now=2.0)
-    assert [tasks.is_held(cx, item) for item in (second, last)] == [False, False]

@@ -74,7 +74,7 @@ def test_every_bad_candidate_ends_with_the_old_version_and_is_remembered(tmp_pat
     assert NEW in remembered.load_rejected(machine.places).versions
     assert the_report(machine)["exit_code"] in (1, 4)
     again = machine.update("tx2", report="second.json")
-    assert (again.end, again.record.code) == (End.ABORTED, "version-rejected")
+    assert (again.end, again.record.code) == (End.SKIPPED, "version-rejected")
     assert exit_code(again) == 3
 
 

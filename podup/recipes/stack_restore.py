@@ -1,0 +1,153 @@
+"""Putting a backup of a stack back: its files and its databases, after backing up what is there now.
+
+The one task that changes data. What is there now is backed up first, databases are loaded whole or not at
+all, and when the stack is not well afterwards, the new backup is put back the same way.
+"""
+
+from dataclasses import dataclass
+
+from podup.core.stack_map import Stack
+from podup.recipes.codec import register
+from podup.recipes.stack_deploy import judge_stack
+from podup.recipes.stack_facts import (
+    Backup,
+    BackupAt,
+    BackupSlot,
+    CompositionOf,
+    EnvFile,
+    EnvFileOf,
+    MakeBackup,
+    RestoreDatabases,
+    RestoreFiles,
+    Slot,
+    SmokeOf,
+    StackContainersOf,
+    StackLogs,
+    StackUp,
+)
+from podup.recipes.stack_goal import StackParams, image_queries
+from podup.recipes.verbs import (
+    Aim,
+    Decision,
+    Facts,
+    Plan,
+    Query,
+    Remember,
+    Step,
+    Timing,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StackRestoreParams:
+    """Which backup (its directory) to put back; `databases` or only the files."""
+
+    stack: Stack
+    backup: str
+    databases: bool = True
+    reason: str = ""
+
+
+class StackRestore:
+    """The recipe of the kind `stack_restore`."""
+
+    kind = "stack_restore"
+    title = "Put a backup of a stack back"
+    params = StackRestoreParams
+
+    def lock(self, p: StackRestoreParams) -> tuple[str, ...]:
+        return (f"stack:{p.stack.name}",)
+
+    def needs(self, p: StackRestoreParams, seen: Facts) -> tuple[Query, ...]:
+        name = p.stack.name
+        wanted: tuple[Query, ...] = (
+            BackupAt(name, p.backup),
+            BackupSlot(name),
+            EnvFileOf(name),
+            StackContainersOf(name),
+        )
+        for change in (_change(p, seen), _return(p, seen)):
+            if change.version:
+                wanted += (CompositionOf(name, change.version), *image_queries(change, seen))
+        return wanted
+
+    def plan(self, p: StackRestoreParams, seen: Facts) -> Plan:
+        name, backup, slot = (
+            p.stack.name,
+            seen[BackupAt(p.stack.name, p.backup)],
+            seen[BackupSlot(p.stack.name)],
+        )
+        if not isinstance(backup, Backup):
+            why = f"there is no complete backup at {p.backup}"
+            return Plan((), Decision.REFUSE, "backup-not-found", why, "`stack backup --list` shows them")
+        if not isinstance(slot, Slot):
+            return Plan((), Decision.FAIL, slot.code, slot.reason, slot.hint)
+        steps = [Step(f"back up what is there now to {slot.path}", MakeBackup(name, slot.path, slot.at))]
+        return Plan((*steps, *_put_back(p, p.backup)))
+
+    def watch(self, p: StackRestoreParams, before: Facts) -> tuple[Query, ...]:
+        name, slot = p.stack.name, before.get(BackupSlot(p.stack.name))
+        images = (*image_queries(_change(p, before), before), *image_queries(_return(p, before), before))
+        wanted: tuple[Query, ...] = (EnvFileOf(name), *dict.fromkeys(images), StackContainersOf(name))
+        if isinstance(slot, Slot):
+            wanted += (BackupAt(name, slot.path),)
+        return (*wanted, SmokeOf(name)) if p.stack.smoke else wanted
+
+    def timing(self, p: StackRestoreParams) -> Timing:
+        return Timing(deadline_s=p.stack.deadline_s + p.stack.settle_s, settle_s=0.0)
+
+    def judge(self, p: StackRestoreParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
+        change = _change(p, before) if aim is Aim.NEW else _return(p, before)
+        return judge_stack(change, before, after, with_smoke=bool(p.stack.smoke))
+
+    def revert(self, p: StackRestoreParams, before: Facts, after: Facts) -> Plan:
+        slot = before[BackupSlot(p.stack.name)]
+        if not isinstance(after.get(BackupAt(p.stack.name, slot.path)), Backup):
+            return Plan((), Decision.DO, "backup-failed", "nothing had changed")
+        return Plan(_put_back(p, slot.path))
+
+    def diagnose(self, p: StackRestoreParams) -> tuple[Query, ...]:
+        return (StackLogs(p.stack.name),)
+
+    def finish(self, p: StackRestoreParams, before: Facts, after: Facts) -> Plan:
+        return Plan()
+
+    def remember(
+        self, p: StackRestoreParams, before: Facts, after: Facts, outcome: str
+    ) -> tuple[Remember, ...]:
+        values = {
+            "stack": p.stack.name,
+            "env": p.stack.env,
+            "action": "restore",
+            "version": _change(p, before).version,
+            "status": "success" if outcome == "succeeded" else "fail",
+            "notes": ", ".join(filter(None, (p.backup, p.reason))),
+        }
+        return (Remember("stack-history", values),)
+
+
+def _put_back(p: StackRestoreParams, backup: str) -> tuple[Step, ...]:
+    name = p.stack.name
+    steps = [Step(f"put the files of {backup} back", RestoreFiles(name, backup))]
+    if p.databases and p.stack.databases:
+        steps.append(Step(f"load the databases of {backup}", RestoreDatabases(name, backup)))
+    return (*steps, Step(f"let {name} run what its files say", StackUp(name)))
+
+
+def _change(p: StackRestoreParams, seen: Facts) -> StackParams:
+    """Return the change that leads to the version in the backup."""
+    backup = seen.get(BackupAt(p.stack.name, p.backup))
+    known = backup.version if isinstance(backup, Backup) else ""
+    return StackParams(p.stack, known)
+
+
+def _return(p: StackRestoreParams, seen: Facts) -> StackParams:
+    """Return the change that leads to the version from before."""
+    env = seen.get(EnvFileOf(p.stack.name))
+    return StackParams(p.stack, env.version if isinstance(env, EnvFile) else "")
+
+
+STACK_RESTORE = StackRestore()
+
+register(StackRestoreParams)

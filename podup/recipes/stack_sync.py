@@ -1,0 +1,100 @@
+"""Copying a stack's source directory to its run directory; what the dry run shows is what would be copied.
+
+Each file is replaced whole. Nothing is deleted, and `.env`, data and unknown files are never touched, so
+there is nothing to take back: a sync that stopped half-way is completed by the next one.
+"""
+
+from dataclasses import dataclass
+
+from podup.core.stack_map import Stack
+from podup.core.sync import SyncPlan
+from podup.recipes.codec import register
+from podup.recipes.verbs import (
+    Action,
+    Aim,
+    Decision,
+    Facts,
+    Health,
+    Plan,
+    Query,
+    Remember,
+    Step,
+    Timing,
+    Unknown,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlanOf(Query):
+    """What a sync of the stack would do now. Yields `core.sync.SyncPlan`."""
+
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyIn(Action):
+    """Copy one file of the source directory to the same place in the run directory."""
+
+    stack: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StackSyncParams:
+    """The stack to sync."""
+
+    stack: Stack
+
+
+class StackSync:
+    """The recipe of the kind `stack_sync`."""
+
+    kind = "stack_sync"
+    title = "Copy a stack's source to its run directory"
+    params = StackSyncParams
+
+    def lock(self, p: StackSyncParams) -> tuple[str, ...]:
+        return (f"stack:{p.stack.name}",)
+
+    def needs(self, p: StackSyncParams, seen: Facts) -> tuple[Query, ...]:
+        return (SyncPlanOf(p.stack.name),)
+
+    def plan(self, p: StackSyncParams, seen: Facts) -> Plan:
+        found = seen[SyncPlanOf(p.stack.name)]
+        if isinstance(found, Unknown):
+            return Plan((), Decision.REFUSE, found.code, found.reason, found.hint)
+        if not found.copies:
+            return Plan((), Decision.SKIP, "up-to-date", f"{p.stack.run_dir} has all of {p.stack.source_dir}")
+        steps = [Step(f"copy {path} (new)", CopyIn(p.stack.name, path)) for path in found.create]
+        steps += [Step(f"copy {path} (changed)", CopyIn(p.stack.name, path)) for path in found.update]
+        return Plan(tuple(steps))
+
+    def watch(self, p: StackSyncParams, before: Facts) -> tuple[Query, ...]:
+        return (SyncPlanOf(p.stack.name),)
+
+    def timing(self, p: StackSyncParams) -> Timing:
+        return Timing(deadline_s=0.0, settle_s=0.0)
+
+    def judge(self, p: StackSyncParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
+        found = after.get(SyncPlanOf(p.stack.name))
+        if isinstance(found, SyncPlan) and not found.copies:
+            return Verdict(Health.OK)
+        return Verdict(Health.BAD, ("the directories still differ",))
+
+    def revert(self, p: StackSyncParams, before: Facts, after: Facts) -> Plan:
+        return Plan((), Decision.DO, "sync-incomplete", "every file is whole; sync again to complete it")
+
+    def diagnose(self, p: StackSyncParams) -> tuple[Query, ...]:
+        return ()
+
+    def finish(self, p: StackSyncParams, before: Facts, after: Facts) -> Plan:
+        return Plan()
+
+    def remember(self, p: StackSyncParams, before: Facts, after: Facts, outcome: str) -> tuple[Remember, ...]:
+        return ()
+
+
+STACK_SYNC = StackSync()
+
+register(SyncPlan, SyncPlanOf, CopyIn, StackSyncParams)
