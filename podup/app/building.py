@@ -9,6 +9,7 @@ from podup.app.context import context_of
 from podup.app.machine import Machine, machine_over, real_runner, task_processes
 from podup.app.program import command, keep_copy
 from podup.app.rules import engine_rules, unit_settings
+from podup.app.stacks import stack_catalogue, stack_log
 from podup.clock import Clock
 from podup.engine.catalogue import Catalogue
 from podup.engine.dispatch import AUTOMATIC, Dispatcher, Launch
@@ -19,6 +20,8 @@ from podup.engine.memory import KEEPERS, Memory
 from podup.engine.policy import policy_of
 from podup.engine.service_effects import service_world
 from podup.engine.snapshot import Snapshot
+from podup.engine.stack_catalogue import StackCatalogue
+from podup.engine.stack_memory import stack_history_keeper
 from podup.engine.storage import Store
 from podup.files import make_dirs
 from podup.recipes.codec import decode
@@ -35,6 +38,7 @@ class Built:
     engine: Engine
     dispatcher: Dispatcher
     machine: Machine
+    stacks: StackCatalogue
 
 
 def places_of(loaded: Loaded) -> Places:
@@ -48,7 +52,8 @@ def build(loaded: Loaded, store: Store, clock: Clock, *, wake: Callable[[], None
     """Return everything wired together; nothing runs yet."""
     state_dir = loaded.settings.state.directory
     make_dirs(state_dir / "tasks")
-    machine = machine_over(real_runner(loaded, clock), loaded, clock)
+    runner = real_runner(loaded, clock)
+    machine = machine_over(runner, loaded, clock)
     intake = Intake(clock, os.urandom)
     catalogue = Catalogue(
         store,
@@ -65,10 +70,10 @@ def build(loaded: Loaded, store: Store, clock: Clock, *, wake: Callable[[], None
         store,
         clock=clock,
         launch=_launch(loaded, machine),
-        memory=Memory(KEEPERS),
+        memory=Memory({**KEEPERS, "stack-history": stack_history_keeper(stack_log(loaded, clock))}),
         take_snapshot=lambda task: _snapshot(task, loaded, store, clock),
     )
-    return Built(engine, dispatcher, machine)
+    return Built(engine, dispatcher, machine, stack_catalogue(machine, loaded, clock))
 
 
 def _inbox_rules(loaded: Loaded, catalogue: Catalogue) -> InboxRules:

@@ -77,7 +77,7 @@ class Daemon:
         auth = auth_of(self._loaded, engine, self._clock, admin_token=self._token)
         health = HealthRoutes(engine, version=VERSION, update=self._updates.health)
         rows = (
-            *engine_routes(engine, self._hub, keep_for_later=self._updates.keep),
+            *engine_routes(engine, self._built.stacks, self._hub, keep_for_later=self._updates.keep),
             *UpdateRoutes(lambda: self._updates.parts).rows(),
             *health.rows(),
         )

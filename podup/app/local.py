@@ -31,7 +31,7 @@ class LocalApi:
         self._built = built
         self._clock = clock
         auth = auth_of(loaded, built.engine, clock)
-        self._site = site_of(engine_routes(built.engine, Hub()), auth, clock)
+        self._site = site_of(engine_routes(built.engine, built.stacks, Hub()), auth, clock)
 
     def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None

@@ -32,6 +32,10 @@ class Machine:
     prober: HostProber
     resolve: Callable[[str], RemoteImage]
 
+    def has_manager(self) -> bool:
+        """Return whether a systemd manager answers here."""
+        return self.systemd.overall() not in ("", "offline", "unknown")
+
     def service_host(self, policy: Policy) -> ServiceHost:
         """Return the parts services are made of, under these rules."""
         return ServiceHost(
@@ -81,6 +85,6 @@ def this_platform() -> Platform:
 
 def task_processes(machine: Machine, loaded: Loaded) -> TaskProcesses:
     """Return how tasks become processes: transient units where systemd runs, else children."""
-    if machine.systemd.overall() in ("", "offline", "unknown"):
-        return ChildTasks(loaded.environment.for_children)
-    return SystemdTasks(machine.systemd)
+    if machine.has_manager():
+        return SystemdTasks(machine.systemd)
+    return ChildTasks(loaded.environment.for_children)

@@ -14,12 +14,14 @@ from podup.api.router import Route, Router
 from podup.api.services import ServiceRoutes
 from podup.api.sessions import Sessions, hash_token
 from podup.api.sse import Hub
+from podup.api.stacks import StackRoutes
 from podup.api.tasks import TaskRoutes
 from podup.api.webhooks import WebhookRoutes
 from podup.clock import Clock
 from podup.core.secrets import Secret
 from podup.engine.engine import Engine
 from podup.engine.inbox import Knock
+from podup.engine.stack_catalogue import StackCatalogue
 from podup.errors import Unavailable
 from podup.files import durable_write
 from podup.settings.load import Loaded
@@ -31,7 +33,7 @@ def _refuse(_knock: Knock) -> None:
 
 
 def engine_routes(
-    engine: Engine, hub: Hub, *, keep_for_later: Callable[[Knock], None] = _refuse
+    engine: Engine, stacks: StackCatalogue, hub: Hub, *, keep_for_later: Callable[[Knock], None] = _refuse
 ) -> tuple[Route, ...]:
     """Return the rows that work on the engine."""
 
@@ -42,6 +44,7 @@ def engine_routes(
         *TaskRoutes(engine).rows(),
         *ServiceRoutes(engine).rows(),
         *ManualRoutes(engine).rows(),
+        *StackRoutes(engine, stacks).rows(),
         *LiveRoutes(engine, hub).rows(),
         *WebhookRoutes(engine, keep_payload=keep_payload, keep_for_later=keep_for_later).rows(),
     )

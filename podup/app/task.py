@@ -5,12 +5,15 @@ from pathlib import Path
 
 from podup.app.context import loaded_from
 from podup.app.machine import machine_over, real_runner
+from podup.app.stacks import stack_tools
 from podup.clock import Clock
 from podup.core.secrets import Redactor
 from podup.engine.process import Workshop, run_task
 from podup.engine.record import Outcome, Record
 from podup.engine.service_effects import service_world
 from podup.engine.snapshot import Snapshot
+from podup.engine.stack_effects import stack_world
+from podup.engine.stack_machine import StackMachine
 from podup.engine.world import World
 from podup.host.run import ReadOnly, Recorded, Runner
 
@@ -23,11 +26,12 @@ def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
 
     def world_of(snapshot: Snapshot, record: Record) -> World:
         loaded = loaded_from(snapshot.context)
-        runner: Runner = real_runner(loaded, clock)
-        if snapshot.dry_run:
-            runner = ReadOnly(runner)
-        machine = machine_over(Recorded(runner, record.command), loaded, clock)
-        return service_world(machine.service_host(snapshot.policy))
+        host = real_runner(loaded, clock)
+        runner: Runner = Recorded(ReadOnly(host) if snapshot.dry_run else host, record.command)
+        machine = machine_over(runner, loaded, clock)
+        services = service_world(machine.service_host(snapshot.policy))
+        tools = stack_tools(machine, loaded, clock, heard=record.command, task_id=task_id)
+        return services.with_(stack_world(StackMachine(tools)))
 
     return run_task(
         task_id, state_dir, clock=clock, pid=os.getpid(), workshop=Workshop(redactor_of, world_of)

@@ -22,6 +22,10 @@ class World:
     observers: Mapping[type[Query], Observer]
     performers: Mapping[type[Action], Performer]
 
+    def with_(self, other: "World") -> "World":
+        """Return the rows of both; where both have one, `other` wins."""
+        return World({**self.observers, **other.observers}, {**self.performers, **other.performers})
+
     def observe(self, query: Query) -> Any:
         """Return the answer to `query`, or `Unknown` with the reason it could not be had."""
         try:

@@ -1,0 +1,63 @@
+"""Stacks, built from the settings: the map of the configuration file and what reaches their machine."""
+
+from collections.abc import Callable
+
+from podup.app.machine import Machine
+from podup.app.registries import proxies_of
+from podup.clock import Clock
+from podup.core.stack_map import Stack, stacks_from
+from podup.engine.stack_catalogue import StackCatalogue
+from podup.engine.stack_log import StackLog
+from podup.engine.stack_machine import StackMachine, StackRoots, StackTools
+from podup.host.run import Completed, HostFileRunner
+from podup.net.http import Http, Limits
+from podup.settings.load import Loaded
+
+_LARGEST_ANSWER = 1024 * 1024
+
+Heard = Callable[[Completed, bool], None]
+
+
+def _unheard(_done: Completed, _mutates: bool) -> None:
+    """Nobody keeps what is looked at outside a task."""
+
+
+def configured_stacks(loaded: Loaded) -> tuple[Stack, ...]:
+    """Return the stacks of the configuration file. Raises Invalid for what is wrong in it."""
+    return stacks_from(loaded.config.stacks, stacks_dir=str(loaded.settings.stacks.directory))
+
+
+def stack_log(loaded: Loaded, clock: Clock) -> StackLog:
+    """Return the deployment history on disk."""
+    return StackLog(loaded.settings.stacks.history_file, clock)
+
+
+def stack_catalogue(machine: Machine, loaded: Loaded, clock: Clock) -> StackCatalogue:
+    """Return what knows the stacks."""
+    tools = stack_tools(machine, loaded, clock)
+    return StackCatalogue(tools.stacks, lambda: StackMachine(tools))
+
+
+def stack_tools(
+    machine: Machine, loaded: Loaded, clock: Clock, *, heard: Heard = _unheard, task_id: str = ""
+) -> StackTools:
+    """Return what a stack machine is given; `heard` is told of commands that read or write whole files."""
+    stacks = loaded.settings.stacks
+    http = Http(clock, proxies=proxies_of(loaded.environment))
+
+    def fetch(url: str, timeout_s: float) -> tuple[int, bytes]:
+        answer = http.fetch("GET", url, limits=Limits(timeout_s, _LARGEST_ANSWER))
+        return answer.status, answer.body
+
+    manager = "system" if loaded.environment.is_root else "user"
+    return StackTools(
+        machine.runner,
+        HostFileRunner(clock, loaded.environment.for_children, heard),
+        clock,
+        machine.resolve,
+        fetch,
+        manager if machine.has_manager() else "",
+        StackRoots(stacks.backups_dir, stacks.releases_dir, stacks.history_file),
+        configured_stacks(loaded),
+        task_id,
+    )
