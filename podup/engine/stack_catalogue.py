@@ -16,6 +16,7 @@ from podup.engine.stack_effects import smoke, stack_world
 from podup.engine.stack_machine import StackMachine
 from podup.errors import Invalid, NotFound, PodupError
 from podup.recipes.stack_backup import StackBackupParams
+from podup.recipes.stack_check import StackCheckParams
 from podup.recipes.stack_facts import Backup, SmokeReport, StackHistory
 from podup.recipes.stack_goal import StackParams
 from podup.recipes.stack_preflight import checks_of, queries
@@ -140,6 +141,11 @@ class StackCatalogue:
     def backup(self, stack: Stack, *, dry_run: bool = False) -> Intent:
         """Return the intent to back a stack up."""
         return self._intent(stack, "stack_backup", StackBackupParams(stack), dry_run=dry_run)
+
+    def check(self, name: str) -> Intent:
+        """Return the intent to look at a stack once more."""
+        stack = self.find(name)
+        return self._intent(stack, "stack_check", StackCheckParams(stack), dry_run=False)
 
     def promote(self, stack: Stack, *, reason: str, dry_run: bool = False) -> Intent:
         """Return the intent to record what runs as verified."""

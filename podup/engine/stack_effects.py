@@ -52,6 +52,7 @@ def stack_world(machine: StackMachine) -> World:
             facts.StackUp: lambda action: _up(machine, action),
             facts.RemoveContainers: lambda action: machine.compose.remove_containers(action.ids),
             facts.ConfirmUnchanged: lambda action: _confirm(machine, action),
+            facts.ConfirmWell: lambda action: _confirm_well(machine, stack(action.stack)),
             facts.WriteProof: lambda action: _prove(machine, action),
             facts.PutProofBack: lambda action: machine.write_proof(stack(action.stack), action.proof),
             facts.PruneBackups: lambda action: _prune_backups(machine, action),
@@ -230,6 +231,12 @@ def _confirm(machine: StackMachine, action: facts.ConfirmUnchanged) -> None:
     ids = sorted(item.state.id for item in machine.compose.containers(stack.project))
     if machine.env_file(stack).sha256 != action.env_sha256 or ids != sorted(action.ids):
         raise PodupError("not-as-before", f"{stack.name} is not what it was before", "look at it")
+
+
+def _confirm_well(machine: StackMachine, stack: Stack) -> None:
+    for item in machine.compose.containers(stack.project):
+        if not item.state.running and not (item.service in stack.one_shot and item.state.exit_code == 0):
+            raise PodupError("not-well", f"{item.service} is {item.state.status}", "`stack show` tells more")
 
 
 def _prove(machine: StackMachine, action: facts.WriteProof) -> None:

@@ -1,9 +1,11 @@
-"""What is kept of a stack's task when it ends: a line in the log, and a row in the table."""
+"""What is kept of a stack's task when it ends: a line in the log, a row in the table, a look afterwards."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from podup.core.states import Status
+from podup.core.states import Status, Trigger
+from podup.engine.intake import Intake, Intent
+from podup.engine.memory import Keeper
 from podup.engine.record import Outcome
 from podup.engine.stack_log import StackLog
 from podup.store import stack_history
@@ -12,10 +14,13 @@ from podup.store.stack_history import StackEntry
 from podup.store.tasks import Task
 
 
-def stack_history_keeper(
-    log: StackLog,
-) -> Callable[[Connection, Task, Outcome, Mapping[str, Any], float], None]:
-    """Return the keeper of what recipes remember as `stack-history`.
+def stack_keepers(log: StackLog, intake: Intake, check: Callable[[str], Intent]) -> Mapping[str, Keeper]:
+    """Return the keepers of what recipes of stacks remember; `check` makes the intent to look again."""
+    return {"stack-history": _history_keeper(log), "stack-check": _check_keeper(intake, check)}
+
+
+def _history_keeper(log: StackLog) -> Keeper:
+    """Keep a fact in the log and in the table.
 
     It runs inside the transaction that ends the task. The line comes first and is written once; when the
     transaction fails, the next try finds the line and adds the row.
@@ -23,7 +28,6 @@ def stack_history_keeper(
 
     def keep(cx: Connection, task: Task, outcome: Outcome, values: Mapping[str, Any], now_s: float) -> None:
         reason = "" if outcome.status is Status.SUCCEEDED else outcome.summary
-        notes = log.tell(values, at=now_s, reason=reason, task_id=task.id)
         entry = StackEntry(
             now_s,
             stack=values["stack"],
@@ -31,9 +35,19 @@ def stack_history_keeper(
             status=values["status"],
             env=values.get("env", ""),
             version=values.get("version", ""),
-            notes=notes,
+            notes=log.tell(values, at=now_s, reason=reason, task_id=task.id),
             task_id=task.id,
         )
         stack_history.insert(cx, entry)
+
+    return keep
+
+
+def _check_keeper(intake: Intake, check: Callable[[str], Intent]) -> Keeper:
+    """Submit a look at the stack, which begins once the task that ends now has let its lock go."""
+
+    def keep(cx: Connection, task: Task, outcome: Outcome, values: Mapping[str, Any], now_s: float) -> None:
+        trigger = Trigger("self", task.trigger.request_id, reason=f"after {task.id}")
+        intake.submit(cx, check(values["stack"]), trigger)
 
     return keep

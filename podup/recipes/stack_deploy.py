@@ -214,6 +214,7 @@ class StackChange:
             known.append(Remember("needs-operator", {"unit": f"stack:{p.stack.name}"}))
         elif outcome == "succeeded":
             known.append(Remember("well", {"unit": f"stack:{p.stack.name}"}))
+            known.append(Remember("stack-check", {"stack": p.stack.name}))
         return tuple(known)
 
 

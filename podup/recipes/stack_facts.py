@@ -305,6 +305,13 @@ class ConfirmUnchanged(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmWell(Action):
+    """Fail when a container of the stack is not running; the judging that follows looks closer."""
+
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
 class WriteProof(Action):
     """Record that `version` was proven on this stack, with the digests that ran."""
 
@@ -360,5 +367,7 @@ register(ComposeEngineOf, ComposeEngine, CompositionOf, EnvFileOf, EnvFile, Stac
 register(StackContainer, StackContainers, StackImageOf, StackImage, ServedOf, Served, StackNetworks)
 register(StackRoom, Room, HistoryOf, StackHistory, ProofOf, Proven, BackupSlot, Slot, BackupAt, Backup)
 register(SmokeOf, SmokeReport, StackLogs, MakeBackup, KeepStackImage, PullStackImage, RequireDigest)
-register(SetVersion, RestoreEnv, StackUp, RemoveContainers, ConfirmUnchanged, WriteProof, PutProofBack)
+register(
+    SetVersion, RestoreEnv, StackUp, RemoveContainers, ConfirmUnchanged, ConfirmWell, WriteProof, PutProofBack
+)
 register(PruneBackups, PruneKept, RestoreFiles, RestoreDatabases)

@@ -8,6 +8,7 @@ from podup.recipes.auto_update import AUTO_UPDATE
 from podup.recipes.restart import RESTART
 from podup.recipes.service import DEPLOY, ROLLBACK
 from podup.recipes.stack_backup import STACK_BACKUP
+from podup.recipes.stack_check import STACK_CHECK
 from podup.recipes.stack_deploy import STACK_DEPLOY
 from podup.recipes.stack_promote import STACK_PROMOTE
 from podup.recipes.stack_restore import STACK_RESTORE
@@ -28,6 +29,7 @@ RECIPES: Mapping[str, Recipe[Any]] = {
         STACK_PROMOTE,
         STACK_RESTORE,
         STACK_SYNC,
+        STACK_CHECK,
     )
 }
 
