@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from host.containers import free_port
 from labkit.commands import eventually, run
 from labkit.images import Build, push
 
+ROWS = 1000
 COMPOSE = """\
 services:
   web:
@@ -102,7 +105,7 @@ min_free_percent = 1
         eventually("the database answers", self.is_database_up)
         self.sql("create database odoo", database="postgres")
         self.sql("create table res_users (id serial primary key, login text)")
-        self.sql("insert into res_users (login) select 'user' || n from generate_series(1, 1000) n")
+        self.sql(f"insert into res_users (login) select 'user' || n from generate_series(1, {ROWS}) n")
 
     def is_database_up(self) -> bool:
         argv = ["podman", "exec", f"{self.name}-db", "pg_isready", "--quiet", "--username=postgres"]
@@ -130,7 +133,40 @@ min_free_percent = 1
     def push(self, version: str, behaviour: str = "good") -> str:
         return push(Build(version, behaviour), f"{self.registry}/acme/{self.image}:{version}")
 
+    def break_pg_dump(self) -> None:
+        """Let the container's pg_dump stop half-way and say that all is well."""
+        which = run("podman", "exec", f"{self.name}-db", "sh", "-c", "command -v pg_dump")
+        script = '#!/bin/sh\n"$0.real" "$@" | head -c 3000\nexit 0\n'
+        breaks = f"mv {which} {which}.real && printf '%s' '{script}' > {which} && chmod 755 {which}"
+        run("podman", "exec", "--user=0", f"{self.name}-db", "sh", "-c", breaks)
+
+    @contextmanager
+    def registry_gone(self) -> Iterator[None]:
+        """Let the registry's name lead to a port where nobody listens."""
+        blocked = f'[[registry]]\nprefix = "{self.registry}"\nlocation = "127.0.0.1:1"\ninsecure = true\n'
+        directory = Path.home() / ".config/containers/registries.conf.d"
+        own = directory / f"{self.registry.replace(':', '-')}.conf"
+        kept = own.read_text()
+        own.write_text(blocked)
+        try:
+            yield
+        finally:
+            own.write_text(kept)
+
     def remove(self) -> None:
         for service in ("web", "db"):
             run("podman", "rm", "--force", "--time=1", f"{self.name}-{service}", check=False)
         run("podman", "volume", "rm", "--force", f"{self.name}_data", check=False)
+
+
+def settings_for(base: Path, *stacks: LabStack) -> dict[str, str]:
+    """The program's settings for these stacks, whose tables are written to a configuration file."""
+    config = base / "config.toml"
+    config.write_text("".join(stack.toml for stack in stacks))
+    return {
+        "PODUP_CONFIG": str(config),
+        "PODUP_STACKS_DIR": str(base / "stacks"),
+        "PODUP_BACKUPS_DIR": str(base / "backups"),
+        "PODUP_RELEASES_DIR": str(base / "releases"),
+        "PODUP_DEPLOY_HISTORY": str(base / "deploy-history.log"),
+    }

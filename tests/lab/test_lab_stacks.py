@@ -1,0 +1,218 @@
+"""Stacks on a real host: podman-compose, a real PostgreSQL, the scripts as operators call them.
+
+The scenarios are those operators wrote down: staging before production, a forced wrong version, a rollback
+by hand. Whatever happens, no row gets lost and the stack serves what it says it serves.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from labkit.commands import eventually
+from labkit.daemon import Daemon
+from labkit.postgres import programs_directory, push_postgres
+from labkit.stacks import ROWS, LabStack, settings_for
+
+OLD, NEW = "sha-4b1ce21", "sha-19b9b98"
+Script = Callable[..., subprocess.CompletedProcess[str]]
+
+pytestmark = pytest.mark.skipif(programs_directory() is None, reason="no PostgreSQL server is installed")
+
+
+class Site:
+    """Staging and production of one product, run by the daemon of one user."""
+
+    def __init__(self, base: Path, registry: str) -> None:
+        self.base = base
+        self.staging = LabStack("odoo18-staging", "staging", base, registry)
+        self.prod = LabStack("odoo18-prod", "prod", base, registry)
+        self.daemon = Daemon(base / "state", settings_for(base, self.staging, self.prod))
+
+    @property
+    def stacks(self) -> tuple[LabStack, LabStack]:
+        return self.staging, self.prod
+
+    def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One of the scripts, in a user's shell."""
+        environment = {**self.daemon.shell(), "TARGET_BIN": str(self.daemon.program)}
+        return subprocess.run(
+            [f"scripts/{name}.sh", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=180,
+        )
+
+    def history(self) -> list[str]:
+        log = self.base / "deploy-history.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def grep(self, pattern: str) -> list[str]:
+        argv = ["grep", pattern, str(self.base / "deploy-history.log")]
+        return subprocess.run(argv, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.fixture
+def site(tmp_path: Path, registry: str) -> Iterator[Site]:
+    """Two stacks that were started by hand on the old version, with rows in their databases."""
+    push_postgres(f"{registry}/acme/postgres:15")
+    made = Site(tmp_path, registry)
+    for version in (OLD, NEW):
+        made.prod.push(version)
+    for stack in made.stacks:
+        stack.write(OLD)
+        stack.start_by_hand()
+    made.daemon.install()
+    made.daemon.start()
+    yield made
+    made.daemon.stop()
+    for stack in made.stacks:
+        stack.remove()
+
+
+def is_as_before(stack: LabStack, env: bytes) -> bool:
+    return stack.serves() == OLD and stack.env_file.read_bytes() == env and stack.rows() == ROWS
+
+
+def test_scenario_1_staging_then_production(site: Site) -> None:
+    checked = site.script("preflight", "odoo18-staging")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    staged = site.script("deploy", "odoo18-staging", "staging", NEW)
+    assert staged.returncode == 0, staged.stdout + staged.stderr
+    verified = site.base / "releases/verified"
+    assert (verified / "odoo18-staging.txt").read_text().strip() == NEW
+    assert (verified / "odoo18.txt").read_text().strip() == NEW
+    deployed = site.script("deploy", "odoo18-prod", "prod", NEW)
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    for stack in site.stacks:
+        assert (stack.serves(), stack.rows()) == (NEW, ROWS)
+    assert [line.split(" | ")[1:6] for line in site.history()] == [
+        ["odoo18-staging", "staging", "deploy", NEW, site.history()[0].split(" | ")[5]],
+        ["odoo18-prod", "prod", "deploy", NEW, site.history()[1].split(" | ")[5]],
+    ]
+    assert len(site.grep("| odoo18-prod | prod | deploy | .* | success |")) == 1
+    backup = next(site.prod.backups.iterdir())
+    assert {path.name for path in backup.iterdir()} >= {"docker-compose.yml", ".env", "odoo.dump", "COMPLETE"}
+    assert (backup / ".env").stat().st_mode & 0o777 == 0o600
+    assert backup.stat().st_mode & 0o777 == 0o700
+
+
+def test_scenario_2_a_wrong_version_is_refused_and_with_force_taken_back(site: Site) -> None:
+    env = site.prod.env_file.read_bytes()
+    refused = site.script("deploy", "odoo18-prod", "prod", "sha-wrong999")
+    assert refused.returncode == 3, refused.stdout + refused.stderr
+    assert site.history() == [] and is_as_before(site.prod, env)
+    forced = site.script("deploy", "odoo18-prod", "prod", "sha-wrong999", "--force")
+    assert forced.returncode == 4, forced.stdout + forced.stderr
+    assert is_as_before(site.prod, env)
+    assert site.prod.running_image().endswith(f"/odoo18:{OLD}")
+    failed, returned = site.history()
+    assert "| odoo18-prod | prod | deploy | sha-wrong999 | fail |" in failed
+    assert f"| odoo18-prod | prod | rollback | {OLD} | success |" in returned
+    assert site.grep("| .* | fail |") == [failed]
+
+
+def test_scenario_3_back_by_hand(site: Site) -> None:
+    env = site.prod.env_file.read_bytes()
+    assert site.script("deploy", "odoo18-prod", "prod", NEW, "--force").returncode == 0
+    listed = site.script("rollback", "odoo18-prod", "--list")
+    assert listed.returncode == 0 and NEW in listed.stdout and OLD in listed.stdout, listed.stdout
+    back = site.script("rollback", "odoo18-prod", OLD)
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert is_as_before(site.prod, env)
+    again = site.script("rollback", "odoo18-prod", "--last-good")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert (site.prod.serves(), site.prod.rows()) == (NEW, ROWS)
+
+
+@pytest.mark.parametrize("behaviour", ["exits", "crashes", "unhealthy", "sickens"])
+def test_a_bad_version_is_taken_back(site: Site, behaviour: str) -> None:
+    env = site.prod.env_file.read_bytes()
+    site.prod.push("sha-bad", behaviour)
+    done = site.script("deploy", "odoo18-prod", "prod", "sha-bad", "--force")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert is_as_before(site.prod, env)
+    assert len(site.grep("| .* | fail |")) == 1
+
+
+def test_a_truncated_dump_stops_the_deployment(site: Site) -> None:
+    """`pg_dump` that ends with 0 after half of its output is the fault nobody sees."""
+    env = site.prod.env_file.read_bytes()
+    site.prod.break_pg_dump()
+    done = site.script("deploy", "odoo18-prod", "prod", NEW, "--force")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert is_as_before(site.prod, env)
+    assert list(site.prod.backups.iterdir()) == []
+    assert len(site.grep("| odoo18-prod | prod | deploy | .* | fail |")) == 1
+
+
+def test_a_database_that_is_down_stops_the_deployment(site: Site) -> None:
+    subprocess.run(["podman", "stop", "--time", "5", "odoo18-prod-db"], capture_output=True, check=True)
+    done = site.script("deploy", "odoo18-prod", "prod", NEW, "--force")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert site.prod.env_file.read_text().count(OLD) == 1
+
+
+def test_back_with_the_registry_gone(site: Site) -> None:
+    env = site.prod.env_file.read_bytes()
+    assert site.script("deploy", "odoo18-prod", "prod", NEW, "--force").returncode == 0
+    with site.prod.registry_gone():
+        back = site.script("rollback", "odoo18-prod", "--last-good")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert is_as_before(site.prod, env)
+
+
+def test_containers_outlive_the_task_that_started_them(site: Site) -> None:
+    assert site.script("deploy", "odoo18-prod", "prod", NEW, "--force").returncode == 0
+    assert site.daemon.command("stack", "smoke", "odoo18-prod").returncode == 0
+    site.daemon.stop()
+    eventually("the stack still serves", lambda: site.prod.serves() == NEW)
+
+
+def test_a_second_deployment_at_once_waits_for_the_first(site: Site) -> None:
+    wanted = [site.daemon.program, "stack", "deploy", "odoo18-prod", NEW, "--force"]
+    both = [subprocess.Popen(wanted, env=site.daemon.shell(), stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [one.wait(timeout=180) for one in both] == [0, 0]
+    assert site.prod.serves() == NEW
+
+
+def test_sync_copies_what_is_new_and_never_the_env(site: Site) -> None:
+    env, source = site.prod.env_file.read_bytes(), site.base / "source"
+    source.mkdir()
+    (source / ".env").write_text("STOLEN=1\n")
+    (source / "odoo.conf").write_text("[options]\n")
+    config = site.base / "config.toml"
+    config.write_text(
+        config.read_text().replace("[stacks.odoo18-prod]", f'[stacks.odoo18-prod]\nsource_dir = "{source}"')
+    )
+    site.daemon.stop()
+    site.daemon.start()
+    shown = site.daemon.command("stack", "sync", "odoo18-prod", "--dry-run")
+    assert shown.returncode == 0 and "odoo.conf" in shown.stdout, shown.stdout + shown.stderr
+    assert not (site.prod.run_dir / "odoo.conf").exists()
+    assert site.daemon.command("stack", "sync", "odoo18-prod").returncode == 0
+    assert (site.prod.run_dir / "odoo.conf").read_text() == "[options]\n"
+    assert site.prod.env_file.read_bytes() == env
+
+
+def test_a_backup_can_be_put_back(site: Site) -> None:
+    assert site.script("backup", "odoo18-prod").returncode == 0
+    name = next(site.prod.backups.iterdir()).name
+    site.prod.sql("delete from res_users where id > 10")
+    assert site.prod.rows() == 10
+    done = site.daemon.command("stack", "restore", "odoo18-prod", name, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert site.prod.rows() == ROWS
+    assert len(list(site.prod.backups.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["../etc", "..", "nope"])
+def test_names_that_are_no_stack(site: Site, name: str) -> None:
+    done = site.script("deploy", name, "prod", NEW)
+    assert done.returncode in (1, 2), done.stdout + done.stderr
+    assert os.listdir(site.base / "stacks") == os.listdir(site.base / "stacks")
