@@ -1,0 +1,184 @@
+"""The compose engine that is chosen, and what containers and failures mean, over a fake of the machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from podup.errors import PodupError, Unavailable
+from podup.host.compose import Compose, find_engine, read_stack_container
+from podup.host.compose_arguments import Place
+from podup.host.run import Completed
+
+PLACE = Place("odoo", "/srv/stacks/odoo", "docker-compose.yml")
+PYTHON_VERSION = "['podman', '--version', '']\nusing podman version: 4.3.1\npodman-composer version  1.0.3\n"
+ID = "c" * 64
+
+
+def container(**state: Any) -> dict[str, Any]:
+    return {
+        "Id": ID,
+        "Name": "/odoo-web",
+        "Image": "a" * 64,
+        "RestartCount": 2,
+        "State": {"Status": "running", "Running": True, "StartedAt": "2026-01-30T10:00:00Z", **state},
+        "Config": {
+            "Image": "ghcr.io/a/b:1",
+            "Labels": {"com.docker.compose.service": "web", "io.podup.services": "web=12,db=34"},
+        },
+        "HostConfig": {
+            "PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]},
+            "RestartPolicy": {"Name": "always"},
+        },
+        "Mounts": [
+            {"Type": "volume", "Name": "odoo_data", "Destination": "/data"},
+            {"Type": "volume", "Name": "f" * 64, "Destination": "/anonymous"},
+            {"Type": "bind", "Source": "/x", "Destination": "/y"},
+        ],
+    }
+
+
+class FakeMachine:
+    """Answers commands by their first words, the longest that fits; the rest is not installed."""
+
+    def __init__(self, answers: Mapping[str, tuple[int, str, str]]) -> None:
+        self._answers = answers
+        self.asked: list[str] = []
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        mutates: bool,
+        timeout_s: float = 30.0,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        line = " ".join(argv)
+        self.asked.append(line)
+        known = [words for words in self._answers if line.startswith(words)]
+        code, out, error = self._answers[max(known, key=len)] if known else (127, "", f"{argv[0]}: not found")
+        return Completed(tuple(argv), code, out, error, 1)
+
+
+@pytest.mark.parametrize(
+    ("answers", "name", "dialect", "version"),
+    [
+        (
+            {
+                "docker compose version": (0, "Docker Compose version v2.27.0\n", ""),
+                "docker version": (0, "26", ""),
+            },
+            "docker compose",
+            "docker",
+            "2.27.0",
+        ),
+        (
+            {
+                "docker compose version": (0, "Docker Compose version v2.27.0\n", ""),
+                "docker version": (1, "", "Cannot connect to the Docker daemon"),
+                "podman-compose version": (0, PYTHON_VERSION, ""),
+            },
+            "podman-compose",
+            "podman-compose",
+            "1.0.3",
+        ),
+        (
+            {
+                "podman compose version": (
+                    0,
+                    "Docker Compose version v2.24.1\n",
+                    ">>>> Executing external compose",
+                )
+            },
+            "podman compose",
+            "docker",
+            "2.24.1",
+        ),
+        (
+            {"podman compose version": (0, "podman-compose version 1.2.0\n", "")},
+            "podman compose",
+            "podman-compose",
+            "1.2.0",
+        ),
+    ],
+)
+def test_the_first_engine_that_works_is_taken(
+    answers: dict[str, tuple[int, str, str]], name: str, dialect: str, version: str
+) -> None:
+    engine = find_engine(FakeMachine(answers))
+    assert (engine.name, engine.dialect, engine.version) == (name, dialect, version)
+    assert engine.has_config == (dialect == "docker")
+
+
+def test_no_engine_is_said_so() -> None:
+    with pytest.raises(Unavailable) as caught:
+        find_engine(FakeMachine({}))
+    assert caught.value.code == "no-compose-engine"
+
+
+def test_a_container_is_read() -> None:
+    item = read_stack_container(container())
+    assert (item.service, item.state.name, item.state.image_ref) == ("web", "odoo-web", "ghcr.io/a/b:1")
+    assert (item.ports, item.volumes, item.restart, item.definition) == (
+        ("8080:80",),
+        ("odoo_data",),
+        "always",
+        "12",
+    )
+    assert item.state.image_id == "sha256:" + "a" * 64 and item.state.restarts == 2
+    assert not read_stack_container(container(Status="restarting")).state.running
+
+
+def compose(manager: str = "", **answers: tuple[int, str, str]) -> tuple[Compose, FakeMachine]:
+    known = {"podman-compose version": (0, PYTHON_VERSION, "")}
+    machine = FakeMachine({**known, **{words.replace("_", " "): told for words, told in answers.items()}})
+    return Compose(machine, find_engine(machine), manager=manager), machine
+
+
+def test_containers_are_found_by_either_label() -> None:
+    engine, machine = compose()
+    machine._answers = {
+        "podman ps": (0, "", ""),
+        "podman ps --all --quiet --no-trunc --filter label=io.podman": (0, ID, ""),
+        "podman container inspect": (0, json.dumps([container()]), ""),
+    }
+    assert [item.service for item in engine.containers("odoo")] == ["web"]
+
+
+def test_an_image_that_is_not_there_has_no_id() -> None:
+    engine, _ = compose(podman_image=(125, "", "Error: inspecting object: x: image not known"))
+    assert engine.image("x:1").id == ""
+    broken, _ = compose(podman_image=(125, "", "Error: storage is locked"))
+    with pytest.raises(PodupError):
+        broken.image("x:1")
+
+
+def test_a_pull_fails_with_the_code_of_a_registry() -> None:
+    engine, _ = compose(podman_pull=(125, "", "Error: reading manifest x: manifest unknown"))
+    with pytest.raises(PodupError) as caught:
+        engine.pull("x:1", timeout_s=1)
+    assert caught.value.code == "image-not-found"
+
+
+def test_containers_are_started_in_a_scope_where_there_can_be_one() -> None:
+    engine, machine = compose("user", systemd_run=(0, "", ""), **{"systemd-run": (0, "", "")})
+    engine.up(PLACE, ("web",), "web=1", timeout_s=1)
+    assert machine.asked[-1].startswith("systemd-run --user --scope")
+    plain, machine = compose(
+        "user", **{"systemd-run": (1, "", ""), "podman-compose": (0, PYTHON_VERSION, "")}
+    )
+    plain.up(PLACE, ("web",), "web=1", timeout_s=1)
+    assert machine.asked[-1].startswith("podman-compose -p odoo")
+
+
+def test_removing_gives_containers_time_and_keeps_volumes() -> None:
+    engine, machine = compose(podman_stop=(0, "", ""), podman_rm=(0, "", ""))
+    engine.remove_containers(["a", "b"])
+    assert machine.asked[-2:] == ["podman stop --time 30 a b", "podman rm --force --depend a b"]
+    engine.remove_containers([])
+    assert len(machine.asked) == 4 + 1
