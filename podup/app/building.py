@@ -21,7 +21,7 @@ from podup.engine.policy import policy_of
 from podup.engine.service_effects import service_world
 from podup.engine.snapshot import Snapshot
 from podup.engine.stack_catalogue import StackCatalogue
-from podup.engine.stack_memory import stack_history_keeper
+from podup.engine.stack_memory import stack_keepers
 from podup.engine.storage import Store
 from podup.files import make_dirs
 from podup.recipes.codec import decode
@@ -65,15 +65,16 @@ def build(loaded: Loaded, store: Store, clock: Clock, *, wake: Callable[[], None
     )
     inbox = Inbox(_inbox_rules(loaded, catalogue), intake, clock, random_bytes=os.urandom)
     engine = Engine(state_dir, store, clock, intake, inbox, catalogue, os.urandom, wake)
+    stacks = stack_catalogue(machine, loaded, clock)
     dispatcher = Dispatcher(
         state_dir,
         store,
         clock=clock,
         launch=_launch(loaded, machine),
-        memory=Memory({**KEEPERS, "stack-history": stack_history_keeper(stack_log(loaded, clock))}),
+        memory=Memory({**KEEPERS, **stack_keepers(stack_log(loaded, clock), intake, stacks.check)}),
         take_snapshot=lambda task: _snapshot(task, loaded, store, clock),
     )
-    return Built(engine, dispatcher, machine, stack_catalogue(machine, loaded, clock))
+    return Built(engine, dispatcher, machine, stacks)
 
 
 def _inbox_rules(loaded: Loaded, catalogue: Catalogue) -> InboxRules:
