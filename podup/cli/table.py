@@ -4,7 +4,7 @@ A new command is a row here and a module of its own. Rows stand in the order the
 """
 
 from podup.cli import service_rows, stack_rows
-from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, Arg, Command
+from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, YES, Arg, Command
 
 GROUPS = ("Services", "Tasks and events", "Stacks", "Running", "This program")
 
@@ -76,6 +76,33 @@ COMMANDS: tuple[Command, ...] = (
         ),
         examples=("rollback-self --last-good", "rollback-self v1.2.3"),
         function="go_back",
+    ),
+    Command(
+        "install",
+        "podup.cli.install",
+        "Install the program, its units and its environment file for this user",
+        args=(
+            Arg("--export", "only write units and scripts here", value="DIR", default=""),
+            Arg("--socket", "let systemd hold the port, so that no restart loses a connection"),
+            Arg("--timer", "look for new releases by a timer"),
+            Arg("--force", "replace units, scripts and program that differ"),
+            DRY_RUN,
+            YES,
+        ),
+        examples=("install", "install --socket --timer --yes", "install --export units"),
+    ),
+    Command(
+        "uninstall",
+        "podup.cli.install",
+        "Remove the units and scripts of this user",
+        args=(Arg("--purge", "also the program, its environment file and its whole state"), DRY_RUN, YES),
+        function="uninstall",
+    ),
+    Command(
+        "doctor",
+        "podup.cli.doctor",
+        "Look at all this program needs on its host",
+        args=(JSON,),
     ),
     Command(
         "run-self-update",

@@ -32,8 +32,6 @@ from podup.net.http import Answer, Http, Limits
 LARGEST_PROGRAM_BYTES = 64 * 1024 * 1024
 LARGEST_LIST_BYTES = 8 * 1024 * 1024
 _LARGEST_SIGNATURE_BYTES = 16 * 1024
-_PROGRAM_DEADLINE_S = 300.0
-_SMALL_DEADLINE_S = 30.0
 _WAIT_HERE_S = 60
 _TRIES = 3
 _ACCEPT = "application/vnd.github+json"
@@ -53,10 +51,27 @@ class Source:
     cache: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds for one exchange: a small file or answer, and the program."""
+
+    small_s: float = 30.0
+    program_s: float = 300.0
+
+
 class ReleaseClient:
     """Asks one source. `verify` checks a signature (program, bytes) and raises; None: unsigned is fine."""
 
-    def __init__(self, http: Http, clock: Clock, source: Source, *, verify: Verify | None = None) -> None:
+    def __init__(
+        self,
+        http: Http,
+        clock: Clock,
+        source: Source,
+        *,
+        verify: Verify | None = None,
+        deadlines: Deadlines = Deadlines(),
+    ) -> None:
+        self._deadlines = deadlines
         self._http = http
         self._clock = clock
         self._source = source
@@ -125,7 +140,7 @@ class ReleaseClient:
             headers["Authorization"] = f"Bearer {self._source.token.reveal()}"
         if kept.get("etag"):
             headers["If-None-Match"] = kept["etag"]
-        limits = Limits(deadline_s=_SMALL_DEADLINE_S, max_bytes=LARGEST_LIST_BYTES)
+        limits = Limits(deadline_s=self._deadlines.small_s, max_bytes=LARGEST_LIST_BYTES)
         answer = self._patiently(lambda: self._http.fetch("GET", url, headers=headers, limits=limits))
         if answer.status == 304 and "body" in kept:
             return kept["body"]
@@ -141,7 +156,7 @@ class ReleaseClient:
         return body
 
     def _small(self, url: str, what: str, max_bytes: int) -> bytes:
-        limits = Limits(deadline_s=_SMALL_DEADLINE_S, max_bytes=max_bytes)
+        limits = Limits(deadline_s=self._deadlines.small_s, max_bytes=max_bytes)
         answer = self._patiently(lambda: self._http.fetch("GET", url, limits=limits))
         if answer.status in (404, 410):
             raise Refused(
@@ -152,7 +167,7 @@ class ReleaseClient:
         return answer.body
 
     def _download(self, url: str, target: Path) -> str:
-        limits = Limits(deadline_s=_PROGRAM_DEADLINE_S, max_bytes=LARGEST_PROGRAM_BYTES)
+        limits = Limits(deadline_s=self._deadlines.program_s, max_bytes=LARGEST_PROGRAM_BYTES)
         digests = []
 
         def once() -> Answer:

@@ -162,7 +162,7 @@ def free_bytes(directory: Path) -> int:
 
 
 def _health(http: Http, url: str) -> Any:
-    answer = http.fetch("GET", f"{url}/health", limits=Limits(deadline_s=5.0, max_bytes=1024 * 1024))
+    answer = http.fetch("GET", f"{url}/health", limits=Limits(deadline_s=3.0, max_bytes=1024 * 1024))
     try:
         return json.loads(answer.body)
     except (ValueError, RecursionError):

@@ -1,0 +1,243 @@
+"""Updates under load and under attack: no webhook is lost or run twice, and no row is missing afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from labkit.commands import eventually, run
+from labkit.daemon import BUILT, SECRET, UNIT, Daemon
+from labkit.images import Build, push
+from labkit.releases import Mirror, broken_version, build_version, mirror
+from labkit.services import Service, start, systemctl, units_directory, wait_for_version
+from labkit.webhooks import Answer, deliver, package_event, request, send
+
+NEXT = "98.0.0"
+QUICK = {"PODUP_UPDATE_SETTLE_SECS": "3", "PODUP_UPDATE_TRIAL_SECS": "20"}
+NEVER_SERVES = (
+    "import sys\nif 'http-server' in sys.argv: raise SystemExit(1)\n"
+    "from podup.__main__ import main\nsys.exit(main())\n"
+)
+SOCKET = UNIT.replace(".service", ".socket")
+Make = Callable[..., Service]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_version(NEXT, tmp_path_factory.mktemp("good"))
+
+
+@pytest.fixture
+def releases(daemon: Daemon) -> Iterator[Mirror]:
+    with mirror() as found:
+        daemon.settings |= found.settings() | QUICK
+        daemon.stop()
+        daemon.install()
+        daemon.start()
+        yield found
+
+
+@pytest.fixture
+def port(daemon: Daemon, releases: Mirror) -> Iterator[None]:
+    """systemd holds the port."""
+    text = Path("systemd/pod-upgrade-trigger-http.user.socket.example").read_text()
+    path = units_directory() / SOCKET
+    path.write_text(text.replace("0.0.0.0:25111", f"127.0.0.1:{daemon.port}"))
+    daemon.stop()
+    systemctl("daemon-reload")
+    systemctl("start", SOCKET)
+    daemon.start()
+    yield
+    systemctl("stop", SOCKET, check=False)
+    path.unlink()
+    systemctl("daemon-reload")
+
+
+class Sender:
+    """Sends a delivery of its own `per_s` times a second until stopped; remembers every answer."""
+
+    def __init__(self, daemon: Daemon, service: Service, *, per_s: float) -> None:
+        self.answers: list[Answer | OSError] = []
+        self._stop = threading.Event()
+        self._daemon, self._service, self._pause_s = daemon, service, 1 / per_s
+        self._threads: list[threading.Thread] = []
+        self._loop = threading.Thread(target=self._send)
+        self._loop.start()
+
+    def _send(self) -> None:
+        while not self._stop.wait(self._pause_s):
+            thread = threading.Thread(target=self._one)
+            thread.start()
+            self._threads.append(thread)
+
+    def _one(self) -> None:
+        other = package_event(self._service.image.replace(":latest", ":other"), "sha256:" + "0" * 64)
+        try:
+            self.answers.append(send(self._daemon.url, deliver(self._service.unit, other, SECRET)))
+        except OSError as error:
+            self.answers.append(error)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._loop.join()
+        for thread in self._threads:
+            thread.join()
+
+
+def rows(daemon: Daemon, table: str) -> int:
+    cx = sqlite3.connect(f"file:{daemon.state}/data/pod-upgrade-trigger.db?mode=ro", uri=True)
+    try:
+        return int(cx.execute(f"select count(*) from {table}").fetchone()[0])
+    finally:
+        cx.close()
+
+
+def version(daemon: Daemon) -> str:
+    try:
+        return str(request(f"{daemon.url}/health").body["version"])
+    except OSError:
+        return ""
+
+
+def web(new_service: Make) -> Service:
+    service = new_service()
+    push(Build("v1"), service.image)
+    start(service, serves="v1")
+    return service
+
+
+def test_no_webhook_is_lost_with_socket_activation(
+    daemon: Daemon, releases: Mirror, port: None, good: Path, new_service: Make
+) -> None:
+    service = web(new_service)
+    daemon.look_again()
+    releases.publish(NEXT, good)
+    before = rows(daemon, "deliveries")
+    sender = Sender(daemon, service, per_s=50)
+    time.sleep(2)
+    done = daemon.command("self-update", timeout_s=180)
+    time.sleep(2)
+    sender.stop()
+    assert done.returncode == 0, done
+    refused = [answer for answer in sender.answers if isinstance(answer, OSError) or answer.status != 202]
+    assert refused == []
+    kept = [answer for answer in sender.answers if "after the update" in str(answer.body)]
+    assert kept, "some came while the database took no write"
+    eventually("all are handed over", lambda: rows(daemon, "deliveries") == before + len(sender.answers))
+    assert not list((daemon.state / "spool").glob("*.item"))
+    assert version(daemon) == NEXT
+
+
+def test_a_push_during_a_rollback_runs_once_and_no_row_is_lost(
+    daemon: Daemon, releases: Mirror, port: None, good: Path, new_service: Make, tmp_path: Path
+) -> None:
+    service = web(new_service)
+    daemon.look_again()
+    old, program = version(daemon), daemon.program.read_bytes()
+    events, deliveries = rows(daemon, "event_log"), rows(daemon, "deliveries")
+    releases.publish(NEXT, broken_version(good, NEVER_SERVES, tmp_path))
+    update = subprocess.Popen([str(daemon.program), "self-update"], env=daemon.shell())
+    eventually("it is on trial", lambda: state(daemon) in ("trial", "rolling-back"))
+    digest = push(Build("v2"), service.image)
+    answer = send(daemon.url, deliver(service.unit, package_event(service.image, digest), SECRET))
+    assert answer.status == 202
+    assert update.wait(timeout=120) == 4
+    assert (version(daemon), daemon.program.read_bytes()) == (old, program)
+    wait_for_version(service, "v2", timeout_s=60)
+    assert rows(daemon, "deliveries") == deliveries + 1
+    assert rows(daemon, "event_log") >= events
+    (task,) = daemon.api(f"/api/tasks?unit={service.unit}").body["tasks"]
+    assert daemon.wait_for_task(task["task_id"])["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("at", ["snapshot", "switching", "trial", "rolling-back"])
+def test_a_killed_update_leaves_the_old_or_the_new(
+    daemon: Daemon, releases: Mirror, good: Path, tmp_path: Path, at: str
+) -> None:
+    old, program = version(daemon), daemon.program.read_bytes()
+    broken = at == "rolling-back"
+    releases.publish(NEXT, broken_version(good, NEVER_SERVES, tmp_path) if broken else good)
+    update = subprocess.Popen([str(daemon.program), "self-update"], env=daemon.shell())
+    eventually(f"it is in {at} or past it", lambda: past(daemon, at), timeout_s=60)
+    listed = systemctl("list-units", "--plain", "--no-legend", "podup-self-update*")
+    systemctl("kill", "--signal=KILL", listed.split()[0], check=False)
+    update.wait(timeout=60)
+    eventually("it answers", lambda: version(daemon) in (old, NEXT), timeout_s=60)
+    eventually("nothing is left over", lambda: not (daemon.state / "UPDATE_LOCK.json").exists(), timeout_s=60)
+    assert daemon.program.read_bytes() == (program if version(daemon) == old else good.read_bytes())
+    assert not list(daemon.program.parent.glob("*.new.*"))
+
+
+def state(daemon: Daemon) -> str:
+    try:
+        return str(json.loads((daemon.state / "UPDATE_LOCK.json").read_text())["state"])
+    except (OSError, ValueError):
+        return ""
+
+
+ORDER = ["requested", "staged", "snapshot", "switching", "trial", "committing", "rolling-back"]
+
+
+def past(daemon: Daemon, at: str) -> bool:
+    seen = state(daemon)
+    return bool(seen) and ORDER.index(seen) >= ORDER.index(at)
+
+
+def test_a_report_becomes_a_task_and_a_torn_one_is_set_aside(daemon: Daemon, releases: Mirror) -> None:
+    reports = daemon.state / "self-update-reports"
+    reports.mkdir(exist_ok=True)
+    done = daemon.command("self-update", "--dry-run", timeout_s=60)
+    assert done.returncode != 0, "there is no release yet"
+    (reports / "self-update-1-1.json").write_text("{torn")
+    daemon.stop()
+    daemon.start()
+    eventually("it is imported", lambda: not list(reports.glob("*.json")), timeout_s=20)
+    assert (reports / "self-update-1-1.json.bad").exists()
+    (task,) = daemon.api("/api/tasks?kind=self-update").body["tasks"]
+    assert (task["type"], task["meta"]["dry_run"], task["status"]) == ("self-update-run", True, "failed")
+    assert task["units"][0]["unit"] == UNIT
+    logs = daemon.task(task["task_id"])["logs"]
+    assert "self-update-run" in [line["action"] for line in logs]
+
+
+def test_from_the_two_assets_alone_to_a_timer_that_updates(tmp_path: Path, good: Path) -> None:
+    """The steps M1 to M5: script, checksum, install, timer, report."""
+    script = Path("scripts/update-pod-upgrade-trigger-from-release.sh").resolve()
+    with mirror() as releases:
+        settings = releases.settings() | QUICK | {"PODUP_HTTP_ADDR": "127.0.0.1:28631"}
+        settings["PODUP_STATE_DIR"] = str(tmp_path / "state")
+        target = Path.home() / ".local/bin/pod-upgrade-trigger"
+        target.unlink(missing_ok=True)
+        releases.publish("97.0.0", build_version("97.0.0", tmp_path))
+        for shell in (["dash"], ["busybox", "sh"]):
+            dry = subprocess.run([*shell, script, "--dry-run"], env={**os.environ, **settings}, timeout=60)
+            assert dry.returncode == 0 and not target.exists()
+        subprocess.run(["dash", script], env={**os.environ, **settings}, check=True, timeout=60)
+        env = Path.home() / ".config/pod-upgrade-trigger-http.env"
+        env.write_text("".join(f'{name}="{value}"\n' for name, value in settings.items()))
+        for name in ("service", "socket"):
+            (units_directory() / f"pod-upgrade-trigger-http.{name}").unlink(missing_ok=True)
+        try:
+            run(str(target), "install", "--yes", "--timer")
+            daemon = Daemon(tmp_path / "state", {}, 28631)
+            eventually("it answers", daemon.is_healthy)
+            assert systemctl("is-active", "pod-upgrade-trigger-updater.timer").strip() == "active"
+            releases.publish(NEXT, good)
+            systemctl("start", "pod-upgrade-trigger-updater.service")
+            assert version(daemon) == NEXT
+            done = run(str(target), "doctor", check=False)
+            assert f"{NEXT} at {target}" in done
+            history = json.loads(run(str(target), "history", "--json"))["history"]
+            assert [(entry["outcome"], entry["actor"]) for entry in history] == [("succeeded", "timer")]
+        finally:
+            run(str(target), "uninstall", "--yes", check=False)
+            env.unlink()
+            shutil.copy(BUILT, target)
