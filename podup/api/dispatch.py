@@ -100,7 +100,10 @@ class Site:
         request, principal = admitted.request, admitted.principal
         if principal is None:
             principal = self._auth.at_body(admitted.route, dataclasses.replace(request, body=body))
-        return dataclasses.replace(request, params=admitted.params, principal=principal, body=body)
+        action = admitted.route.action
+        return dataclasses.replace(
+            request, params=admitted.params, principal=principal, body=body, action=action
+        )
 
     def answer(self, route: Route, request: Request) -> Response:
         """Run a handler; never raises."""

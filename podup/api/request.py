@@ -39,7 +39,8 @@ class Request:
     """One request.
 
     `path` is decoded; `headers` have lower-case names; `params` are the values of the route's `{name}`
-    segments; `data` is the decoded body of a route that has a body type; `received_at` is monotonic.
+    segments; `data` is the decoded body of a route that has a body type; `received_at` is monotonic;
+    `action` names the row of the table it was matched to.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Request:
     principal: Principal = NOBODY
     data: Any = None
     received_at: float = 0.0
+    action: str = ""
 
     def header(self, name: str) -> str:
         """Return the value of a header named in lower case, or an empty string."""

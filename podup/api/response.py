@@ -56,7 +56,8 @@ class Wake(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer; `stream` goes on after `body`, until either side closes.
+    """One answer; `stream` goes on after `body`, until either side closes. `is_logged`: the event log has
+    its row already.
 
     Raises ValueError for header values that are not printable ASCII: a line end would split the answer.
     """
@@ -65,6 +66,7 @@ class Response:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     stream: EventSource | None = None
+    is_logged: bool = False
 
     def __post_init__(self) -> None:
         for name, value in self.headers:

@@ -8,6 +8,7 @@ also answers HEAD; OPTIONS is answered from the table.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
 from podup.api.request import Request
 from podup.api.response import MethodNotAllowed, Response
@@ -55,6 +56,11 @@ class Route:
     answer: type | None = None
     body_limit: int = SMALL_BODY
     query: tuple[str, ...] = ()
+
+    @property
+    def action(self) -> str:
+        """The fixed words of the path, as the event log names the request: `manual-services-upgrade`."""
+        return _action(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,12 @@ class Router:
             raise Invalid("bad-route", f"{route.method} {route.path} stands twice in the table")
         node.names = tuple(names)
         node.rows[route.method] = route
+
+
+@cache
+def _action(path: str) -> str:
+    words = path.removeprefix("/api").split("/")
+    return "-".join(word for word in words if word and not word.startswith("{"))
 
 
 def methods_of(rows: Iterable[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from podup.api.events import read_moment
 from podup.api.request import Request, read_page
 from podup.api.response import Response, answer, answer_page
 from podup.api.router import Route, Who
@@ -76,8 +77,8 @@ class TaskRoutes:
             caller=request.query_one("caller"),
             source=request.query_one("source"),
             parent_id=request.query_one("parent_id"),
-            start=_moment(request, "from"),
-            end=_moment(request, "to"),
+            start=read_moment(request, "from"),
+            end=read_moment(request, "to"),
         )
         with self._engine.store.read() as cx:
             found, total = tasks.find(cx, wanted, page=page.number, per_page=page.size)
@@ -119,16 +120,6 @@ def _statuses(text: str) -> tuple[Status, ...]:
     except ValueError:
         known = ", ".join(Status)
         raise Invalid("bad-query", f"{text!r} is no status of a task", f"known are: {known}") from None
-
-
-def _moment(request: Request, name: str) -> float | None:
-    text = request.query_one(name)
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise Invalid("bad-query", f"{name} has to be Unix seconds", "") from None
 
 
 def as_trigger(request: Request, body: Any) -> Trigger:

@@ -5,13 +5,16 @@ an operator to look at and no row of its own.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from podup.api.request import Request
+from podup.api.request_log import event_of
 from podup.api.response import Response, answer, problem
 from podup.api.router import Route, Who
 from podup.engine.engine import Engine
 from podup.engine.inbox import Checked, Knock, Reply
 from podup.errors import PodupError, Unauthorized
+from podup.store.events import Event
 
 BODY_LIMIT = 1024 * 1024
 
@@ -51,15 +54,13 @@ class WebhookRoutes:
 
     def take(self, requests: Sequence[Request]) -> list[Response]:
         """Answer all webhooks of one turn; those that passed are committed together."""
-        checked = [self._check(request) for request in requests]
-        passed = [item for item in checked if isinstance(item, Checked)]
-        replies = iter(self._accept(passed) if passed else ())
-        answers = [
-            next(replies) if isinstance(item, Checked) else Reply(item.status, error=item) for item in checked
+        checked = [(request, self._check(request)) for request in requests]
+        passed = [(request, item) for request, item in checked if isinstance(item, Checked)]
+        accepted = iter(self._accept(passed) if passed else ())
+        return [
+            next(accepted) if isinstance(item, Checked) else problem(item, request.request_id)
+            for request, item in checked
         ]
-        if any(reply.task_id for reply in answers):
-            self._engine.wake()
-        return [_respond(request, reply) for request, reply in zip(requests, answers, strict=True)]
 
     def _check(self, request: Request) -> Checked | PodupError:
         try:
@@ -70,23 +71,41 @@ class WebhookRoutes:
         except PodupError as error:
             return error
 
-    def _accept(self, passed: Sequence[Checked]) -> list[Reply]:
+    def _accept(self, passed: Sequence[tuple[Request, Checked]]) -> list[Response]:
+        engine = self._engine
         try:
-            with self._engine.store.write() as cx:
-                return [self._engine.inbox.accept(cx, item) for item in passed]
+            with engine.store.write() as cx:
+                replies = [engine.inbox.accept(cx, item) for _, item in passed]
+                answers = [
+                    _respond(request, reply, is_logged=True)
+                    for (request, _), reply in zip(passed, replies, strict=True)
+                ]
+                engine.log.write(cx, [self._event(*pair) for pair in zip(passed, answers, strict=True)])
         except PodupError as error:
             if error.code == "maintenance":
                 return self._keep(passed)
-            return [Reply(error.status, error=error) for _ in passed]
+            return [problem(error, request.request_id) for request, _ in passed]
+        engine.log.announce()
+        if any(reply.task_id for reply in replies):
+            engine.wake()
+        return answers
 
-    def _keep(self, passed: Sequence[Checked]) -> list[Reply]:
+    def _event(self, passed: tuple[Request, Checked], response: Response) -> Event:
+        request, checked = passed
+        took_s = self._engine.clock.monotonic() - request.received_at
+        event = event_of(request, response, now_s=self._engine.clock.now(), duration_s=took_s)
+        delivery = {"delivery_id": checked.knock.delivery_id, "event": checked.knock.event}
+        return replace(event, meta={**event.meta, "source": "webhook", "unit": checked.unit, **delivery})
+
+    def _keep(self, passed: Sequence[tuple[Request, Checked]]) -> list[Response]:
         """Accept without the database, which is being updated."""
         try:
-            for item in passed:
+            for _, item in passed:
                 self._keep_for_later(item.knock)
         except PodupError as error:
-            return [Reply(error.status, error=error) for _ in passed]
-        return [Reply(202, {"status": "accepted", "reason": "runs after the update"}) for _ in passed]
+            return [problem(error, request.request_id) for request, _ in passed]
+        later = Reply(202, {"status": "accepted", "reason": "runs after the update"})
+        return [_respond(request, later) for request, _ in passed]
 
 
 def knock_of(request: Request) -> Knock:
@@ -104,7 +123,9 @@ def knock_of(request: Request) -> Knock:
     )
 
 
-def _respond(request: Request, reply: Reply) -> Response:
+def _respond(request: Request, reply: Reply, *, is_logged: bool = False) -> Response:
     if reply.error is not None:
-        return problem(reply.error, request.request_id)
-    return answer(dict(reply.body), status=reply.status)
+        made = problem(reply.error, request.request_id)
+    else:
+        made = answer(dict(reply.body), status=reply.status)
+    return replace(made, is_logged=is_logged)

@@ -11,9 +11,11 @@ from podup.app.program import command, keep_copy
 from podup.app.rules import engine_rules, unit_settings
 from podup.app.stacks import stack_catalogue, stack_log
 from podup.clock import Clock
+from podup.core.secrets import Redactor
 from podup.engine.catalogue import Catalogue
 from podup.engine.dispatch import AUTOMATIC, Dispatcher, Launch
 from podup.engine.engine import Engine
+from podup.engine.event_log import EventLog
 from podup.engine.inbox import Inbox, InboxRules
 from podup.engine.intake import Intake
 from podup.engine.memory import KEEPERS, Memory
@@ -24,6 +26,7 @@ from podup.engine.stack_catalogue import StackCatalogue
 from podup.engine.stack_memory import stack_keepers
 from podup.engine.storage import Store
 from podup.files import make_dirs
+from podup.host.run import Runner
 from podup.recipes.codec import decode
 from podup.recipes.policy import Policy
 from podup.settings.load import Loaded
@@ -48,11 +51,13 @@ def places_of(loaded: Loaded) -> Places:
     return Places(state.directory, settings.updates.target, state.database, settings.updates.report_dir)
 
 
-def build(loaded: Loaded, store: Store, clock: Clock, *, wake: Callable[[], None]) -> Built:
-    """Return everything wired together; nothing runs yet."""
+def build(
+    loaded: Loaded, store: Store, clock: Clock, *, wake: Callable[[], None], runner: Runner | None = None
+) -> Built:
+    """Return everything wired together, over another machine than this one on request; nothing runs yet."""
     state_dir = loaded.settings.state.directory
     make_dirs(state_dir / "tasks")
-    runner = real_runner(loaded, clock)
+    runner = runner or real_runner(loaded, clock)
     machine = machine_over(runner, loaded, clock)
     intake = Intake(clock, os.urandom)
     catalogue = Catalogue(
@@ -64,7 +69,8 @@ def build(loaded: Loaded, store: Store, clock: Clock, *, wake: Callable[[], None
         auto_update_unit=loaded.settings.services.auto_update_unit,
     )
     inbox = Inbox(_inbox_rules(loaded, catalogue), intake, clock, random_bytes=os.urandom)
-    engine = Engine(state_dir, store, clock, intake, inbox, catalogue, os.urandom, wake)
+    log = EventLog(store, clock, Redactor(loaded.secrets()), left=state_dir / "events-left.jsonl")
+    engine = Engine(state_dir, store, clock, intake, inbox, catalogue, log, os.urandom, wake)
     stacks = stack_catalogue(machine, loaded, clock)
     dispatcher = Dispatcher(
         state_dir,

@@ -12,16 +12,16 @@ import sys
 from pathlib import Path
 
 from podup.api.auth import Auth
-from podup.api.health import HealthRoutes
+from podup.api.events import EventFeed
 from podup.api.listeners import Listener, inherit, listen_control, listen_tcp
 from podup.api.live import TaskFeed
+from podup.api.request_log import RequestLog
 from podup.api.server import Server
 from podup.api.sse import Hub
-from podup.api.updates import UpdateRoutes
 from podup.app.access import admin_token
 from podup.app.building import Built, build
 from podup.app.opening import writer
-from podup.app.routes import auth_of, engine_routes, site_of
+from podup.app.routes import UpdateHooks, all_routes, auth_of, site_of
 from podup.app.updates import QuietStore, SelfUpdates
 from podup.clock import Clock
 from podup.engine.rounds import Rounds
@@ -68,6 +68,8 @@ class Daemon:
         self._server: Server | None = None
         self._hub = Hub()
         self._feed = TaskFeed(self._built.engine, self._hub)
+        self._event_feed = EventFeed(self._built.engine, self._hub)
+        self._logging = Rounds("event-log", self._store_events, say=self._say)
         self._token = admin_token(loaded)
         self._supervisor = Supervisor(loaded.environment.variables, pid=os.getpid())
 
@@ -75,20 +77,18 @@ class Daemon:
         """Listen and serve until a signal; return the exit code."""
         engine = self._built.engine
         auth = auth_of(self._loaded, engine, self._clock, admin_token=self._token)
-        health = HealthRoutes(engine, version=VERSION, update=self._updates.health)
-        rows = (
-            *engine_routes(engine, self._built.stacks, self._hub, keep_for_later=self._updates.keep),
-            *UpdateRoutes(lambda: self._updates.parts).rows(),
-            *health.rows(),
-        )
+        hooks = UpdateHooks(self._updates.keep, lambda: self._updates.parts, self._updates.health)
+        rows = all_routes(self._built, self._loaded, self._hub, hooks)
+        requests = RequestLog(engine.log, self._clock)
+        engine.log.use(self._logging.wake)
         listeners = self._listeners(address)
-        site = site_of(rows, auth, self._clock, checks=(self._updates.check,))
+        site = site_of(rows, auth, self._clock, checks=(self._updates.check,), on_done=requests.heard)
         server = self._server = Server(site, listeners, self._clock)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
         watchdog = Rounds("watchdog", lambda: self._watch(server), say=self._say)
         updating = Rounds("self-update", self._updates.turn, say=self._say)
-        duties = (self._dispatching, self._chores, watchdog, updating)
+        duties = (self._dispatching, self._chores, watchdog, updating, self._logging)
         for duty in duties:
             duty.start()
         self._greet(address, auth)
@@ -101,6 +101,7 @@ class Daemon:
             server.server_close()
             for duty in duties:
                 duty.stop(within_s=_STOP_WITHIN_S)
+            engine.log.close()
         return self._exit_code
 
     def _leave(self) -> None:
@@ -146,6 +147,14 @@ class Daemon:
             return 1.0
         self._built.engine.catalogue.find()
         return _FIND_EVERY_S
+
+    def _store_events(self) -> float:
+        log = self._built.engine.log
+        if not self._updates.maintenance.is_on():
+            log.take_in()
+        wait_s = log.turn()
+        self._event_feed.turn()
+        return wait_s
 
     def _watch(self, server: Server) -> float:
         """Tell systemd that the loop turns, from inside the loop."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from podup.api.live import task_events
 from podup.api.request import Peer
+from podup.api.request_log import RequestLog
 from podup.api.sse import Hub
 from podup.app.building import Built, build
 from podup.app.opening import BriefStore
@@ -30,8 +31,9 @@ class LocalApi:
     def __init__(self, built: Built, loaded: Loaded, clock: Clock) -> None:
         self._built = built
         self._clock = clock
+        self._requests = RequestLog(built.engine.log, clock)
         auth = auth_of(loaded, built.engine, clock)
-        self._site = site_of(engine_routes(built.engine, built.stacks, Hub()), auth, clock)
+        self._site = site_of(engine_routes(built, loaded, Hub()), auth, clock)
 
     def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
@@ -47,6 +49,10 @@ class LocalApi:
             response = self._site.answer(admitted.route, request)
         except PodupError as error:
             response = self._site.refuse(request, error)
+        if method != "GET":
+            took_s = self._clock.monotonic() - request.received_at
+            self._requests.heard(request, response, took_s)
+            self._built.engine.log.flush()
         return read_answer(response.status, response.body)
 
     def follow(self, task_id: str) -> Iterator[dict[str, Any]]:

@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from podup.api import login
 from podup.api.auth import ADMIN, NO_SECRET, Auth, AuthRules
 from podup.api.dispatch import Check, OnDone, Site
+from podup.api.events import EventRoutes
 from podup.api.failures import Failures
+from podup.api.health import HealthRoutes
 from podup.api.live import LiveRoutes
 from podup.api.manual import ManualRoutes
 from podup.api.request import Principal
@@ -16,26 +20,48 @@ from podup.api.sessions import Sessions, hash_token
 from podup.api.sse import Hub
 from podup.api.stacks import StackRoutes
 from podup.api.tasks import TaskRoutes
+from podup.api.updates import UpdateRoutes
 from podup.api.webhooks import WebhookRoutes
+from podup.app.building import Built
 from podup.clock import Clock
 from podup.core.secrets import Secret
 from podup.engine.engine import Engine
 from podup.engine.inbox import Knock
-from podup.engine.stack_catalogue import StackCatalogue
 from podup.errors import Unavailable
 from podup.files import durable_write
 from podup.settings.load import Loaded
 from podup.store import tokens
+from podup.update.assemble import Parts
+from podup.version import VERSION
 
 
 def _refuse(_knock: Knock) -> None:
     raise Unavailable("maintenance", "an update is under way", retry_after_s=15)
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateHooks:
+    """What the daemon's part in its own updates gives to the routes."""
+
+    keep_for_later: Callable[[Knock], None]
+    parts: Callable[[], Parts]
+    health: Callable[[], dict[str, Any]]
+
+
+def all_routes(built: Built, loaded: Loaded, hub: Hub, updates: UpdateHooks) -> tuple[Route, ...]:
+    """Return the rows of a daemon, but those of `site_of`."""
+    return (
+        *engine_routes(built, loaded, hub, keep_for_later=updates.keep_for_later),
+        *UpdateRoutes(updates.parts).rows(),
+        *HealthRoutes(built.engine, version=VERSION, update=updates.health).rows(),
+    )
+
+
 def engine_routes(
-    engine: Engine, stacks: StackCatalogue, hub: Hub, *, keep_for_later: Callable[[Knock], None] = _refuse
+    built: Built, loaded: Loaded, hub: Hub, *, keep_for_later: Callable[[Knock], None] = _refuse
 ) -> tuple[Route, ...]:
     """Return the rows that work on the engine."""
+    engine = built.engine
 
     def keep_payload(body: bytes) -> None:
         durable_write(engine.state_dir / "last_payload.bin", body, mode=0o600)
@@ -44,8 +70,9 @@ def engine_routes(
         *TaskRoutes(engine).rows(),
         *ServiceRoutes(engine).rows(),
         *ManualRoutes(engine).rows(),
-        *StackRoutes(engine, stacks).rows(),
+        *StackRoutes(engine, built.stacks).rows(),
         *LiveRoutes(engine, hub).rows(),
+        *EventRoutes(engine, hub).rows(),
         *WebhookRoutes(engine, keep_payload=keep_payload, keep_for_later=keep_for_later).rows(),
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from podup.clock import Clock
 from podup.engine.catalogue import Catalogue
+from podup.engine.event_log import EventLog
 from podup.engine.inbox import Inbox
 from podup.engine.intake import Intake
 from podup.engine.storage import Store
@@ -21,5 +22,6 @@ class Engine:
     intake: Intake
     inbox: Inbox
     catalogue: Catalogue
+    log: EventLog
     random_bytes: Callable[[int], bytes]
     wake: Callable[[], None]

@@ -13,8 +13,9 @@ checksum): closing any descriptor drops SQLite's POSIX locks (https://sqlite.org
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from podup import files
 from podup.errors import NotFound, PodupError, Unavailable
@@ -42,6 +43,20 @@ _DISK_TROUBLE = {
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_PERM,
 }
+
+
+class Readable(Protocol):
+    """What gives reading connections; `Reader` is one."""
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Give a connection that sees one consistent state."""
+
+
+class Writable(Protocol):
+    """What gives transactions; `Database` is one."""
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """Give a connection inside one transaction."""
 
 
 class Reader:

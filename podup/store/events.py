@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
-from podup.store.db import Connection, Reader, Row
+from podup.store.db import Connection, Readable, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 
 RETENTION_S = 30 * 86400
@@ -86,7 +86,7 @@ def last_id(cx: Connection) -> int:
     return int(cx.execute("SELECT coalesce(max(id), 0) FROM event_log").fetchone()[0])
 
 
-def export(reader: Reader, wanted: EventFilter) -> Iterator[list[Event]]:
+def export(reader: Readable, wanted: EventFilter) -> Iterator[list[Event]]:
     """Yield all matching events, newest first, in chunks of up to 1,000.
 
     Each chunk is a reading transaction of its own, so a slow download holds up nothing.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from podup.store import deliveries, deployments, digests, events, image_locks, limits, outbox, tasks
-from podup.store.db import Connection, Database
+from podup.store.db import Connection, Writable
 from podup.store.image_locks import ImageLock
 
 DAY_S = 86400.0
@@ -54,7 +54,7 @@ def outlook(
 
 
 def prune(
-    db: Database,
+    db: Writable,
     ages: Ages,
     *,
     now_s: float,
