@@ -28,6 +28,7 @@ from podup.recipes.facts import (
     RemoveImage,
     ResetFailed,
     RestartUnit,
+    StartUnit,
     TagImage,
     UnitConfig,
     UnitConfigOf,
@@ -36,7 +37,7 @@ from podup.recipes.facts import (
     UntagImage,
 )
 from podup.recipes.policy import Policy, PolicyOf, RunHook, forbid, short
-from podup.recipes.unit_health import Wanted, is_broken, judge_unit, queries
+from podup.recipes.unit_health import Wanted, fallen, is_broken, judge_unit, queries
 from podup.recipes.verbs import (
     DEFAULT_TIMING,
     Aim,
@@ -174,6 +175,7 @@ class ServiceRecipe:
         if not _is_untouched(p, before, after):
             steps.append(Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit)))
             steps.append(Step(f"restart {p.unit} on the image that ran before", RestartUnit(p.unit)))
+            steps += [Step(f"start {u}, which needs it", StartUnit(u)) for u in fallen(p.unit, before, after)]
         return Plan(tuple(steps))
 
     def diagnose(self, p: ServiceParams) -> tuple[Query, ...]:

@@ -73,6 +73,15 @@ def is_broken(wanted: Wanted, seen: Facts) -> str:
     return ""
 
 
+def fallen(unit: str, before: Facts, after: Facts) -> tuple[str, ...]:
+    """Return the units that need `unit`, were active and are not: a start that failed took them along."""
+    was, now = before.get(Dependants(unit)), after.get(Dependants(unit))
+    if not isinstance(was, tuple) or not isinstance(now, tuple):
+        return ()
+    states = dict(now)
+    return tuple(other for other, active in was if active == "active" and states.get(other) != "active")
+
+
 def _is_finished_oneshot(state: UnitState) -> bool:
     return state.kind == "oneshot" and state.active == "inactive" and state.result == "success"
 

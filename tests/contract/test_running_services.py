@@ -191,6 +191,24 @@ def test_those_that_need_a_service_follow_its_restart(machine: Machine, relation
     machine.eventually("the other stopped", lambda: not machine.systemd.show(proxy.unit)[0].is_active)
 
 
+def test_those_that_need_a_service_are_down_when_its_restart_fails(machine: Machine) -> None:
+    web = machine.bench.service(variation=Variation(restart="no", pull="never"))
+    proxy = machine.bench.service("proxy", Variation(needs=(("Requires", web.unit),)))
+    part = machine.bench.service("part", Variation(needs=(("PartOf", web.unit),)))
+    machine.bench.push(web, "v1")
+    machine.podman.pull(web.image)
+    machine.running(proxy)
+    machine.running(part)
+    assert machine.systemd.show(web.unit)[0].is_active
+    machine.podman.untag(web.image)
+    with pytest.raises(PodupError):
+        machine.systemd.restart(web.unit)
+    machine.eventually("part is back", lambda: machine.systemd.show(part.unit)[0].is_active)
+    assert machine.systemd.dependants(web.unit) == ((part.unit, "active"),)
+    assert machine.systemd.show(proxy.unit)[0].active == "inactive"
+    assert "Dependency failed" in machine.journal.tail(proxy.unit, lines=20)
+
+
 def test_dependants_are_followed_to_the_end(machine: Machine) -> None:
     web = machine.bench.service()
     proxy = machine.bench.service("proxy", Variation(needs=(("Requires", web.unit),)))

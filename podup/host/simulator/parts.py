@@ -122,7 +122,10 @@ class SimulatedUnit:
 
 @dataclass(frozen=True, slots=True)
 class UnitRun:
-    """How a unit stands. Moments are monotonic; `job` is the last start's: waiting, done or failed."""
+    """How a unit stands. Moments are monotonic; `job` is the last start's: waiting, done or failed.
+
+    `behind` is the unit that has to be up before this one starts.
+    """
 
     active: str = "inactive"
     sub: str = "dead"
@@ -135,6 +138,7 @@ class UnitRun:
     invocation: str = ""
     container: str = ""
     job: str = ""
+    behind: str = ""
     starts: tuple[float, ...] = ()
     ready_at: float | None = None
     give_up_at: float | None = None

@@ -1,8 +1,8 @@
 """The rules of the simulated machine: what units and containers do when asked, and by themselves.
 
 Source: systemd.service(5) and systemd.unit(5) for Type=notify with `podman run --rm --sdnotify=...`, as
-`podman generate systemd --new` and Quadlet write it. Simplified: stopping takes no time, and a unit does
-not wait for those it needs.
+`podman generate systemd --new` and Quadlet write it. Simplified: stopping takes no time, and whoever needs
+a unit is ordered after it.
 """
 
 from dataclasses import replace
@@ -39,10 +39,15 @@ def next_due(machine: Machine) -> tuple[float, str] | None:
 
 
 def start(machine: Machine, name: str, at: float, *, by_itself: bool = False) -> None:
-    """Start a unit and what it needs; one that is up stays as it is."""
+    """Start a unit and what it needs, and itself behind that; one that is up stays as it is."""
     unit, run = machine.units[name], machine.runs.get(name, UnitRun())
     if run.active == "active" or run.sub == "start":
         machine.runs[name] = replace(run, job="done" if run.active == "active" else run.job)
+        return
+    for need in (*unit.requires, *unit.binds_to):
+        if need in machine.units:
+            start(machine, need, at)
+    if _has_to_wait(machine, unit, at):
         return
     recent = tuple(moment for moment in run.starts if moment > at - unit.interval_s)
     if len(recent) >= unit.burst:
@@ -50,9 +55,6 @@ def start(machine: Machine, name: str, at: float, *, by_itself: bool = False) ->
         result = run.result if run.result != "success" else "start-limit-hit"
         _rest(machine, name, replace(run, result=result, starts=recent), "failed", at)
         return
-    for need in (*unit.requires, *unit.binds_to):
-        if need in machine.units:
-            start(machine, need, at)
     machine.note(name, "systemd", f"Starting {name}...", at=at)
     machine.runs[name] = UnitRun(
         active="activating",
@@ -127,6 +129,38 @@ def behaviour_of(machine: Machine, container: SimulatedContainer) -> Behaviour:
     return image.behaviour if image else BEHAVIOURS["good"]
 
 
+def _has_to_wait(machine: Machine, unit: SimulatedUnit, at: float) -> bool:
+    """Queue a unit behind one it needs that is still starting, or give it up with one that is not up."""
+    run = machine.runs.get(unit.name, UnitRun())
+    for need in unit.needs:
+        other = machine.runs.get(need, UnitRun())
+        if other.sub == "start" or other.behind:
+            machine.runs[unit.name] = replace(run, job="waiting", behind=need)
+            return True
+        if need not in unit.part_of and not other.is_up and need in machine.units:
+            _give_up(machine, unit.name, at)
+            return True
+    machine.runs[unit.name] = replace(run, behind="")
+    return False
+
+
+def _give_up(machine: Machine, name: str, at: float) -> None:
+    machine.note(name, "systemd", f"Dependency failed for {name}.", at=at)
+    machine.runs[name] = replace(machine.runs.get(name, UnitRun()), job="failed", behind="")
+    _let_go(machine, name, at)
+
+
+def _let_go(machine: Machine, name: str, at: float) -> None:
+    """Give those queued behind `name` their turn, now that it is up or its start has failed."""
+    is_up = machine.runs[name].job == "done"
+    for other in [key for key, run in machine.runs.items() if run.behind == name]:
+        if is_up or name in machine.units[other].part_of:
+            machine.runs[other] = replace(machine.runs[other], behind="")
+            start(machine, other, at)
+        else:
+            _give_up(machine, other, at)
+
+
 def _start_container(machine: Machine, unit: SimulatedUnit, at: float) -> None:
     run = machine.runs[unit.name]
     try:
@@ -190,6 +224,7 @@ def _ready(machine: Machine, unit: SimulatedUnit, run: UnitRun, at: float) -> No
             auto_update(machine, at)
         return
     machine.runs[unit.name] = replace(run, active="active", sub="running", since=at)
+    _let_go(machine, unit.name, at)
 
 
 def auto_update(machine: Machine, at: float) -> None:
@@ -220,6 +255,8 @@ def _ended(machine: Machine, name: str, run: UnitRun, result: str, at: float) ->
         machine.runs[name] = replace(
             _halted(run), active="activating", sub="auto-restart", restart_at=at + unit.restart_s
         )
+        if job == "failed":
+            _let_go(machine, name, at)
         return
     _rest(machine, name, run, "inactive" if result == "success" else "failed", at)
     for other, one in tuple(machine.units.items()):
@@ -234,6 +271,8 @@ def _rest(machine: Machine, name: str, run: UnitRun, active: str, at: float) -> 
     machine.runs[name] = replace(
         _halted(run), active=active, sub="failed" if active == "failed" else "dead", job=job
     )
+    if job == "failed":
+        _let_go(machine, name, at)
     if machine.units[name].kind == "transient":
         del machine.units[name], machine.runs[name]
 

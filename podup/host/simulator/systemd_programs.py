@@ -200,7 +200,8 @@ def _shown(machine: Machine, name: str, wanted: list[str]) -> str:
 
 def _is_loaded(machine: Machine, name: str) -> bool:
     """Return whether systemd has read the unit: it lets go of those that are at rest."""
-    return machine.runs.get(name, UnitRun()).active != "inactive"
+    run = machine.runs.get(name, UnitRun())
+    return run.active != "inactive" or bool(run.behind)
 
 
 def _stamp(unix_s: float) -> str:

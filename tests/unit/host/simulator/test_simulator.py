@@ -141,6 +141,22 @@ def test_units_that_need_the_service_are_restarted_with_it_unless_stubborn() -> 
     assert bench.systemd.show("old.service")[0].active == "inactive"
 
 
+def test_units_that_need_a_service_wait_for_it_and_fail_with_it() -> None:
+    web = replace(UNIT, notify="container", start_timeout_s=5)
+    proxy = SimulatedUnit("proxy.service", kind="service", requires=("web.service",))
+    part = SimulatedUnit("part.service", kind="service", part_of=("web.service",))
+    bench = Bench(web, proxy, part)
+    bench.systemd.stop("web.service")
+    bench.systemd.start("proxy.service")
+    bench.systemd.start("part.service")
+    assert bench.state.is_active
+    with pytest.raises(PodupError):
+        bench.deploy("never-ready")
+    assert bench.systemd.dependants("web.service") == (("part.service", "activating"),)
+    assert bench.systemd.show("proxy.service")[0].active == "inactive"
+    assert "Dependency failed" in bench.journal.tail("proxy.service", lines=5)
+
+
 @pytest.mark.parametrize(
     ("state", "code"),
     [
