@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from podup.app.context import context_of
-from podup.app.machine import Machine, machine_over, real_runner, task_processes
+from podup.app.machine import HostFacts, Machine, machine_over, real_runner, task_processes
 from podup.app.program import command, keep_copy
 from podup.app.rules import engine_rules, unit_settings
 from podup.app.stacks import stack_catalogue, stack_log
@@ -78,7 +78,7 @@ def build(
         clock=clock,
         launch=_launch(loaded, machine),
         memory=Memory({**KEEPERS, **stack_keepers(stack_log(loaded, clock), intake, stacks.check)}),
-        take_snapshot=lambda task: _snapshot(task, loaded, store, clock),
+        take_snapshot=lambda task: _snapshot(task, loaded, machine.facts(), store, clock),
     )
     return Built(engine, dispatcher, machine, stacks)
 
@@ -99,10 +99,10 @@ def _launch(loaded: Loaded, machine: Machine) -> Launch:
     return Launch(task_processes(machine, loaded), (*command(kept), "run-task"))
 
 
-def _snapshot(task: Task, loaded: Loaded, store: Store, clock: Clock) -> Snapshot:
+def _snapshot(task: Task, loaded: Loaded, host: HostFacts, store: Store, clock: Clock) -> Snapshot:
     rules = engine_rules(loaded, clock)
     with store.read() as cx:
         policy = policy_of(cx, task.unit, task.image, rules=rules, now_s=clock.now())
     if task.trigger.source not in AUTOMATIC:
         policy = replace(policy, opens_s=0.0, cooldown_s=0.0)
-    return Snapshot(task.id, task.kind, decode(task.params), task.dry_run, policy, context_of(loaded))
+    return Snapshot(task.id, task.kind, decode(task.params), task.dry_run, policy, context_of(loaded, host))

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from podup.app.machine import HostFacts
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
 
 
-def context_of(loaded: Loaded) -> dict[str, Any]:
-    """Return what `loaded_from` needs to load the same settings in another process."""
+def context_of(loaded: Loaded, host: HostFacts) -> dict[str, Any]:
+    """Return what `loaded_from` and `host_facts_from` need in another process."""
     environment = loaded.environment
     return {
         "texts": dict(loaded.texts),
@@ -20,6 +21,7 @@ def context_of(loaded: Loaded) -> dict[str, Any]:
         "variables": environment.for_children,
         "home": str(environment.home),
         "uid": environment.uid,
+        "host": {"graph_root": host.graph_root, "manager": host.manager},
     }
 
 
@@ -28,3 +30,8 @@ def loaded_from(context: Mapping[str, Any]) -> Loaded:
     variables = {**context["variables"], **context["texts"]}
     environment = Environment(variables, Path(context["home"]), int(context["uid"]))
     return load(environment, config_text=context["config_text"])
+
+
+def host_facts_from(context: Mapping[str, Any]) -> HostFacts:
+    """Return what the process that made the context knew about the machine."""
+    return HostFacts(**context["host"])

@@ -145,6 +145,7 @@ class Daemon:
     def _find_services(self) -> float:
         if self._updates.maintenance.is_on():
             return 1.0
+        self._built.machine.podman.graph_root()
         self._built.engine.catalogue.find()
         return _FIND_EVERY_S
 

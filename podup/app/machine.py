@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from podup.app.registries import registry_client, resolver
 from podup.clock import Clock
@@ -19,10 +20,23 @@ from podup.recipes.facts import RemoteImage
 from podup.recipes.policy import Policy
 from podup.settings.load import Loaded
 
+_NO_MANAGER = ("", "offline", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What does not change while a machine runs; empty and None mean: not looked yet."""
+
+    graph_root: str = ""
+    manager: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Everything that reaches the machine, over one runner."""
+    """Everything that reaches the machine, over one runner.
+
+    `manager` tells which systemd manager is this user's, `user` or `system`, or is empty: none answers.
+    """
 
     runner: Runner
     podman: Podman
@@ -32,9 +46,11 @@ class Machine:
     prober: HostProber
     resolve: Callable[[str], RemoteImage]
 
-    def has_manager(self) -> bool:
-        """Return whether a systemd manager answers here."""
-        return self.systemd.overall() not in ("", "offline", "unknown")
+    manager: Callable[[], str]
+
+    def facts(self) -> HostFacts:
+        """Return what is known about the machine by now, for another process."""
+        return HostFacts(self.podman.known_graph_root, self.manager())
 
     def service_host(self, policy: Policy) -> ServiceHost:
         """Return the parts services are made of, under these rules."""
@@ -55,10 +71,11 @@ def real_runner(loaded: Loaded, clock: Clock) -> HostRunner:
     return HostRunner(clock, loaded.environment.for_children)
 
 
-def machine_over(runner: Runner, loaded: Loaded, clock: Clock) -> Machine:
-    """Return the machine behind `runner`."""
+def machine_over(runner: Runner, loaded: Loaded, clock: Clock, *, known: HostFacts | None = None) -> Machine:
+    """Return the machine behind `runner`; `known` is what another process has found out about it."""
     user = not loaded.environment.is_root
-    podman, systemd = Podman(runner), Systemd(runner, user=user)
+    known = known or HostFacts()
+    podman, systemd = Podman(runner, graph_root=known.graph_root), Systemd(runner, user=user)
     services = loaded.settings.services
     discovery = Discovery(
         systemd,
@@ -75,7 +92,15 @@ def machine_over(runner: Runner, loaded: Loaded, clock: Clock) -> Machine:
         discovery,
         HostProber(runner, clock),
         resolver(registry, this_platform()),
+        cache(lambda: _find_manager(systemd, known, user=user)),
     )
+
+
+def _find_manager(systemd: Systemd, known: HostFacts, *, user: bool) -> str:
+    if known.manager is not None:
+        return known.manager
+    is_there = systemd.overall() not in _NO_MANAGER
+    return ("user" if user else "system") if is_there else ""
 
 
 def this_platform() -> Platform:
@@ -85,6 +110,6 @@ def this_platform() -> Platform:
 
 def task_processes(machine: Machine, loaded: Loaded) -> TaskProcesses:
     """Return how tasks become processes: transient units where systemd runs, else children."""
-    if machine.has_manager():
+    if machine.manager():
         return SystemdTasks(machine.systemd)
     return ChildTasks(loaded.environment.for_children)

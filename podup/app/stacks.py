@@ -49,14 +49,13 @@ def stack_tools(
         answer = http.fetch("GET", url, limits=Limits(timeout_s, _LARGEST_ANSWER))
         return answer.status, answer.body
 
-    manager = "system" if loaded.environment.is_root else "user"
     return StackTools(
         machine.runner,
         HostFileRunner(clock, loaded.environment.for_children, heard),
         clock,
         machine.resolve,
         fetch,
-        manager if machine.has_manager() else "",
+        machine.manager,
         StackRoots(stacks.backups_dir, stacks.releases_dir, stacks.history_file),
         configured_stacks(loaded),
         task_id,

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from podup.app.context import loaded_from
+from podup.app.context import host_facts_from, loaded_from
 from podup.app.machine import machine_over, real_runner
 from podup.app.stacks import stack_tools
 from podup.clock import Clock
@@ -28,7 +28,7 @@ def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
         loaded = loaded_from(snapshot.context)
         host = real_runner(loaded, clock)
         runner: Runner = Recorded(ReadOnly(host) if snapshot.dry_run else host, record.command)
-        machine = machine_over(runner, loaded, clock)
+        machine = machine_over(runner, loaded, clock, known=host_facts_from(snapshot.context))
         services = service_world(machine.service_host(snapshot.policy))
         tools = stack_tools(machine, loaded, clock, heard=record.command, task_id=task_id)
         return services.with_(stack_world(StackMachine(tools)))

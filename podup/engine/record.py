@@ -12,6 +12,7 @@ wanted, what had begun and what was over. Types of records:
     revert    the plan back                         outcome   the end; nothing follows but a new begin
 """
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +52,13 @@ class Outcome:
 
 
 class Record:
-    """Writes a task's journal. Every text that goes in is redacted."""
+    """Writes a task's journal, from any thread. Every text that goes in is redacted."""
 
     def __init__(self, sink: Sink, clock: Clock, redactor: Redactor) -> None:
         self._sink = sink
         self._clock = clock
         self._redactor = redactor
+        self._one_at_a_time = threading.Lock()
 
     def begin(self, *, pid: int, version: str, attempt: int) -> None:
         self._write("begin", pid=pid, version=version, attempt=attempt)
@@ -104,7 +106,8 @@ class Record:
 
     def _write(self, kind: str, *, sync: bool = True, **values: Any) -> None:
         record = {"type": kind, "ts": round(self._clock.now(), 3), **self._redactor.tree(values)}
-        self._sink.write(record, sync=sync)
+        with self._one_at_a_time:
+            self._sink.write(record, sync=sync)
 
 
 def encode_outcome(outcome: Outcome) -> dict[str, Any]:

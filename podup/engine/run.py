@@ -161,7 +161,7 @@ class Run:
         return outcome
 
     def _observe(self, queries: Sequence[Query]) -> Facts:
-        return Facts({query: self._world.observe(query) for query in queries})
+        return self._world.observe_all(queries)
 
     def _observe_needs(self) -> Facts:
         seen = Facts()

@@ -37,7 +37,7 @@ class StackRoots:
 class StackTools:
     """What a stack machine is given. `resolve` asks a registry; `fetch` gets a URL: (status, body).
 
-    `manager` is `user`, `system` or empty, the systemd that gives scopes; `task_id` names who records.
+    `manager` tells `user`, `system` or nothing, the systemd that gives scopes; `task_id` names who records.
     """
 
     runner: Runner
@@ -45,7 +45,7 @@ class StackTools:
     clock: Clock
     resolve: Callable[[str], RemoteImage]
     fetch: Callable[[str, float], tuple[int, bytes]]
-    manager: str
+    manager: Callable[[], str]
     roots: StackRoots
     stacks: tuple[Stack, ...]
     task_id: str = ""
@@ -64,7 +64,7 @@ class StackMachine:
         """The compose engine. Raises Unavailable `no-compose-engine`."""
         if self._compose is None:
             engine = find_engine(self.tools.runner)
-            self._compose = Compose(self.tools.runner, engine, manager=self.tools.manager)
+            self._compose = Compose(self.tools.runner, engine, manager=self.tools.manager())
         return self._compose
 
     def stack(self, name: str) -> Stack:

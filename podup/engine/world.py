@@ -4,12 +4,15 @@
 A kind with effects of its own adds rows to these tables; nothing else in the engine changes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from podup.errors import PodupError
-from podup.recipes.verbs import Action, Query, Unknown
+from podup.recipes.verbs import Action, Facts, Query, Unknown
+
+_AT_A_TIME = 4
 
 Observer = Callable[[Any], Any]
 Performer = Callable[[Any], Any]
@@ -32,6 +35,13 @@ class World:
             return self.observers[type(query)](query)
         except PodupError as error:
             return Unknown(error.code, error.message, error.hint)
+
+    def observe_all(self, queries: Sequence[Query]) -> Facts:
+        """Return the answers to all queries, several asked at a time: most wait for a command each."""
+        if len(queries) < 2:
+            return Facts({query: self.observe(query) for query in queries})
+        with ThreadPoolExecutor(_AT_A_TIME) as threads:
+            return Facts(dict(zip(queries, threads.map(self.observe, queries), strict=True)))
 
     def perform(self, action: Action) -> None:
         """Carry out `action`. Raises PodupError when it fails."""

@@ -36,10 +36,15 @@ _NO_CONTAINER = ("no such container", "no container with")
 
 
 class Podman:
-    """The podman of the user the runner's commands run as."""
+    """The podman of the user the runner's commands run as.
 
-    def __init__(self, runner: Runner) -> None:
+    `graph_root` is where images are kept, when that is known: asking podman takes longer than most of what
+    it does.
+    """
+
+    def __init__(self, runner: Runner, *, graph_root: str = "") -> None:
         self._runner = runner
+        self.known_graph_root = graph_root
 
     def version(self) -> str:
         """Return podman's version, `4.3.1`; raises Unavailable when it cannot be run."""
@@ -50,9 +55,14 @@ class Podman:
         """Return where and how podman works; it also proves that its storage can be opened."""
         return read_info(self._json("info", "--format", "json") or {})
 
+    def graph_root(self) -> str:
+        """Return where images are kept; asked once."""
+        self.known_graph_root = self.known_graph_root or self.info().graph_root
+        return self.known_graph_root
+
     def disk(self, path: str = "") -> DiskSpace:
         """Return the room at `path`, or where the images are (df(1), POSIX form)."""
-        place = path or self.info().graph_root
+        place = path or self.graph_root()
         done = self._runner.run(("df", "-P", "-k", "--", place), mutates=False, timeout_s=ASK_TIMEOUT_S)
         done.check("disk-unknown", f"the room at {place} could not be read")
         fields = done.stdout.splitlines()[-1].split()

@@ -39,7 +39,7 @@ def stack(tmp_path: Path) -> Stack:
 def machine(stack: Stack, tmp_path: Path) -> StackMachine:
     unused: Any = None
     roots = StackRoots(tmp_path / "backups", tmp_path / "releases", tmp_path / "log/history.log")
-    return StackMachine(StackTools(unused, unused, Clock(), unused, unused, "", roots, (stack,)))
+    return StackMachine(StackTools(unused, unused, Clock(), unused, unused, lambda: "", roots, (stack,)))
 
 
 def no_dumps() -> Dumps:
