@@ -255,7 +255,8 @@ def _transact(world: World, record: Record) -> Ended:
             return ended
         return roll_back(world, record, code=error.code, message=error.message, tolerated=tolerated)
     timing = world.timing
-    ground.log(f"{record.after.version} is in place; on trial for {timing.settle_s:g} s")
+    trial_says = f"on trial for {timing.settle_s:g} s" if world.service else "nothing runs it now"
+    ground.log(f"{record.after.version} is in place; {trial_says}")
     wanted = trial.Wanted(record.after.version, record.txid, tolerated)
     seen = trial.judge(world, wanted, within_s=timing.trial_s, settle_s=timing.settle_s)
     if seen.look is not trial.Look.OK:
