@@ -40,7 +40,7 @@ def service_world(host: ServiceHost) -> World:
             PolicyOf: lambda query: host.policy,
             facts.UnitStateOf: lambda query: systemd.show(query.unit)[0],
             facts.UnitConfigOf: lambda query: host.discovery.config_of(query.unit),
-            facts.ContainerOf: lambda query: podman.container_of(query.unit),
+            facts.ContainerOf: lambda query: host.discovery.container_of(query.unit),
             facts.ImageAt: lambda query: podman.image(query.ref),
             facts.ImagesOf: lambda query: podman.images_of(query.repositories),
             facts.RemoteImageOf: lambda query: host.resolve(query.ref),
@@ -55,27 +55,15 @@ def service_world(host: ServiceHost) -> World:
             facts.TagImage: lambda action: podman.tag(action.source, action.name),
             facts.UntagImage: lambda action: podman.untag(action.name),
             facts.RemoveImage: lambda action: podman.remove_image(action.image_id),
-            facts.RestartUnit: lambda action: _restart(systemd, action),
-            facts.StartUnit: lambda action: _start(systemd, action),
-            facts.StopUnit: lambda action: _stop(systemd, action),
+            facts.RestartUnit: lambda action: systemd.restart(action.unit, timeout_s=action.timeout_s),
+            facts.StartUnit: lambda action: systemd.start(
+                action.unit, wait=action.wait, timeout_s=action.timeout_s
+            ),
+            facts.StopUnit: lambda action: systemd.stop(action.unit, timeout_s=action.timeout_s),
             facts.ResetFailed: lambda action: systemd.reset_failed(action.unit),
             RunHook: lambda action: _hook(host.runner, action),
         },
     )
-
-
-def _restart(systemd: Systemd, action: facts.RestartUnit) -> None:
-    done = systemd.restart(action.unit, timeout_s=action.timeout_s)
-    done.check("restart-failed", f"{action.unit} did not start")
-
-
-def _start(systemd: Systemd, action: facts.StartUnit) -> None:
-    done = systemd.start(action.unit, wait=action.wait, timeout_s=action.timeout_s)
-    done.check("start-failed", f"{action.unit} did not start")
-
-
-def _stop(systemd: Systemd, action: facts.StopUnit) -> None:
-    systemd.stop(action.unit, timeout_s=action.timeout_s).check("stop-failed", f"{action.unit} did not stop")
 
 
 def _hook(runner: Runner, action: RunHook) -> None:
@@ -92,7 +80,7 @@ def _diagnose(host: ServiceHost, query: facts.Diagnostics) -> facts.DiagnosticRe
     status = host.systemd.status(query.unit)
     journal = host.journal.tail(query.unit, lines=query.lines)
     try:
-        container = host.podman.container_of(query.unit)
+        container = host.discovery.container_of(query.unit)
         log = host.podman.logs(container.name, lines=query.lines) if container is not None else ""
     except PodupError as error:
         log = f"no container log: {error.message}"
