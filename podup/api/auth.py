@@ -10,7 +10,6 @@ only. All of it runs in the loop's thread.
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from podup.api.failures import Failures
@@ -20,6 +19,7 @@ from podup.api.sessions import COOKIE, Sessions, hash_token
 from podup.core.json_body import read_json
 from podup.core.secrets import Secret
 from podup.errors import Forbidden, Invalid, PodupError, Unauthorized
+from podup.records import dataclass
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 TokenLookup = Callable[[str], Principal | None]

@@ -4,11 +4,11 @@ Refuses, beside what `core.json_body` refuses: a media type other than JSON, fie
 values of another type (no coercion).
 """
 
-import dataclasses
 import types
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from podup import records
 from podup.api.request import Request
 from podup.api.response import JSON
 from podup.core.json_body import read_json
@@ -49,8 +49,8 @@ def build(cls: type, value: Any, where: str = "") -> Any:
 
 def to_json(value: Any) -> Any:
     """Return dataclasses, tuples and enumerations as what `json.dumps` takes."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if records.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in records.fields(value)}
     if isinstance(value, list | tuple):
         return [to_json(item) for item in value]
     if isinstance(value, dict):
@@ -68,7 +68,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
             raise Invalid("bad-field", f"the field {where} has to be a list")
         item_kind = get_args(kind)[0]
         return tuple(_convert(item_kind, item, f"{where}[{at}]") for at, item in enumerate(value))
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    if records.is_dataclass(kind) and isinstance(kind, type):
         return build(kind, value, f"{where}.")
     if kind is Any or (type(value) is kind) or (kind is float and type(value) is int):
         return value
@@ -82,7 +82,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 @cache
 def _required(cls: type) -> tuple[str, ...]:
-    missing = dataclasses.MISSING
+    missing = records.MISSING
     return tuple(
-        f.name for f in dataclasses.fields(cls) if f.default is missing and f.default_factory is missing
+        f.name for f in records.fields(cls) if f.default is missing and f.default_factory is missing
     )

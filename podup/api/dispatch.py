@@ -5,12 +5,11 @@ before its body is read), `complete` when the body is, then `answer` in the pool
 This is the one place that catches what a request's handler raises.
 """
 
-import dataclasses
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from podup import records
 from podup.api.auth import Auth
 from podup.api.codec import read_body
 from podup.api.request import Peer, Principal, Request
@@ -20,6 +19,7 @@ from podup.clock import Clock
 from podup.core.http1 import Head
 from podup.core.states import new_id
 from podup.errors import PodupError
+from podup.records import dataclass
 
 Check = Callable[[Request, Route], None]
 OnDone = Callable[[Request, Response, float], None]
@@ -99,9 +99,9 @@ class Site:
         """Return the request with its body. Raises PodupError when its token is refused."""
         request, principal = admitted.request, admitted.principal
         if principal is None:
-            principal = self._auth.at_body(admitted.route, dataclasses.replace(request, body=body))
+            principal = self._auth.at_body(admitted.route, records.replace(request, body=body))
         action = admitted.route.action
-        return dataclasses.replace(
+        return records.replace(
             request, params=admitted.params, principal=principal, body=body, action=action
         )
 
@@ -111,7 +111,7 @@ class Site:
             raise ValueError("a batch route is answered by answer_turn")
         try:
             if route.body is not None:
-                request = dataclasses.replace(request, data=read_body(request, route.body))
+                request = records.replace(request, data=read_body(request, route.body))
             return route.handler(request)
         except PodupError as error:
             return self.refuse(request, error)

@@ -6,12 +6,12 @@ Sources: sd_listen_fds(3), unix(7). TCP_NODELAY set on a listening socket is inh
 import os
 import socket
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.api.request import Peer
 from podup.errors import Busy, Invalid, PodupError
 from podup.files import remove
+from podup.records import dataclass
 
 FIRST_INHERITED_FD = 3
 _BACKLOG = 1024

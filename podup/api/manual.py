@@ -1,6 +1,5 @@
 """The routes by which an operator or a script starts work by hand: restart, deploy, roll back."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from podup.api.request import Request
@@ -11,6 +10,7 @@ from podup.core.units import unit_name
 from podup.engine.engine import Engine
 from podup.engine.intake import Intent
 from podup.errors import Invalid, NotFound, PodupError
+from podup.records import dataclass
 from podup.store import services
 from podup.store.db import Connection
 from podup.store.services import Service

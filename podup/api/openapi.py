@@ -1,10 +1,10 @@
 """OpenAPI 3.1 from the table of routes; `docs/api.md` and the program's `/api/openapi.json` are this."""
 
-import dataclasses
 import types
 from collections.abc import Iterable
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from podup import records
 from podup.api.router import Route, Who
 
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number"}
@@ -99,7 +99,7 @@ def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
         return {"type": "null"}
     if origin in (tuple, list):
         return {"type": "array", "items": _schema(inner[0], schemas)}
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    if records.is_dataclass(kind) and isinstance(kind, type):
         if kind.__name__ not in schemas:
             schemas[kind.__name__] = {}
             schemas[kind.__name__] = _object(kind, schemas)
@@ -109,8 +109,8 @@ def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _object(kind: type, schemas: dict[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    missing = dataclasses.MISSING
-    fields = dataclasses.fields(kind)
+    missing = records.MISSING
+    fields = records.fields(kind)
     required = [f.name for f in fields if f.default is missing and f.default_factory is missing]
     made = {"type": "object", "properties": {name: _schema(hint, schemas) for name, hint in hints.items()}}
     return {**made, "required": required} if required else made

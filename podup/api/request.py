@@ -1,10 +1,10 @@
 """A request as handlers see it: framed, routed, authorised; never a socket."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from podup.errors import Invalid
+from podup.records import dataclass, field
 
 PER_PAGE = 50
 MAX_PER_PAGE = 500

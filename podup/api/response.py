@@ -3,12 +3,12 @@
 import html
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from podup.api.request import Page
 from podup.errors import PodupError
+from podup.records import dataclass
 
 JSON = "application/json"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -6,13 +6,13 @@ also answers HEAD; OPTIONS is answered from the table.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 
 from podup.api.request import Request
 from podup.api.response import MethodNotAllowed, Response
 from podup.errors import Invalid, NotFound
+from podup.records import dataclass, field
 
 Handler = Callable[[Request], Response]
 BatchHandler = Callable[[Sequence[Request]], Sequence[Response]]

@@ -1,8 +1,7 @@
 """How much of everything the server takes, and how long it waits."""
 
-from dataclasses import dataclass, field
-
 from podup.core.http1 import HeadLimits
+from podup.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ token gives one of 12 hours.
 import base64
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from podup.api.request import Principal
 from podup.clock import Clock
+from podup.records import dataclass
 
 COOKIE = "podup_session"
 CODE_S = 15 * 60

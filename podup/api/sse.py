@@ -8,12 +8,12 @@ watcher that lets its queue fill is dropped; its browser comes back with Last-Ev
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from podup.api.request import Request
 from podup.api.response import Response, Wake, dump
 from podup.errors import Invalid, Unavailable
+from podup.records import dataclass
 
 QUEUE_BYTES = 512 * 1024
 MAX_WATCHERS = 1000

@@ -1,6 +1,5 @@
 """The routes of compose stacks: the map, one, its checks, and the tasks on it."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from podup.api.request import Request, read_page
@@ -11,6 +10,7 @@ from podup.core.preflight import first_block
 from podup.engine.engine import Engine
 from podup.engine.intake import Intent
 from podup.engine.stack_catalogue import ChangeWish, StackCatalogue
+from podup.records import dataclass
 from podup.store import stack_history
 
 _ONE = "/api/stacks/{name}"

@@ -7,7 +7,6 @@ an ETag; text is kept gzipped too. The policy lets a page load only what this se
 import gzip
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from podup.api.request import Request
 from podup.api.response import Response
 from podup.api.router import Handler, Route, Who
 from podup.errors import NotFound
+from podup.records import dataclass
 
 MAX_FILE = 8 * 1024 * 1024
 MAX_FILES = 2000

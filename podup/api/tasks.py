@@ -1,6 +1,5 @@
 """The routes of tasks: list, one, stop, retry."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from podup.api.events import read_moment
@@ -15,6 +14,7 @@ from podup.engine.snapshot import TaskFiles
 from podup.engine.story import tell
 from podup.errors import Invalid
 from podup.files import read_journal
+from podup.records import dataclass
 from podup.store import tasks
 from podup.store.tasks import TaskFilter
 

@@ -1,12 +1,12 @@
 """The routes about the program's own version: what runs, what there is, update and going back."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 
 from podup.api.request import Request
 from podup.api.response import Response, answer
 from podup.api.router import Route, Who
 from podup.errors import Invalid
+from podup.records import asdict, dataclass
 from podup.update import assemble, chain, journal, kept, launch, remembered
 from podup.update.chain import Request as Wanted
 from podup.update.journal import Damaged, Record

@@ -5,7 +5,6 @@ an operator to look at and no row of its own.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from podup.api.request import Request
 from podup.api.request_log import event_of
@@ -14,6 +13,7 @@ from podup.api.router import Route, Who
 from podup.engine.engine import Engine
 from podup.engine.inbox import Checked, Knock, Reply
 from podup.errors import PodupError, Unauthorized
+from podup.records import replace
 from podup.store.events import Event
 
 BODY_LIMIT = 1024 * 1024

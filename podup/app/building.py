@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from podup.app.context import context_of
@@ -29,6 +28,7 @@ from podup.files import make_dirs
 from podup.host.run import Runner
 from podup.recipes.codec import decode
 from podup.recipes.policy import Policy
+from podup.records import dataclass, replace
 from podup.settings.load import Loaded
 from podup.store.tasks import Task
 from podup.update.places import Places

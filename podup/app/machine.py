@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 from podup.app.registries import registry_client, resolver
@@ -18,6 +17,7 @@ from podup.host.systemd import Systemd
 from podup.host.task_process import ChildTasks, SystemdTasks, TaskProcesses
 from podup.recipes.facts import RemoteImage
 from podup.recipes.policy import Policy
+from podup.records import dataclass
 from podup.settings.load import Loaded
 
 _NO_MANAGER = ("", "offline", "unknown")

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from podup.api import login
@@ -29,6 +28,7 @@ from podup.engine.engine import Engine
 from podup.engine.inbox import Knock
 from podup.errors import Unavailable
 from podup.files import durable_write
+from podup.records import dataclass
 from podup.settings.load import Loaded
 from podup.store import tokens
 from podup.update.assemble import Parts

@@ -9,7 +9,6 @@ import json
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from typing import Any
 
 from podup.api.request import Request
@@ -25,6 +24,7 @@ from podup.engine.snapshot import TaskFiles
 from podup.engine.storage import Store
 from podup.errors import Busy, PodupError, Unavailable
 from podup.files import JournalWriter, Spool, is_locked, make_dirs
+from podup.records import asdict, replace
 from podup.settings.load import Loaded
 from podup.store import tasks
 from podup.store.db import Connection

@@ -1,10 +1,10 @@
 """What a command is given besides its arguments: the terminal, and what is built when it is asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from podup.cli.output import Output
+from podup.records import dataclass
 from podup.settings.load import Loaded
 
 

@@ -6,7 +6,6 @@ It changes nothing. Exit code 1 when something stands in the way, 0 when all is 
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from podup.clock import SystemClock
 from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError
 from podup.files import holder
 from podup.host.systemd import Systemd
+from podup.records import asdict, dataclass
 from podup.settings.load import Loaded
 from podup.store.backup import verify
 from podup.update import assemble, installation, journal, kept, remembered

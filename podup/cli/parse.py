@@ -6,7 +6,6 @@ GNU long options, without their abbreviations.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +13,7 @@ from podup.cli.row import Arg, Command
 from podup.cli.table import COMMANDS, OLD_SPELLINGS, below, find
 from podup.core.nearest import nearest
 from podup.errors import Invalid
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """What a row of the command table is made of. Light on purpose: `--help` loads this and little else."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ The work is done by the one chain in `podup.update`; here it is asked for and sh
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from podup.cli.context import Context
 from podup.clock import SystemClock
 from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid
+from podup.records import asdict
 from podup.update import assemble, chain, kept, launch, remembered, reports
 from podup.update.chain import Request
 from podup.update.places import Places

@@ -6,7 +6,8 @@ Source: RFC 9110 section 11; the distribution project's token authentication for
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from podup.records import dataclass
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?=[\s,]|$)")

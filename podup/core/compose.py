@@ -10,11 +10,11 @@ Source: the Compose specification.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from podup.core import interpolation, yaml_subset
 from podup.errors import Invalid
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

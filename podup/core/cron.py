@@ -8,10 +8,10 @@ skips runs at the first moment after the gap, what it repeats runs once (each ti
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from podup.core.local_time import Local, moment_of, moments_of
+from podup.records import dataclass
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

@@ -7,7 +7,8 @@ program did not write, or that is broken, is skipped by the reader and counted.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from podup.records import dataclass
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _MAX_BYTES = 2000

@@ -8,9 +8,9 @@ Source: the env-file syntax of the Compose specification.
 """
 
 import re
-from dataclasses import dataclass
 
 from podup.errors import Invalid
+from podup.records import dataclass
 
 _BOM = "\ufeff"
 _START = re.compile(r"[^\S\r\n]*(?:export[^\S\r\n]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[^\S\r\n]*=[^\S\r\n]*")

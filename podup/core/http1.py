@@ -11,11 +11,11 @@ exceeds the limits. An absolute-form target is accepted when its authority is th
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from podup.core.targets import BadTarget, parse_target
 from podup.errors import PodupError, TooLarge
+from podup.records import dataclass
 
 _NOT_CONTROL = bytes(code for code in range(256) if code in b"\t\r\n" or (code >= 0x20 and code != 0x7F))
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")

@@ -8,10 +8,10 @@ refused, for no registry holds one.
 """
 
 import re
-from dataclasses import dataclass, replace
 
 from podup.core.digests import is_digest
 from podup.errors import Invalid
+from podup.records import dataclass, replace
 
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"

@@ -7,12 +7,12 @@ Source: containers-auth.json(5), docker-credential-helpers.
 
 import base64
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from podup.core.json_body import object_at, read_object, text_at
 from podup.core.secrets import Secret
 from podup.errors import Invalid
+from podup.records import dataclass
 
 _DOCKER_NAMES = ("index.docker.io", "registry-1.docker.io")
 _TOKEN_USER = "<token>"

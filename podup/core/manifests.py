@@ -6,12 +6,12 @@ Source: OCI image specification, manifest.md and image-index.md; Docker image ma
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from podup.core.digests import is_digest
 from podup.core.json_body import integer_at, list_at, object_at, read_object, text_at
 from podup.errors import Invalid
+from podup.records import dataclass
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -7,10 +7,10 @@ Source: containers/image, internal/pkg/platform/platform_matcher.go; OCI image s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from podup.core.manifests import Descriptor
 from podup.errors import NotFound
+from podup.records import dataclass
 
 _MACHINES = {
     "x86_64": ("amd64", ""),

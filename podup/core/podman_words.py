@@ -6,7 +6,8 @@ behind it is certain, and no operand is named.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from podup.records import dataclass
 
 
 def _names(text: str) -> frozenset[str]:

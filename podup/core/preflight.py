@@ -5,11 +5,11 @@ a warning; the others would fail the deployment anyway, or cannot be judged.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from podup.core.compose import ComposeService, Composition
 from podup.core.stack_map import Stack
+from podup.records import dataclass
 
 
 class Mark(StrEnum):

@@ -5,10 +5,10 @@ connection, `command:WORDS` when it exits 0. Words are split as a shell splits t
 """
 
 import shlex
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from podup.errors import Invalid
+from podup.records import dataclass
 
 _HINT = "Write http://host:port/path, tcp://host:port or command:/usr/bin/program arguments."
 _PORTS = {"http": 80, "https": 443}

@@ -10,9 +10,9 @@ edits by hand; it is no signature.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from podup.errors import Invalid
+from podup.records import dataclass
 
 _SCHEMA = 1
 

@@ -9,10 +9,10 @@ Source: curl(1), Go's golang.org/x/net/http/httpproxy, which Podman uses.
 import base64
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from podup.errors import Invalid
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

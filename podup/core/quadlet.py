@@ -6,12 +6,12 @@ Source: podman-systemd.unit(5).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from podup.core.podman_words import read_run_options
 from podup.core.unit_files import AUTO_UPDATE_LABEL, has_pull, is_pulling, pull_policy, read_labels
 from podup.core.unit_text import UnitText, expand_specifiers, read_unit, words_or_none
 from podup.errors import Invalid
+from podup.records import dataclass
 
 _SUFFIXES = {"container": "", "kube": "", "pod": "-pod", "image": "-image"}
 

@@ -6,7 +6,8 @@ as now, so they can never block for longer than one window.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

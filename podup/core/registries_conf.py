@@ -7,11 +7,11 @@ Source: containers-registries.conf(5), sysregistriesv2 in containers/image.
 
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from podup.core.images import DEFAULT_REGISTRY, ImageRef
 from podup.errors import Invalid, Refused
+from podup.records import dataclass, field
 
 _DOCKER_HOST = "registry-1.docker.io"
 

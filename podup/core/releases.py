@@ -6,13 +6,13 @@ are ignored; an entry that makes no sense (no tag, a tag that is no version) is 
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
 from podup.core.versions import Version, is_version, parse_tag
 from podup.errors import Invalid
+from podup.records import dataclass
 
 STABLE = "stable"
 BETA = "beta"

@@ -8,10 +8,10 @@ Source: GitHub, "Validating webhook deliveries".
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from podup.core.secrets import Secret
+from podup.records import dataclass
 
 _HEADER = re.compile(r"sha256=([0-9a-fA-F]{64})")
 

@@ -6,11 +6,11 @@ its directory. Unknown keys and values of the wrong type are refused with the pl
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
 from podup.errors import Invalid, NotFound
+from podup.records import dataclass, fields
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

@@ -1,10 +1,10 @@
 """What a task can be, who asked for it, and how tasks are named."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_ROLLED_BACK
+from podup.records import dataclass
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 16

@@ -6,9 +6,10 @@ special files. Nothing is ever deleted: a file that is only in the run directory
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+
+from podup.records import dataclass
 
 _NEVER = (
     ".env", ".env.*", "*.env", ".git", ".svn", ".hg", "data", "data-*", "*-data", "volumes", "backups",

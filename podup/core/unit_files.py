@@ -8,7 +8,6 @@ nobody knows is not guessed.
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from podup.core.podman_words import PodmanCall, read_call
 from podup.core.unit_text import (
@@ -19,6 +18,7 @@ from podup.core.unit_text import (
     read_unit,
     words_or_none,
 )
+from podup.records import dataclass
 
 AUTO_UPDATE_LABEL = "io.containers.autoupdate"
 _PULLING = ("always", "newer")

@@ -5,10 +5,10 @@ build metadata not at all. A tag is `v` and the version; the bare version is tak
 """
 
 import re
-from dataclasses import dataclass
 from functools import total_ordering
 
 from podup.errors import Invalid
+from podup.records import dataclass
 
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 _PRE = rf"(?:{_NUMBER}|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"

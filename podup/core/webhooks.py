@@ -7,7 +7,6 @@ Source: GitHub, "Webhook events and payloads"; both events as octokit/webhooks d
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +14,7 @@ from podup.core.digests import is_digest
 from podup.core.images import DEFAULT_TAG, ImageRef, has_registry, is_tag, parse_ref
 from podup.core.json_body import list_at, object_at, read_object, text_at
 from podup.errors import Invalid
+from podup.records import dataclass
 
 _EVENTS = ("package", "registry_package")
 _ACTIONS = ("published", "updated")

@@ -7,10 +7,10 @@ or repeats are taken as the clock on the wall shows them.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from podup.core.local_time import Local, moment_of
+from podup.records import dataclass
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|(24):(00)")

@@ -1,7 +1,6 @@
 """The services of this machine as the database knows them, and what a task on one of them is made of."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from podup.clock import Clock
@@ -24,6 +23,7 @@ from podup.recipes.facts import (
 from podup.recipes.restart import RestartParams
 from podup.recipes.service import ServiceParams
 from podup.recipes.verbs import Timing, Unknown
+from podup.records import dataclass
 from podup.store import services
 from podup.store.db import Connection
 from podup.store.services import Service

@@ -7,7 +7,6 @@ counted in the journal before they are made and bounded.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.clock import Clock
@@ -21,6 +20,7 @@ from podup.errors import PodupError
 from podup.files import is_locked, read_journal
 from podup.host.task_process import TaskProcesses
 from podup.recipes.verbs import Remember
+from podup.records import dataclass
 from podup.store import freezes, image_locks, tasks
 from podup.store.db import Connection
 from podup.store.tasks import Ending, Task

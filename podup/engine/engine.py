@@ -1,7 +1,6 @@
 """The engine as other rooms hold it: where things are, and what to call to get something done."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.clock import Clock
@@ -10,6 +9,7 @@ from podup.engine.event_log import EventLog
 from podup.engine.inbox import Inbox
 from podup.engine.intake import Intake
 from podup.engine.storage import Store
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 
 from podup.clock import Clock
@@ -18,6 +17,7 @@ from podup.core.secrets import Redactor
 from podup.engine.storage import Store
 from podup.errors import PodupError
 from podup.files import durable_write, remove
+from podup.records import asdict, replace
 from podup.store import events
 from podup.store.db import Connection
 from podup.store.events import Event

@@ -8,7 +8,6 @@ while it is pending, running or succeeded, and a new attempt after a failure.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
@@ -31,6 +30,7 @@ from podup.core.webhooks import (
 from podup.engine.intake import Intake, Intent
 from podup.errors import NotFound, PodupError, RateLimited, Refused, Unauthorized, Unavailable
 from podup.recipes.codec import encode
+from podup.records import dataclass, field, replace
 from podup.store import deliveries, digests, limits, services, tasks
 from podup.store.db import Connection
 from podup.store.deliveries import Delivery

@@ -1,7 +1,6 @@
 """From an intent to a pending task: one function for webhooks, API, commands, scheduler and retries."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from podup.clock import Clock
@@ -9,6 +8,7 @@ from podup.core.states import Status, Trigger, new_id
 from podup.errors import NotFound, Refused
 from podup.recipes.codec import decode, encode
 from podup.recipes.table import recipe_of
+from podup.records import dataclass, field, replace
 from podup.store import tasks
 from podup.store.db import Connection
 from podup.store.tasks import BATCH, Task

@@ -1,9 +1,9 @@
 """The rules for a unit as the database and the settings know them, gathered for a task's snapshot."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from podup.recipes.policy import Policy
+from podup.records import dataclass
 from podup.store import deployments, digests, freezes, services
 from podup.store.db import Connection
 

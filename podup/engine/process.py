@@ -6,7 +6,6 @@ knows that it died. Starting it again on a journal that already has records is r
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from podup.engine.snapshot import Snapshot, TaskFiles, read_snapshot
 from podup.engine.world import World
 from podup.files import JournalWriter, read_journal
 from podup.recipes.table import recipe_of
+from podup.records import dataclass
 from podup.version import VERSION
 
 

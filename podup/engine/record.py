@@ -14,7 +14,6 @@ wanted, what had begun and what was over. Types of records:
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +24,7 @@ from podup.files import read_journal
 from podup.host.run import Completed
 from podup.recipes.codec import encode
 from podup.recipes.verbs import Aim, Facts, Plan, Remember, Step, Verdict
+from podup.records import dataclass
 
 STREAM_BYTES = 32 * 1024
 

@@ -6,7 +6,6 @@ with exactly one outcome record. Nothing here knows what a recipe is about.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from podup.clock import Clock
@@ -16,6 +15,7 @@ from podup.engine.world import World
 from podup.errors import PodupError
 from podup.recipes.codec import decode, decode_facts
 from podup.recipes.verbs import Aim, Decision, Facts, Health, Plan, Query, Recipe, Unknown, Verdict
+from podup.records import dataclass
 
 _ROUNDS = 8
 _ENDED_WITHOUT_STEPS = {

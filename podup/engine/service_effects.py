@@ -1,7 +1,6 @@
 """How the queries and actions about services are answered on a machine: one row each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from podup.engine.run import Postponed
 from podup.engine.world import World
@@ -14,6 +13,7 @@ from podup.host.run import Runner
 from podup.host.systemd import Systemd
 from podup.recipes import facts
 from podup.recipes.policy import Policy, PolicyOf, RunHook
+from podup.records import dataclass
 
 _HOOK_POSTPONES_S = 300
 

@@ -6,7 +6,6 @@ so everything a task needs stands in `STATE/tasks/ID.json`. It is removed when t
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from podup.errors import Invalid
 from podup.files import durable_write, remove
 from podup.recipes.codec import decode, encode, register
 from podup.recipes.policy import Policy
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

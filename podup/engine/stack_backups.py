@@ -8,7 +8,6 @@ the name `....partial` and renamed at the end, so a directory without that endin
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from podup.errors import NotFound, PodupError
 from podup.files import NewFile, copy_file, durable_write, make_dirs, remove_tree, rename, sync_dir
 from podup.host.postgres import Postgres, Reach
 from podup.recipes.stack_facts import Backup
+from podup.records import dataclass
 
 MANIFEST = "backup.json"
 MARKER = "COMPLETE"

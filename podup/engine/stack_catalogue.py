@@ -5,7 +5,6 @@ may be another one tomorrow.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 from podup.core.preflight import Check
@@ -24,6 +23,7 @@ from podup.recipes.stack_promote import StackPromoteParams
 from podup.recipes.stack_restore import StackRestoreParams
 from podup.recipes.stack_sync import StackSyncParams
 from podup.recipes.verbs import Facts, Query
+from podup.records import dataclass, replace
 
 _ROUNDS = 8
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.clock import Clock
@@ -20,6 +19,7 @@ from podup.host.postgres import Postgres, Reach, reach_container, reach_host
 from podup.host.run import FileRunner, Runner
 from podup.recipes.facts import RemoteImage
 from podup.recipes.stack_facts import EnvFile, Room, StackContainers, StackHistory
+from podup.records import dataclass
 
 _PROOF_MODE = 0o644
 

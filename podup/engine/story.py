@@ -1,8 +1,9 @@
 """A task's journal as people read it: steps, log lines, plan, facts and verdict for lists and timelines."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from podup.records import dataclass
 
 _LEVELS = {True: "info", False: "error"}
 

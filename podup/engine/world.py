@@ -6,11 +6,11 @@ A kind with effects of its own adds rows to these tables; nothing else in the en
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from podup.errors import PodupError
 from podup.recipes.verbs import Action, Facts, Query, Unknown
+from podup.records import dataclass
 
 _AT_A_TIME = 4
 

@@ -9,7 +9,8 @@ that a power cut may leave. Without a watcher an announcement costs one comparis
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ first, and every container is inspected afterwards.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from podup.recipes.stack_facts import ComposeEngine
+from podup.records import dataclass
 
 DOCKER = "docker"
 PODMAN_COMPOSE = "podman-compose"

@@ -5,7 +5,6 @@ a unit's own files say counts; only where they do not name an image, the contain
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from podup.core.images import parse_ref
@@ -17,6 +16,7 @@ from podup.host.quadlet_files import QuadletFile, read_quadlet_files
 from podup.host.systemd import Systemd, UnitText
 from podup.recipes.facts import ContainerState, FoundService, UnitConfig
 from podup.recipes.verbs import Unknown
+from podup.records import dataclass, replace
 
 _CALLS_PODMAN = ("podman-run", "podman-start", "kube", "pod")
 _NOT_ASKED = ("alias", "masked", "masked-runtime", "transient")

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from podup.host.arguments import unit_argument
 from podup.host.run import Runner
+from podup.records import dataclass
 
 TIMEOUT_S = 15.0
 

@@ -8,13 +8,13 @@ come without `sha256:`.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from podup.errors import PodupError
 from podup.host.run import Completed
 from podup.recipes.facts import AutoUpdateRow, ContainerState, LocalImage
+from podup.records import dataclass
 
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 _HEALTH = ("starting", "healthy", "unhealthy")

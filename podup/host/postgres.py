@@ -8,12 +8,12 @@ can be read, and it is not smaller than told. Source: pg_dump(1), pg_restore(1),
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.core.stack_map import Database
 from podup.errors import PodupError
 from podup.host.run import Completed, FileRunner, HasDescriptor
+from podup.records import dataclass
 
 DUMP_TIMEOUT_S = 3600.0
 ASK_TIMEOUT_S = 30.0

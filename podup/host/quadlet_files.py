@@ -1,10 +1,10 @@
 """Finds Quadlet files with their drop-ins in a directory; `podup.core.quadlet` understands them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.core.quadlet import QuadletFacts, drop_in_directories, image_behind, is_quadlet, read_quadlet
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

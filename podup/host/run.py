@@ -11,12 +11,12 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from podup.clock import Clock
 from podup.errors import PodupError, Refused
+from podup.records import dataclass
 
 KEEP_BYTES = 16 * 1024 * 1024
 _NOT_FOUND = 127

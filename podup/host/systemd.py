@@ -6,12 +6,12 @@ nothing decides; a command that fails raises PodupError with a code that starts 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from podup.errors import NotFound, PodupError, Unavailable
 from podup.host.arguments import unit_argument
 from podup.host.run import Completed, Runner
 from podup.recipes.facts import UnitState
+from podup.records import dataclass
 
 ASK_TIMEOUT_S = 15.0
 JOB_TIMEOUT_S = 180.0

@@ -10,7 +10,6 @@ header: both may carry secrets.
 import http.client
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
 from podup.clock import Clock
 from podup.core.proxies import proxy_for
@@ -18,6 +17,7 @@ from podup.core.urls import follow, read_url, shown
 from podup.errors import Invalid, PodupError, Unavailable
 from podup.net.connection import Connection, Deadline
 from podup.net.trust import Trust
+from podup.records import dataclass, replace
 from podup.version import VERSION
 
 USER_AGENT = f"pod-upgrade-trigger/{VERSION}"

@@ -6,11 +6,11 @@ containers-certs.d(5).
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.core.registries_conf import Registries, read_registries
 from podup.errors import Invalid, PodupError
+from podup.records import dataclass
 from podup.settings.environment import Environment
 
 _SYSTEM = Path("/etc/containers")

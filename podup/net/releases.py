@@ -15,7 +15,6 @@ a longer one is remembered and nobody is asked before. No byte is trusted before
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +27,7 @@ from podup.core.versions import parse_tag
 from podup.errors import PodupError, RateLimited, Refused, Unavailable
 from podup.files import NewFile, durable_write, make_dirs, remove, sync_dir
 from podup.net.http import Answer, Http, Limits
+from podup.records import dataclass
 
 LARGEST_PROGRAM_BYTES = 64 * 1024 * 1024
 LARGEST_LIST_BYTES = 8 * 1024 * 1024

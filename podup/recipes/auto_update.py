@@ -4,8 +4,6 @@ Podman decides there what to update and how; this kind only starts the unit, wai
 ended. A dry run asks podman what it would do.
 """
 
-from dataclasses import dataclass
-
 from podup.recipes.codec import register
 from podup.recipes.facts import AutoUpdateOutlook, Diagnostics, StartUnit, UnitState, UnitStateOf
 from podup.recipes.verbs import (
@@ -21,6 +19,7 @@ from podup.recipes.verbs import (
     Unknown,
     Verdict,
 )
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

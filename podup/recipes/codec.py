@@ -4,11 +4,11 @@ A dataclass becomes an object whose key `_` is its class name; tuples become lis
 tuples. Only classes that were registered can come back, so a journal can never name code to load.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from podup import records
 from podup.errors import Invalid
 from podup.recipes import verbs
 from podup.recipes.verbs import Facts, Query
@@ -30,8 +30,8 @@ def encode(value: Any) -> Any:
         return [[encode(query), encode(seen)] for query, seen in value.items()]
     if isinstance(value, Enum):
         return value.value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if records.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: encode(getattr(value, f.name)) for f in records.fields(value)}
         return {"_": type(value).__name__, **fields}
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
@@ -57,7 +57,7 @@ def decode(value: Any) -> Any:
     cls = _CLASSES.get(name)
     if cls is None:
         raise Invalid("codec-unknown-class", f"the journal names {name!r}, which this version does not know")
-    known = {f.name: f for f in dataclasses.fields(cls)}
+    known = {f.name: f for f in records.fields(cls)}
     values = {key: decode(item) for key, item in value.items() if key in known}
     for key, item in values.items():
         kind = known[key].type

@@ -8,10 +8,9 @@ container's image is held against what `ImageAt` says of the local reference, ne
 `UnitConfigOf` always have a value; `ContainerOf` and `ImageAt` yield None when there is none.
 """
 
-from dataclasses import dataclass
-
 from podup.recipes.codec import register
 from podup.recipes.verbs import Action, Query
+from podup.records import dataclass
 
 PROBE_LABEL = "io.podup.probe"
 

@@ -1,11 +1,11 @@
 """What the rules say about a unit, as facts: what the database knows, seen by a pure recipe."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from podup.recipes.codec import register
 from podup.recipes.verbs import Action, Decision, Plan, Query
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

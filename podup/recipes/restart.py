@@ -1,7 +1,5 @@
 """Restarting a unit: it is restarted and proven well. There is nothing older to go back to."""
 
-from dataclasses import dataclass
-
 from podup.recipes.codec import register
 from podup.recipes.facts import (
     ContainerOf,
@@ -28,6 +26,7 @@ from podup.recipes.verbs import (
     Unknown,
     Verdict,
 )
+from podup.records import dataclass
 
 _RUNS_CONTAINER = ("quadlet", "podman-run", "podman-start")
 

@@ -6,8 +6,6 @@ given the unit's own name, and the unit is restarted. A service that was broken 
 there would be nothing to go back to.
 """
 
-from dataclasses import dataclass
-
 from podup.core.images import ImageRef, parse_ref
 from podup.core.units import slug
 from podup.errors import PodupError
@@ -51,6 +49,7 @@ from podup.recipes.verbs import (
     Unknown,
     Verdict,
 )
+from podup.records import dataclass
 
 _UNPACKED = 3
 _SPARE_BYTES = 64 * 1024 * 1024

@@ -1,7 +1,5 @@
 """Backing a stack up: compose file, `.env` and a verified dump of every database, or nothing at all."""
 
-from dataclasses import dataclass
-
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_facts import (
@@ -27,6 +25,7 @@ from podup.recipes.verbs import (
     Unknown,
     Verdict,
 )
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

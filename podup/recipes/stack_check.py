@@ -4,14 +4,13 @@ What started containers may take them with it when it ends, after everyone has c
 task begins when the other one is over, changes nothing, and says whether the stack is still well.
 """
 
-from dataclasses import dataclass
-
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_deploy import judge_stack
 from podup.recipes.stack_facts import CompositionOf, ConfirmWell, EnvFileOf, StackContainersOf, StackLogs
 from podup.recipes.stack_goal import StackParams, current_version, image_queries
 from podup.recipes.verbs import Aim, Decision, Facts, Plan, Query, Remember, Step, Timing, Verdict
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,11 @@ variables filled in: as `.env` stands (`version` empty), or as it would be with 
 of `.env` never travels through a journal, only its checksum and the one variable that names the version.
 """
 
-from dataclasses import dataclass
-
 from podup.core import compose, deploy_history, promotion, stack_map
 from podup.recipes.codec import register
 from podup.recipes.facts import ContainerState
 from podup.recipes.verbs import Action, Query
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

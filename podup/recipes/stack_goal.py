@@ -1,7 +1,5 @@
 """Where a change of a stack goes: which version, which images that takes, and where old ones are kept."""
 
-from dataclasses import dataclass
-
 from podup.core.compose import Composition
 from podup.core.images import parse_ref
 from podup.core.stack_map import Stack
@@ -19,6 +17,7 @@ from podup.recipes.stack_facts import (
     StackImageOf,
 )
 from podup.recipes.verbs import Facts, Query
+from podup.records import dataclass
 
 PROBE_VERSION = "podup-probe"
 

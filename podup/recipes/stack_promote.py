@@ -1,7 +1,5 @@
 """Recording by hand that what a stack runs now is verified: for a staging that was proven another way."""
 
-from dataclasses import dataclass
-
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_deploy import judge_stack
@@ -21,6 +19,7 @@ from podup.recipes.verbs import (
     Unknown,
     Verdict,
 )
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

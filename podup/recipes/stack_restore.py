@@ -4,8 +4,6 @@ The one task that changes data. What is there now is backed up first, databases 
 all, and when the stack is not well afterwards, the new backup is put back the same way.
 """
 
-from dataclasses import dataclass
-
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_deploy import judge_stack
@@ -37,6 +35,7 @@ from podup.recipes.verbs import (
     Timing,
     Verdict,
 )
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

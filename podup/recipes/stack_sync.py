@@ -4,8 +4,6 @@ Each file is replaced whole. Nothing is deleted, and `.env`, data and unknown fi
 there is nothing to take back: a sync that stopped half-way is completed by the next one.
 """
 
-from dataclasses import dataclass
-
 from podup.core.stack_map import Stack
 from podup.core.sync import SyncPlan
 from podup.recipes.codec import register
@@ -23,6 +21,7 @@ from podup.recipes.verbs import (
     Unknown,
     Verdict,
 )
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

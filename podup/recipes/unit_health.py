@@ -1,7 +1,5 @@
 """Whether a unit that runs a container is well: pure judgement, shared by every recipe that restarts one."""
 
-from dataclasses import dataclass
-
 from podup.recipes.facts import (
     ContainerOf,
     ContainerState,
@@ -11,6 +9,7 @@ from podup.recipes.facts import (
     UnitStateOf,
 )
 from podup.recipes.verbs import Facts, Health, Query, Unknown, Verdict
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ recovering process knows what its predecessor saw and wanted.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
+
+from podup.records import dataclass, field
 
 
 class Query:

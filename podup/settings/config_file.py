@@ -24,7 +24,6 @@ Unknown names are refused with the nearest known one: a typo must not switch a s
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from podup.core.nearest import nearest
@@ -32,6 +31,7 @@ from podup.core.secrets import Secret
 from podup.core.units import unit_name
 from podup.core.windows import Window, parse_window
 from podup.errors import Invalid
+from podup.records import dataclass, field
 from podup.settings.parsers import seconds
 
 _TABLES = ("settings", "units", "windows", "hooks", "stacks", "notifications")

@@ -6,8 +6,9 @@ over, and what a child process may be given.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from podup.records import dataclass, field
 
 _FOR_CHILDREN = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR",

@@ -8,13 +8,13 @@ and a server open to everybody.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from podup.core.nearest import nearest
 from podup.core.secrets import Secret
 from podup.errors import Invalid
+from podup.records import dataclass, field, replace
 from podup.settings import env_file
 from podup.settings.checks import broken_rules, warnings_about
 from podup.settings.config_file import Config, parse_config

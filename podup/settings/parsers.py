@@ -3,10 +3,10 @@
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.core.secrets import Secret
+from podup.records import dataclass
 
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off")

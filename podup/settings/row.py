@@ -1,9 +1,9 @@
 """What a setting is: a dataclass field whose metadata is a `Row`. Everything shown derives from the rows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+from podup.records import dataclass, field
 from podup.settings.parsers import secret, secret_list
 
 T = TypeVar("T")

@@ -1,9 +1,9 @@
 """Settings of the server: where it listens, who may do what, where state lives and how long it is kept."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.core.secrets import Secret
+from podup.records import dataclass
 from podup.settings.parsers import (
     Address,
     Network,

@@ -5,11 +5,11 @@ An empty variable counts as absent. NAME and NAME_FILE at once are refused: one 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from podup.core.secrets import Secret
 from podup.errors import Invalid
+from podup.records import dataclass, field
 from podup.settings.row import Row
 
 

@@ -4,9 +4,9 @@
 is the same table flat, in the order it is shown. A new setting is a field of a group and nothing else.
 """
 
-from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from podup.records import dataclass, field, fields, replace
 from podup.settings.row import Row
 from podup.settings.server_table import Access, Http, Limits, State
 from podup.settings.work_table import Scheduler, Services, Stacks, Updates

@@ -1,9 +1,9 @@
 """Settings of the work: services, the scheduler, the program's own updates, compose stacks."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.core.secrets import Secret
+from podup.records import dataclass
 from podup.settings.parsers import flag, one_of, path, seconds, secret, share, text, url, whole, words
 from podup.settings.row import setting
 

@@ -11,11 +11,11 @@ would replay it.
 """
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup import files
 from podup.errors import NotFound, PodupError, Refused
+from podup.records import dataclass
 from podup.store.db import Connection, Error, Reader, connect, copy_into, problems, table_counts
 
 _CHUNK_BYTES = 1024 * 1024

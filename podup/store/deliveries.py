@@ -6,10 +6,10 @@ sooner than the three days in which the same delivery counts as a duplicate.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from podup.core.states import Status
+from podup.records import dataclass, field, fields, replace
 from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 

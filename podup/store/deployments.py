@@ -1,8 +1,8 @@
 """What was deployed on which target, and how it went; kept longer than the tasks that did it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
 
+from podup.records import dataclass, fields, replace
 from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 

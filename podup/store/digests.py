@@ -4,8 +4,7 @@ First-seen times are our own clock for the cool-down, whatever a registry says. 
 target and digest until an operator releases it; what was released can be quarantined again.
 """
 
-from dataclasses import dataclass
-
+from podup.records import dataclass
 from podup.store.db import Connection, Row
 
 

@@ -6,10 +6,10 @@ on only, so their ids stay consecutive.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
+from podup.records import dataclass, field, replace
 from podup.store.db import Connection, Readable, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 

@@ -6,9 +6,9 @@ index where that is in order of time, else along the index of time itself, where
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from podup.records import dataclass
 from podup.store.db import Connection, Row
 
 PER_PAGE = 50

@@ -1,7 +1,6 @@
 """Freezes: nothing is deployed on a frozen target; the empty target freezes everything."""
 
-from dataclasses import dataclass
-
+from podup.records import dataclass
 from podup.store.db import Connection, Row
 
 EVERYTHING = ""

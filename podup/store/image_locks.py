@@ -6,8 +6,8 @@ nobody: an owner that is no living task, or a process that is gone.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from podup.records import dataclass
 from podup.store.db import Connection, Row
 
 

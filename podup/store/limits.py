@@ -5,8 +5,8 @@ are not counted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from podup.records import dataclass
 from podup.store.db import Connection
 
 

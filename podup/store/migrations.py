@@ -13,7 +13,6 @@ with its WAL, and never altered.
 
 import hashlib
 import re
-from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import podup
 from podup import files
 from podup.core.versions import Version, parse_version
 from podup.errors import PodupError, Refused
+from podup.records import dataclass
 from podup.store.backup import back_up, finish_restore, remove_scratch
 from podup.store.db import (
     Connection,

@@ -6,9 +6,9 @@ crash falls between the sending and its note.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from podup.records import dataclass
 from podup.store.db import Connection, Row
 
 

@@ -5,8 +5,8 @@ than one step. A dry run only counts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from podup.records import dataclass
 from podup.store import deliveries, deployments, digests, events, image_locks, limits, outbox, tasks
 from podup.store.db import Connection, Writable
 from podup.store.image_locks import ImageLock

@@ -1,7 +1,6 @@
 """What periodic work remembers over a restart: when it last ran, when it is next due; and single values."""
 
-from dataclasses import dataclass
-
+from podup.records import dataclass
 from podup.store.db import Connection
 
 

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from typing import Any
 
+from podup.records import dataclass, field, fields
 from podup.store.db import Connection, Row
 
 

@@ -1,7 +1,6 @@
 """The deployment history of stacks as a table; the append-only log file has the same facts for grep."""
 
-from dataclasses import dataclass, fields, replace
-
+from podup.records import dataclass, fields, replace
 from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 

@@ -7,10 +7,10 @@ its children carry its id in `parent_id`.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
 from typing import Any
 
 from podup.core.states import Status, Trigger
+from podup.records import dataclass, field, fields
 from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 

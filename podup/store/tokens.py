@@ -4,8 +4,8 @@ The hash is SHA-256 in lower-case hex of a secret with at least 128 random bits,
 """
 
 import json
-from dataclasses import dataclass
 
+from podup.records import dataclass
 from podup.store.db import Connection, Row
 
 _USED_EVERY_S = 60.0

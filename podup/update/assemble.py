@@ -5,7 +5,6 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from podup.host.systemd import Systemd
 from podup.net.control import ControlClient
 from podup.net.http import Http, Limits
 from podup.net.releases import ReleaseClient, Source
+from podup.records import dataclass
 from podup.settings.load import Loaded
 from podup.update import boot
 from podup.update.journal import Record, load

@@ -8,11 +8,11 @@ front of the next start takes it back.
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from podup.files import FileLock, Spool, durable_write, is_locked
+from podup.records import asdict, dataclass
 from podup.update import guard, journal, kept, recovery
 from podup.update.journal import Record
 from podup.update.places import Places

@@ -8,12 +8,12 @@ which is replaced under it (a kept copy). Two locks, one for the state directory
 make it the only one. What an earlier run left is recovered first, by the same rule as everywhere.
 """
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from podup.core.releases import Release, Verb, choose
 from podup.errors import Busy, PodupError, Refused
 from podup.files import FileLock, copy_file, holder, is_locked, make_dirs, remove
+from podup.records import dataclass, replace
 from podup.update import journal, kept, recovery, remembered, swap, trial
 from podup.update.journal import Build, Record
 from podup.update.recovery import Ended

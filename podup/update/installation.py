@@ -6,7 +6,6 @@ Root installs for the system's manager, everybody else for their own.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files as package_files
 from importlib.resources.abc import Traversable
@@ -15,6 +14,7 @@ from pathlib import Path
 import podup
 from podup.files import durable_write, make_dirs, remove, remove_tree, sync_dir
 from podup.host.run import Runner
+from podup.records import dataclass
 from podup.settings.environment import Environment
 from podup.settings.render import environment_example
 

@@ -9,11 +9,11 @@ record that cannot be read (torn by hand, flipped by a disk, from a schema that 
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from podup.files import durable_write, remove, rename, sync_dir
+from podup.records import asdict, dataclass, fields, replace
 from podup.update.states import MAY_END, NEXT, State
 
 SCHEMA = 1
@@ -134,7 +134,7 @@ def _decode(value: Any) -> Record:
         raise ValueError("its checksum does not match")
     if not isinstance(value["schema"], int) or value["schema"] < 1:
         raise ValueError("it has no schema")
-    known = {name: value[name] for name in Record.__dataclass_fields__ if name in value}
+    known = {name: value[name] for name in (f.name for f in fields(Record)) if name in value}
     known["state"] = State(value["state"])
     known["before"], known["after"] = _build(value["from"]), _build(value["to"])
     backup = value.get("backup")

@@ -10,13 +10,13 @@ import json
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from podup.errors import Busy, Invalid, PodupError, Refused
 from podup.files import durable_write, holder, is_locked, make_dirs, remove
 from podup.host.run import Detached
+from podup.records import asdict, dataclass
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
 from podup.update import chain, kept, remembered, reports

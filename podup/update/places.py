@@ -4,11 +4,11 @@ Beside the target: `T.old` (the program before), `T.new.<txid>` (not executable 
 a lock. Under the state directory: journal, lock, kept versions, backups, spool, what is remembered.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from podup.core.releases import ASSET
 from podup.errors import Refused
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

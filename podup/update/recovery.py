@@ -6,10 +6,10 @@ here starts or stops the service: that is the chain's business, or nobody's when
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 from podup.errors import Busy, PodupError, Unavailable
 from podup.files import FileLock, holder, remove, set_mode
+from podup.records import dataclass, replace
 from podup.update import journal, kept, remembered, reports, swap
 from podup.update.journal import Build, Damaged, Record
 from podup.update.states import Act, End, State, decide_recovery, is_given_up

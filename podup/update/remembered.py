@@ -7,12 +7,12 @@ what keeps a machine from its way back.
 """
 
 import json
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from podup.errors import NotFound
 from podup.files import append_line, durable_write, remove, rename, sync_dir
+from podup.records import asdict, dataclass, field, fields, replace
 from podup.update import kept
 from podup.update.places import Places
 
@@ -144,7 +144,7 @@ def history(places: Places) -> list[HistoryEntry]:
     for line in lines:
         try:
             body = json.loads(line)
-            names = HistoryEntry.__dataclass_fields__
+            names = [f.name for f in fields(HistoryEntry)]
             entries.append(HistoryEntry(**{name: body[name] for name in names if name in body}))
         except (ValueError, TypeError):
             continue

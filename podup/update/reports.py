@@ -7,13 +7,13 @@ writes the same shape when the program could not even start.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from podup.core.states import Status
 from podup.errors import EXIT_BUSY, EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_ROLLED_BACK, PodupError
 from podup.files import durable_write, make_dirs, rename, sync_dir
+from podup.records import dataclass
 from podup.update.journal import Build, Record
 from podup.update.states import End, State
 from podup.update.world import Ground

@@ -6,10 +6,10 @@ before the update is not held against the new program.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import StrEnum
 
 from podup.errors import PodupError
+from podup.records import dataclass
 from podup.update.world import Answer, Running, World
 
 

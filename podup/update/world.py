@@ -5,12 +5,12 @@ real machine are in `podup.update.machine`; the tests have a simulated service w
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from podup.clock import Clock
 from podup.core.releases import Release
+from podup.records import dataclass, field
 from podup.update.places import Places
 
 

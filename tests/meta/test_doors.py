@@ -7,6 +7,7 @@ from source_tree import imports_of, name_of, nodes_of, product_files, room_of, s
 
 MODULE_DOORS = {
     "subprocess": ("podup/host/run.py",),
+    "dataclasses": ("podup/records.py",),
     "sqlite3": ("podup/store/db.py",),
     "urllib.request": ("podup/net/",),
     "http.client": ("podup/net/", "podup/cli/"),

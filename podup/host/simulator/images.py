@@ -3,11 +3,10 @@
 Names follow podman: pulling by digest gives an image the name `repository@digest`, tagging moves a tag.
 """
 
-from dataclasses import replace
-
 from podup.core.images import parse_ref
 from podup.host.podman_answers import repository_of
 from podup.host.simulator.parts import BEHAVIOURS, Behaviour, Machine, RegistryImage, StoredImage, hex_of
+from podup.records import replace
 
 _GONE = "pinging container registry {0}: dial tcp 192.0.2.1:443: connection refused"
 _TROUBLES = {

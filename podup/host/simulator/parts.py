@@ -1,10 +1,10 @@
 """The nouns of the simulated machine. All but `Machine` are frozen and travel as JSON (`recipes.codec`)."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 from podup.recipes.codec import decode, encode, register
+from podup.records import dataclass
 
 JOURNAL_LINES = 500
 GIB = 1024 * 1024 * 1024

@@ -5,8 +5,6 @@ Source: systemd.service(5) and systemd.unit(5) for Type=notify with `podman run 
 a unit is ordered after it.
 """
 
-from dataclasses import replace
-
 from podup.host.simulator.images import ImageTrouble, at_start
 from podup.host.simulator.parts import (
     BEHAVIOURS,
@@ -16,6 +14,7 @@ from podup.host.simulator.parts import (
     SimulatedUnit,
     UnitRun,
 )
+from podup.records import replace
 
 CONMON_S = 0.05
 _PODMAN_FAILED = 125

@@ -5,9 +5,9 @@ change the machine, and returns its answer.
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 
 from podup.host.simulator.parts import Machine
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from podup.clock import Clock
@@ -33,6 +32,7 @@ from podup.host.simulator.podman_program import PODMAN
 from podup.host.simulator.programs import Answer, Call, Program, Working
 from podup.host.simulator.systemd_programs import PROGRAMS
 from podup.recipes.facts import Probed, RemoteImage
+from podup.records import dataclass, replace
 
 _NOT_FOUND = 127
 _TIMED_OUT = 124

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from podup.core.unit_text import read_unit
 from podup.host.simulator import physics
 from podup.host.simulator.parts import Machine, SimulatedUnit, UnitRun
 from podup.host.simulator.programs import Answer, Call, NotSimulated, Program, Working, split_options
+from podup.records import replace
 
 _CHANGING = {"restart", "start", "stop", "kill", "reset-failed", "daemon-reload"}
 _JOBS: dict[str, Callable[[Machine, str, float], None]] = {

@@ -1,12 +1,11 @@
 """Bodies to dataclasses, and the refusals."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from podup.api.codec import read_body, to_json
 from podup.api.request import Request
 from podup.errors import PodupError
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The loop on a toy machine: a lamp that is switched on, and back when it does not shine."""
 
-from dataclasses import dataclass, field
+import dataclasses
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ from podup.recipes.verbs import (
     Timing,
     Verdict,
 )
+from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +94,17 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-@dataclass
+@dataclasses.dataclass
 class House:
     """A lamp with rules: `shines` maps a switch position to what is seen afterwards."""
 
     lamp: str = "off"
-    shines: dict[str, str] = field(default_factory=dict)
-    fails: dict[str, PodupError] = field(default_factory=dict)
+    shines: dict[str, str] = dataclasses.field(default_factory=dict)
+    fails: dict[str, PodupError] = dataclasses.field(default_factory=dict)
     kill_at: str = ""
-    done: list[str] = field(default_factory=list)
+    done: list[str] = dataclasses.field(default_factory=list)
     now_s: float = 1000.0
-    turns: dict[float, str] = field(default_factory=dict)
+    turns: dict[float, str] = dataclasses.field(default_factory=dict)
 
     def now(self) -> float:
         return self.now_s

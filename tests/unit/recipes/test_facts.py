@@ -1,8 +1,8 @@
-import dataclasses
 import inspect
 
 import pytest
 
+from podup import records as dataclasses
 from podup.recipes import facts
 from podup.recipes.codec import decode, encode
 from podup.recipes.verbs import Action, Query
