@@ -6,6 +6,8 @@ works in a sandbox without CAP_SYS_RESOURCE and without cgroup2 controllers, and
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 import subprocess
 import time
@@ -68,9 +70,12 @@ def start_registry(directory: Path, *, htpasswd: Path | None = None) -> tuple[st
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port below those the kernel hands out, so it is still free when a service binds it later."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for_port(address: str, *, timeout_s: float = 15.0) -> None:
