@@ -11,6 +11,7 @@ from podup.engine.world import World
 from podup.errors import PodupError, Refused
 from podup.host.compose_arguments import DOCKER, definitions_label
 from podup.recipes import stack_facts as facts
+from podup.recipes.facts import DiagnosticReport
 from podup.recipes.stack_goal import kept_prefix
 from podup.recipes.stack_health import judge_containers
 from podup.recipes.stack_sync import CopyIn, SyncPlanOf
@@ -145,10 +146,21 @@ def _slot(machine: StackMachine, stack: Stack) -> facts.Slot:
     return facts.Slot(str(directory / next(free for free in names if free not in taken)), at)
 
 
-def _logs(machine: StackMachine, stack: Stack, lines: int) -> tuple[str, ...]:
-    """Return the logs of containers, those that are not well first."""
-    items = sorted(machine.compose.containers(stack.project), key=lambda item: item.state.running)
-    return tuple(f"{item.service}: {machine.compose.logs(item.state.id, lines)}" for item in items)
+def _logs(machine: StackMachine, stack: Stack, lines: int) -> DiagnosticReport:
+    """Return how the containers are, and the logs of those that do not run or were restarted, else of all."""
+    items = machine.compose.containers(stack.project)
+    states = [
+        f"{item.service}: {item.state.status} {item.state.health} exit {item.state.exit_code},"
+        f" {item.state.restarts} restarts"
+        for item in items
+    ]
+    unwell = [item for item in items if _is_unwell(item)] or items
+    logs = [f"--- {item.service}\n{machine.compose.logs(item.state.id, lines)}" for item in unwell]
+    return DiagnosticReport("\n".join(states), "", "\n".join(logs))
+
+
+def _is_unwell(item: facts.StackContainer) -> bool:
+    return not item.state.running or item.state.restarts > 0 or item.state.health == "unhealthy"
 
 
 def _back_up(machine: StackMachine, action: facts.MakeBackup) -> None:

@@ -217,7 +217,7 @@ class SmokeReport:
 
 @dataclass(frozen=True, slots=True)
 class StackLogs(Query):
-    """The newest lines of the logs of containers that are not well. Yields a tuple of texts."""
+    """What a person wants to read when a stack is not well: `facts.DiagnosticReport`."""
 
     stack: str
     lines: int = 50

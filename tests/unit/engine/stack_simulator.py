@@ -17,7 +17,7 @@ from podup.core.stack_map import Stack, stacks_from
 from podup.engine.world import World
 from podup.errors import PodupError
 from podup.recipes import stack_facts as facts
-from podup.recipes.facts import ContainerState
+from podup.recipes.facts import ContainerState, DiagnosticReport
 from podup.recipes.stack_goal import kept_prefix
 from podup.recipes.stack_health import judge_containers
 from podup.recipes.verbs import Health
@@ -117,7 +117,7 @@ class Machine:
             facts.BackupSlot: lambda q: self.slot(),
             facts.BackupAt: lambda q: self.backups.get(q.path),
             facts.SmokeOf: lambda q: self.smoke(),
-            facts.StackLogs: lambda q: (),
+            facts.StackLogs: lambda q: DiagnosticReport("web: exited", "", "--- web"),
         }
         performers = {
             kind: (lambda action, act=act: self._perform(action, act))

@@ -13,6 +13,7 @@ from podup.core.secrets import Redactor
 from podup.core.states import Status
 from podup.engine.record import Outcome, Record
 from podup.engine.run import Job, Run
+from podup.engine.story import tell
 from podup.recipes.stack_goal import StackParams
 from podup.recipes.table import recipe_of
 
@@ -90,8 +91,10 @@ def test_a_dry_run_performs_nothing(machine: Machine) -> None:
 @pytest.mark.parametrize("what", ["exits", "crash-loops", "slow-crash-loop", "sickens", "never-ready"])
 def test_a_bad_image_is_taken_back(machine: Machine, what: str) -> None:
     machine.behaviour["id-v2"] = what
-    outcome = change(machine, version="v2")
+    sink = Sink()
+    outcome = run_of(machine, sink, "deploy", version="v2").execute()
     assert outcome.status is Status.ROLLED_BACK, outcome
+    assert any("web: exited" in str(line["meta"]) for line in tell(sink.records).logs)
     assert lines(outcome) == ["deploy v2 fail", "rollback v1 success"]
     assert as_before(machine)
 
