@@ -25,6 +25,7 @@ from podup.app.routes import UpdateHooks, all_routes, auth_of, site_of
 from podup.app.updates import QuietStore, SelfUpdates
 from podup.clock import Clock
 from podup.engine.rounds import Rounds
+from podup.engine.stack_schedule import StackSchedule
 from podup.errors import EXIT_DONE, EXIT_UPDATE_REQUESTED
 from podup.files import make_dirs
 from podup.host.supervisor import Supervisor
@@ -66,6 +67,10 @@ class Daemon:
         self._updates.use(self._built.engine)
         self._exit_code = EXIT_DONE
         self._server: Server | None = None
+        engine = self._built.engine
+        self._stack_schedule = StackSchedule(
+            self._built.stacks, store=store, intake=engine.intake, clock=clock
+        )
         self._hub = Hub()
         self._feed = TaskFeed(self._built.engine, self._hub)
         self._event_feed = EventFeed(self._built.engine, self._hub)
@@ -88,7 +93,8 @@ class Daemon:
             signal.signal(number, lambda *_: server.stop())
         watchdog = Rounds("watchdog", lambda: self._watch(server), say=self._say)
         updating = Rounds("self-update", self._updates.turn, say=self._say)
-        duties = (self._dispatching, self._chores, watchdog, updating, self._logging)
+        backups = Rounds("stack-backups", self._back_stacks_up, say=self._say)
+        duties = (self._dispatching, self._chores, backups, watchdog, updating, self._logging)
         for duty in duties:
             duty.start()
         self._greet(address, auth)
@@ -155,6 +161,13 @@ class Daemon:
             log.take_in()
         wait_s = log.turn()
         self._event_feed.turn()
+        return wait_s
+
+    def _back_stacks_up(self) -> float:
+        if self._updates.maintenance.is_on():
+            return 1.0
+        wait_s = self._stack_schedule.turn()
+        self._dispatching.wake()
         return wait_s
 
     def _watch(self, server: Server) -> float:

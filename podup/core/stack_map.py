@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
+from podup.core.cron import parse_cron
 from podup.errors import Invalid, NotFound
 from podup.records import dataclass, fields
 
@@ -155,6 +156,11 @@ def _check_words(stack: Stack, place: str) -> None:
         _refuse(f"{place}.tag_variable", f"{stack.tag_variable!r} cannot name a variable")
     if PurePosixPath(stack.compose_file).name != stack.compose_file:
         _refuse(f"{place}.compose_file", "is the name of a file in the run directory")
+    if stack.backup_cron:
+        try:
+            parse_cron(stack.backup_cron)
+        except ValueError as error:
+            _refuse(f"{place}.backup_cron", f"is no cron expression: {error}")
     if stack.keep_backups < 1:
         _refuse(f"{place}.keep_backups", "is at least 1")
     known = {database.name for database in stack.databases}

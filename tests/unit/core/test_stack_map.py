@@ -59,6 +59,7 @@ def test_a_row_can_say_it_needs_no_proof() -> None:
         '[a]\ntag_variable = "A B"',
         '[a]\ncompose_file = "../x.yml"',
         "[a]\nkeep_backups = 0",
+        '[a]\nbackup_cron = "every day"',
         '[a]\nkey_services = "web"',
         "[a]\nkey_services = [1]",
         "[a]\nsettle_s = -1",
