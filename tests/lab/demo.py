@@ -51,6 +51,7 @@ def prepare_host(daemon: Daemon) -> tuple[Service, Service]:
     say("pod-upgrade-trigger starts")
     daemon.install()
     daemon.start()
+    daemon.look_again()
     follow(daemon, "services")
     return services[0], services[1]
 
