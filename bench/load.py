@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 SECRET = "bench-secret"
 IMAGE = "ghcr.io/example/web"
+UNIT = "web.service"
 BODY_BYTES = 10_000
 
 
