@@ -3,7 +3,8 @@
     python3 bench/server.py [--rounds 3] [--scale 1.0] [--program FILE.pyz] [--json FILE]
 
 Rounds are interleaved, the medians compared, because the machine's other work hits both then. The peer
-answers after its command and keeps nothing; ours after the commit of delivery and event. Exit 1 below a promise.
+answers after its command and keeps nothing; ours after the commit of delivery and event. Exit 1 when a
+promise is not kept.
 """
 
 import argparse
@@ -19,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-ENV = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from servers import Ours, Peer, processor_s, resident_mb, slow_syncs
+
+HERE = Path(__file__).resolve().parent
+ENV = {**os.environ, "PYTHONPATH": str(HERE.parent)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ def _write_host(directory: Path) -> None:
 
 
 def _activated(argv: Sequence[str], listener: socket.socket) -> list[str]:
-    """Return a command that runs `argv` with the listener as systemd passes it: number 3, named by LISTEN_PID."""
+    """Return a command that runs `argv` with the listener as systemd passes it: number 3, with LISTEN_PID."""
     script = f'exec 3<&{listener.fileno()}; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"'
     return ["bash", "-c", script, "activated", *argv]
 

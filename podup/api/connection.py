@@ -21,7 +21,7 @@ from podup.core.http1 import Head, RequestParser
 from podup.errors import PodupError, Unavailable
 
 NEVER = float("inf")
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
 _AHEAD_BYTES = 64 * 1024
 _LARGE_BYTES = 1024 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

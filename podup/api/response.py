@@ -85,9 +85,11 @@ class MethodNotAllowed(PodupError):
         self.allow = listed
 
 
-def answer(value: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+def answer(
+    value: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = (), *, is_logged: bool = False
+) -> Response:
     """Return `value` as JSON."""
-    return Response(status, (*_JSON_HEADERS, *headers), dump(value))
+    return Response(status, (*_JSON_HEADERS, *headers), dump(value), is_logged=is_logged)
 
 
 def answer_page(noun: str, items: Sequence[Any], *, total: int, page: Page) -> Response:

@@ -7,7 +7,6 @@ an operator to look at and no row of its own.
 from collections.abc import Callable, Sequence
 
 from podup.api.request import Request
-from podup.api.request_log import event_of
 from podup.api.response import Response, answer, problem
 from podup.api.router import Route, Who
 from podup.engine.engine import Engine
@@ -75,27 +74,43 @@ class WebhookRoutes:
         engine = self._engine
         try:
             with engine.store.write() as cx:
-                replies = [engine.inbox.accept(cx, item) for _, item in passed]
-                answers = [
-                    _respond(request, reply, is_logged=True)
-                    for (request, _), reply in zip(passed, replies, strict=True)
-                ]
-                engine.log.write(cx, [self._event(*pair) for pair in zip(passed, answers, strict=True)])
+                replies = engine.inbox.accept_all(cx, [checked for _, checked in passed])
+                engine.log.write(cx, [self._event(*pair) for pair in zip(passed, replies, strict=True)])
         except PodupError as error:
             if error.code == "maintenance":
                 return self._keep(passed)
             return [problem(error, request.request_id) for request, _ in passed]
         engine.log.announce()
-        if any(reply.task_id for reply in replies):
+        if any(reply.is_new for reply in replies):
             engine.wake()
-        return answers
+        return [
+            _respond(request, reply, is_logged=True)
+            for (request, _), reply in zip(passed, replies, strict=True)
+        ]
 
-    def _event(self, passed: tuple[Request, Checked], response: Response) -> Event:
+    def _event(self, passed: tuple[Request, Checked], reply: Reply) -> Event:
         request, checked = passed
-        took_s = self._engine.clock.monotonic() - request.received_at
-        event = event_of(request, response, now_s=self._engine.clock.now(), duration_s=took_s)
-        delivery = {"delivery_id": checked.knock.delivery_id, "event": checked.knock.event}
-        return replace(event, meta={**event.meta, "source": "webhook", "unit": checked.unit, **delivery})
+        clock = self._engine.clock
+        meta = {
+            "source": "webhook",
+            "unit": checked.unit,
+            "client": request.client,
+            "delivery_id": checked.knock.delivery_id,
+            "event": checked.knock.event,
+        }
+        if reply.error is not None:
+            meta["error"] = reply.error.code
+        return Event(
+            ts=clock.now(),
+            request_id=request.request_id,
+            method=request.method,
+            path=request.path,
+            status=reply.status,
+            action=request.action,
+            duration_ms=round((clock.monotonic() - request.received_at) * 1000),
+            meta=meta,
+            task_id=reply.task_id,
+        )
 
     def _keep(self, passed: Sequence[tuple[Request, Checked]]) -> list[Response]:
         """Accept without the database, which is being updated."""
@@ -125,7 +140,5 @@ def knock_of(request: Request) -> Knock:
 
 def _respond(request: Request, reply: Reply, *, is_logged: bool = False) -> Response:
     if reply.error is not None:
-        made = problem(reply.error, request.request_id)
-    else:
-        made = answer(dict(reply.body), status=reply.status)
-    return replace(made, is_logged=is_logged)
+        return replace(problem(reply.error, request.request_id), is_logged=is_logged)
+    return answer(reply.body, reply.status, is_logged=is_logged)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from podup.api.auth import Auth
 from podup.api.events import EventFeed
+from podup.api.last_payload import LastPayload
 from podup.api.listeners import Listener, inherit, listen_control, listen_tcp
 from podup.api.live import TaskFeed
 from podup.api.request_log import RequestLog
@@ -75,6 +76,9 @@ class Daemon:
         self._feed = TaskFeed(self._built.engine, self._hub)
         self._event_feed = EventFeed(self._built.engine, self._hub)
         self._logging = Rounds("event-log", self._store_events, say=self._say)
+        self._payload = LastPayload(
+            self._built.engine.state_dir / "last_payload.bin", clock, wake=self._logging.wake
+        )
         self._token = admin_token(loaded)
         self._supervisor = Supervisor(loaded.environment.variables, pid=os.getpid())
 
@@ -83,7 +87,7 @@ class Daemon:
         engine = self._built.engine
         auth = auth_of(self._loaded, engine, self._clock, admin_token=self._token)
         hooks = UpdateHooks(self._updates.keep, lambda: self._updates.parts, self._updates.health)
-        rows = all_routes(self._built, self._loaded, self._hub, hooks)
+        rows = all_routes(self._built, self._loaded, self._hub, hooks, keep_payload=self._payload.keep)
         requests = RequestLog(engine.log, self._clock)
         engine.log.use(self._logging.wake)
         listeners = self._listeners(address)
@@ -159,7 +163,7 @@ class Daemon:
         log = self._built.engine.log
         if not self._updates.maintenance.is_on():
             log.take_in()
-        wait_s = log.turn()
+        wait_s = min(log.turn(), self._payload.turn())
         self._event_feed.turn()
         return wait_s
 

@@ -27,7 +27,6 @@ from podup.core.secrets import Secret
 from podup.engine.engine import Engine
 from podup.engine.inbox import Knock
 from podup.errors import Unavailable
-from podup.files import durable_write
 from podup.records import dataclass
 from podup.settings.load import Loaded
 from podup.store import tokens
@@ -39,6 +38,10 @@ def _refuse(_knock: Knock) -> None:
     raise Unavailable("maintenance", "an update is under way", retry_after_s=15)
 
 
+def _forget(_body: bytes) -> None:
+    """Nobody keeps what was refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateHooks:
     """What the daemon's part in its own updates gives to the routes."""
@@ -48,24 +51,34 @@ class UpdateHooks:
     health: Callable[[], dict[str, Any]]
 
 
-def all_routes(built: Built, loaded: Loaded, hub: Hub, updates: UpdateHooks) -> tuple[Route, ...]:
+def all_routes(
+    built: Built,
+    loaded: Loaded,
+    hub: Hub,
+    updates: UpdateHooks,
+    *,
+    keep_payload: Callable[[bytes], None] = _forget,
+) -> tuple[Route, ...]:
     """Return the rows of a daemon, but those of `site_of`."""
     return (
-        *engine_routes(built, loaded, hub, keep_for_later=updates.keep_for_later),
+        *engine_routes(
+            built, loaded, hub, keep_payload=keep_payload, keep_for_later=updates.keep_for_later
+        ),
         *UpdateRoutes(updates.parts).rows(),
         *HealthRoutes(built.engine, version=VERSION, update=updates.health).rows(),
     )
 
 
 def engine_routes(
-    built: Built, loaded: Loaded, hub: Hub, *, keep_for_later: Callable[[Knock], None] = _refuse
+    built: Built,
+    loaded: Loaded,
+    hub: Hub,
+    *,
+    keep_payload: Callable[[bytes], None] = _forget,
+    keep_for_later: Callable[[Knock], None] = _refuse,
 ) -> tuple[Route, ...]:
     """Return the rows that work on the engine."""
     engine = built.engine
-
-    def keep_payload(body: bytes) -> None:
-        durable_write(engine.state_dir / "last_payload.bin", body, mode=0o600)
-
     return (
         *TaskRoutes(engine).rows(),
         *ServiceRoutes(engine).rows(),

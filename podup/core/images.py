@@ -8,6 +8,7 @@ refused, for no registry holds one.
 """
 
 import re
+from functools import lru_cache
 
 from podup.core.digests import is_digest
 from podup.errors import Invalid
@@ -75,6 +76,7 @@ class ImageRef:
         return self._render(self.name)
 
 
+@lru_cache(maxsize=256)  # every webhook names one, and a host has few
 def parse_ref(text: str) -> ImageRef:
     """Return the reference `text` names; raises Invalid('bad-image-reference') saying what is wrong."""
     if not text or len(text) > _MAX_TEXT:

@@ -7,23 +7,25 @@ The readers below answer an absent or null member with nothing, and one of anoth
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from podup.errors import Invalid
 
 MAX_DEPTH = 64
+_HALF_PAIR = re.compile(rb"\\u[dD]")
 
 
 def read_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """Return the value `data` holds. The caller bounds the length of `data`."""
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+        value = _DECODER.decode(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise _bad(f"the body is not JSON: {_reason(error)}") from None
     if data.count(b"[") + data.count(b"{") > max_depth and _is_deeper(value, max_depth):
         raise _bad(f"the body is nested deeper than {max_depth}")
-    if (b"\\ud" in data or b"\\uD" in data) and not all(_is_encodable(text) for text in _texts(value)):
+    if b"\\" in data and _HALF_PAIR.search(data) and not all(_is_encodable(text) for text in _texts(value)):
         raise _bad("the body has half a surrogate pair")
     return value
 
@@ -123,6 +125,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _is_encodable(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _bad(message: str) -> Invalid:

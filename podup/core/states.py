@@ -8,6 +8,7 @@ from podup.records import dataclass
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 16
+_LETTER_OF_BYTE = bytes(ord(_ALPHABET[code % len(_ALPHABET)]) for code in range(256))
 
 
 class Status(StrEnum):
@@ -42,12 +43,7 @@ class Trigger:
 
 def new_id(prefix: str, random_bytes: Callable[[int], bytes]) -> str:
     """Return `prefix_` and 16 letters without look-alikes; about 79 bits of the randomness given."""
-    number = int.from_bytes(random_bytes(16), "big")
-    letters = []
-    for _ in range(_ID_LENGTH):
-        number, index = divmod(number, len(_ALPHABET))
-        letters.append(_ALPHABET[index])
-    return f"{prefix}_{''.join(letters)}"
+    return f"{prefix}_{random_bytes(_ID_LENGTH).translate(_LETTER_OF_BYTE).decode()}"
 
 
 def exit_code(status: Status, code: str = "") -> int:

@@ -2,8 +2,9 @@
 
 `check` is pure and cheap and runs before anything is stored: signature, form, what the event is.
 `accept` takes the checked delivery inside a write transaction and inserts the delivery and, when every rule
-agrees, one task. Every rule says something; `explain` shows it later. The same thing again is a duplicate
-while it is pending, running or succeeded, and a new attempt after a failure.
+agrees, one task, or lets it join the one that waits already. Every rule says something; `explain` shows it
+later. The same thing again is a duplicate while it is pending, running or succeeded, and a new attempt after
+a failure. The limit of an image counts deployments: a delivery that joins a task does not use it up.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from podup.core.webhooks import (
 from podup.engine.intake import Intake, Intent
 from podup.errors import NotFound, PodupError, RateLimited, Refused, Unauthorized, Unavailable
 from podup.recipes.codec import encode
-from podup.records import dataclass, field, replace
+from podup.records import dataclass, field
 from podup.store import deliveries, digests, limits, services, tasks
 from podup.store.db import Connection
 from podup.store.deliveries import Delivery
@@ -72,12 +73,16 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a knock: an HTTP status with a body, or the error that answers it."""
+    """The answer to a knock: an HTTP status with a body, or the error that answers it.
+
+    `is_new`: the task is a new one, which somebody has to start.
+    """
 
     status: int
     body: Mapping[str, Any] = field(default_factory=dict)
     task_id: str = ""
     error: PodupError | None = None
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,21 @@ class _Decision:
     reason: str
     reply: Reply
     rules: tuple[Mapping[str, Any], ...] = ()
+
+
+class _Seen:
+    """What one transaction has looked up: nobody else writes meanwhile, so it stays true until its end."""
+
+    def __init__(self, cx: Connection) -> None:
+        self.cx = cx
+        self._services: dict[str, Service | None] = {}
+        self.waiting: dict[str, str] = {}  # the task a push to this unit joins
+
+    def service(self, unit: str) -> Service | None:
+        """Return the unit, looked up once."""
+        if unit not in self._services:
+            self._services[unit] = services.get(self.cx, unit)
+        return self._services[unit]
 
 
 class Inbox:
@@ -137,15 +157,23 @@ class Inbox:
 
     def accept(self, cx: Connection, checked: Checked, *, replay_of: str = "") -> Reply:
         """Store the delivery and what becomes of it, in the caller's transaction; never raises for a rule."""
+        return self._take(_Seen(cx), checked, replay_of)
+
+    def accept_all(self, cx: Connection, arrived: Sequence[Checked]) -> list[Reply]:
+        """`accept` for deliveries that came together, in their order; what they share is looked up once."""
+        seen = _Seen(cx)
+        return [self._take(seen, checked, "") for checked in arrived]
+
+    def _take(self, seen: _Seen, checked: Checked, replay_of: str) -> Reply:
         if isinstance(checked.says, Ping):
             return Reply(200, {"status": "pong"})
-        service = services.get(cx, checked.unit)
+        service = seen.service(checked.unit)
         if service is None:
             hint = "see `services`; a unit can be named in PODUP_MANUAL_UNITS"
             error = NotFound("unit-not-found", f"{checked.unit} is not a unit managed here", hint)
             return Reply(error.status, error=error)
-        decision = self.decide(cx, checked, service, is_replay=bool(replay_of))
-        deliveries.insert(cx, self._row(checked, decision, replay_of))
+        decision = self._decide(seen, checked, service, is_replay=bool(replay_of))
+        deliveries.insert(seen.cx, self._row(checked, decision, replay_of))
         return decision.reply
 
     def decide(
@@ -158,30 +186,44 @@ class Inbox:
         dry_run: bool = False,
     ) -> _Decision:
         """Ask every rule in turn; the first that objects decides. On a dry run no task is made."""
+        return self._decide(_Seen(cx), checked, service, is_replay=is_replay, dry_run=dry_run)
+
+    def _decide(
+        self,
+        seen: _Seen,
+        checked: Checked,
+        service: Service,
+        *,
+        is_replay: bool = False,
+        dry_run: bool = False,
+    ) -> _Decision:
         passed: list[Mapping[str, Any]] = [_rule("signature", "the signature matches")]
         for name, rule in (
             ("event", self._about_event),
             ("image", self._about_image),
             ("duplicate", self._about_duplicate),
             ("quarantine", self._about_quarantine),
+            ("waiting", self._about_waiting),
             ("limit", self._about_limit),
         ):
             if is_replay and name == "duplicate":
                 continue
-            said = rule(cx, checked, service)
+            said = rule(seen, checked, service)
             if isinstance(said, _Decision):
-                return replace(said, rules=(*passed, _rule(name, said.reason, ok=False)))
+                is_stopped = said.outcome != "accepted"
+                rules = (*passed, _rule(name, said.reason, ok=not is_stopped))
+                return _Decision(said.outcome, said.reason, said.reply, rules)
             passed.append(_rule(name, said))
         if dry_run:
             return _Decision("accepted", "would be deployed", Reply(202), tuple(passed))
-        return self._submit(cx, checked, service, tuple(passed))
+        return self._submit(seen, checked, service, tuple(passed))
 
-    def _about_event(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+    def _about_event(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
         if isinstance(checked.says, Ignored):
             return _ignored(checked.says.code, checked.says.reason)
         return "an image was pushed"
 
-    def _about_image(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+    def _about_image(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
         if not isinstance(checked.says, PackageEvent):
             return "not about an image"
         found = match(checked.says, _image_of(service))
@@ -193,10 +235,10 @@ class Inbox:
             return _Decision("refused", found.reason, Reply(error.status, error=error))
         return _ignored("tag mismatch", found.reason)
 
-    def _about_duplicate(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+    def _about_duplicate(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
         since_s = self._clock.now() - DUPLICATE_WINDOW_S
         earlier = deliveries.find_same(
-            cx,
+            seen.cx,
             checked.unit,
             delivery_id=checked.knock.delivery_id,
             body_hash=checked.body_hash,
@@ -213,44 +255,51 @@ class Inbox:
             return _Decision("duplicate", f"the same as task {task_id}, {status}", Reply(200, body, task_id))
         return f"task {task_id} was {status}; this is a new attempt"
 
-    def _about_quarantine(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+    def _about_quarantine(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
         digest = checked.says.digest if isinstance(checked.says, PackageEvent) else None
-        held = digests.held(cx, service.unit, digest) if digest else None
+        held = digests.held(seen.cx, service.unit, digest) if digest else None
         if held is None:
             return "not quarantined"
         reason = f"quarantined: {held.reason}"
         return _Decision("skipped", reason, Reply(202, {"status": "skipped", "reason": reason}))
 
-    def _about_limit(self, cx: Connection, checked: Checked, service: Service) -> str | _Decision:
+    def _about_waiting(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
+        """A task that wants the same and has not begun will see the newest image anyway."""
+        if service.unit not in seen.waiting:
+            try:
+                waiting = _waiting(seen.cx, self._rules.intent_of(service))
+            except Refused as error:
+                return _Decision("refused", error.message, Reply(error.status, error=error))
+            if waiting is None:
+                return "no task waits"
+            seen.waiting[service.unit] = waiting.id
+        task_id = seen.waiting[service.unit]
+        reply = Reply(202, {"status": "accepted", "task_id": task_id}, task_id)
+        return _Decision("accepted", f"task {task_id} has not begun and will deploy the newest", reply)
+
+    def _about_limit(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
         image = checked.says.image if isinstance(checked.says, PackageEvent) else ""
-        wait_s = limits.hit(
-            cx,
-            f"image:{image}",
-            count=self._rules.limit_count,
-            window_s=self._rules.limit_window_s,
-            now_s=self._clock.now(),
-        )
+        window = limits.Window(self._rules.limit_count, self._rules.limit_window_s)
+        wait_s = limits.wait(seen.cx, _bucket(image), (window,), now_s=self._clock.now())
         if not wait_s:
             return "within the limit of its image"
-        says = f"{image} was pushed {self._rules.limit_count} times in {self._rules.limit_window_s:.0f} s"
+        says = f"{image} was deployed {window.count} times in {window.window_s:.0f} s"
         error = RateLimited(
             "image-limit", says, "GitHub can deliver it again later", retry_after_s=ceil(wait_s)
         )
         return _Decision("limited", says, Reply(429, error=error))
 
     def _submit(
-        self, cx: Connection, checked: Checked, service: Service, rules: tuple[Mapping[str, Any], ...]
+        self, seen: _Seen, checked: Checked, service: Service, rules: tuple[Mapping[str, Any], ...]
     ) -> _Decision:
-        intent = self._rules.intent_of(service)
-        waiting = _waiting(cx, intent)
-        if waiting is not None:
-            task_id, says = waiting.id, f"task {waiting.id} has not begun and will deploy the newest"
-        else:
-            knock = checked.knock
-            trigger = Trigger("webhook", knock.request_id, knock.path, "github", knock.event)
-            task_id, says = self._intake.submit(cx, intent, trigger).id, "a new task"
-        reply = Reply(202, {"status": "accepted", "task_id": task_id}, task_id)
-        return _Decision("accepted", says, reply, (*rules, _rule("task", says)))
+        knock = checked.knock
+        trigger = Trigger("webhook", knock.request_id, knock.path, "github", knock.event)
+        task = self._intake.submit(seen.cx, self._rules.intent_of(service), trigger)
+        seen.waiting[service.unit] = task.id
+        if isinstance(checked.says, PackageEvent):
+            limits.record(seen.cx, _bucket(checked.says.image), now_s=self._clock.now())
+        reply = Reply(202, {"status": "accepted", "task_id": task.id}, task.id, is_new=True)
+        return _Decision("accepted", "a new task", reply, (*rules, _rule("task", "a new task")))
 
     def _row(self, checked: Checked, decision: _Decision, replay_of: str) -> Delivery:
         event = checked.says if isinstance(checked.says, PackageEvent) else None
@@ -281,6 +330,10 @@ def _waiting(cx: Connection, intent: Intent) -> Task | None:
     alive = tasks.alive(cx, unit=intent.unit, kind=intent.kind)
     same = (task for task in alive if task.status is Status.PENDING and task.params == params)
     return next((task for task in same if not task.dry_run), None)
+
+
+def _bucket(image: str) -> str:
+    return f"image:{image}"
 
 
 def _image_of(service: Service) -> ImageRef | None:

@@ -6,6 +6,7 @@ sooner than the three days in which the same delivery counts as a duplicate.
 
 import json
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from podup.core.states import Status
@@ -48,12 +49,15 @@ class Delivery:
 
 _COLUMNS = [f.name for f in fields(Delivery) if f.name != "task_status"]
 _INSERT = f"INSERT INTO deliveries ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_values = attrgetter(*_COLUMNS)
+_TAGS, _RULES = _COLUMNS.index("tags"), _COLUMNS.index("rules")
 
 
 def insert(cx: Connection, delivery: Delivery) -> None:
     """Add a delivery. Raises IntegrityError for an id that is there already."""
-    values = [getattr(delivery, name) for name in _COLUMNS]
-    cx.execute(_INSERT, [json.dumps(value) if isinstance(value, tuple) else value for value in values])
+    values = list(_values(delivery))
+    values[_TAGS], values[_RULES] = json.dumps(delivery.tags), json.dumps(delivery.rules)
+    cx.execute(_INSERT, values)
 
 
 def get(cx: Connection, delivery: str) -> Delivery | None:

@@ -27,13 +27,13 @@ def take(cx: Connection, bucket: str, windows: Sequence[Window], *, now_s: float
     """Record a hit when all windows have room and return 0.0, else return the seconds to wait."""
     wait_s = wait(cx, bucket, windows, now_s=now_s)
     if not wait_s:
-        cx.execute("INSERT INTO rate_hits (bucket, at) VALUES (?, ?)", (bucket, now_s))
+        record(cx, bucket, now_s=now_s)
     return wait_s
 
 
-def hit(cx: Connection, bucket: str, *, count: int, window_s: float, now_s: float) -> float:
-    """`take` with one window."""
-    return take(cx, bucket, (Window(count, window_s),), now_s=now_s)
+def record(cx: Connection, bucket: str, *, now_s: float) -> None:
+    """Record a hit, whether there is room or not."""
+    cx.execute("INSERT INTO rate_hits (bucket, at) VALUES (?, ?)", (bucket, now_s))
 
 
 def used(cx: Connection, bucket: str, *, window_s: float, now_s: float) -> int:

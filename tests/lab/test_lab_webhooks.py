@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from labkit.commands import eventually
 from labkit.daemon import SECRET, Daemon
 from labkit.images import Build, push
 from labkit.services import Service, running_image_id, start
@@ -34,7 +35,7 @@ def test_a_wrong_signature_is_refused_and_its_body_kept(web: Service, daemon: Da
     assert answer.status == 401
     assert answer.headers["x-request-id"]
     kept = daemon.state / "last_payload.bin"
-    assert kept.read_bytes() == delivery.body
+    eventually("its body is kept", lambda: kept.exists() and kept.read_bytes() == delivery.body)
     assert kept.stat().st_mode & 0o077 == 0
     assert SECRET not in daemon.journal() + str(answer.body)
     assert running_image_id(web) == before

@@ -20,7 +20,7 @@ def fill(db: Database) -> None:
             at = NOW_S - age_days * DAY_S
             tasks.insert(cx, Task(name, "service", at, Trigger("api")))
             image_locks.acquire_all(cx, [f"unit:{name}"], owner=name, now_s=at)
-            limits.hit(cx, f"image:{name}", count=9, window_s=1.0, now_s=at)
+            limits.record(cx, f"image:{name}", now_s=at)
             if name != "living":
                 tasks.finish(cx, name, Ending(Status.SUCCEEDED), now=at)
         events.insert(cx, [Event(NOW_S - 31 * DAY_S) for _ in range(250)] + [Event(NOW_S)])

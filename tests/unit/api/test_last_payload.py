@@ -1,0 +1,38 @@
+"""A flood of refused bodies leaves the newest in the file, written at most once a second."""
+
+from pathlib import Path
+
+from podup.api.last_payload import LastPayload
+
+
+class StepClock:
+    """A clock that stands still."""
+
+    def __init__(self) -> None:
+        self.at_s = 100.0
+
+    def now(self) -> float:
+        return self.at_s
+
+    def monotonic(self) -> float:
+        return self.at_s
+
+
+def test_the_newest_of_many_bodies_is_written_once_a_second(tmp_path: Path) -> None:
+    clock, path, wakes = StepClock(), tmp_path / "last_payload.bin", list[float]()
+    payload = LastPayload(path, clock, wake=lambda: wakes.append(clock.at_s))
+    for number in range(100):
+        payload.keep(b"first %d" % number)
+    assert wakes == [100.0]
+    payload.turn()
+    assert path.read_bytes() == b"first 99"
+    assert path.stat().st_mode & 0o077 == 0
+
+    clock.at_s += 0.25
+    payload.keep(b"second")
+    assert payload.turn() == 0.75
+    assert path.read_bytes() == b"first 99"
+    clock.at_s += 0.75
+    payload.turn()
+    assert path.read_bytes() == b"second"
+    assert wakes == [100.0, 100.25]
