@@ -12,6 +12,7 @@ from podup.api.request import Peer
 from podup.api.request_log import RequestLog
 from podup.api.sse import Hub
 from podup.app.building import build
+from podup.app.machine import Ground
 from podup.app.routes import UpdateHooks, all_routes, auth_of, site_of
 from podup.core.http1 import Head
 from podup.core.secrets import Secret
@@ -71,7 +72,8 @@ class Whole:
             now=self.clock.now(),
             backups=state / "backups",
         )
-        self.built = build(self.loaded, self.database, self.clock, wake=lambda: None, runner=self.machine)
+        ground = Ground(simulator=self.machine)
+        self.built = build(self.loaded, self.database, self.clock, wake=lambda: None, ground=ground)
         self.engine = self.built.engine
         self.engine.catalogue.find()
         self.hub = Hub()

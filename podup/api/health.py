@@ -7,15 +7,25 @@ from podup.api.request import Request
 from podup.api.response import Response, answer
 from podup.api.router import Route, Who
 from podup.engine.engine import Engine
+from podup.engine.host_state import HostState
 from podup.errors import PodupError
+from podup.records import asdict
 from podup.store import services
 
 
 class HealthRoutes:
     """Tells how the program is. 503 only when webhooks cannot be accepted."""
 
-    def __init__(self, engine: Engine, *, version: str, update: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        version: str,
+        update: Callable[[], dict[str, Any]],
+        host: Callable[[], HostState | None],
+    ) -> None:
         self._engine = engine
+        self._host = host
         self._version = version
         self._update = update
 
@@ -48,11 +58,17 @@ class HealthRoutes:
         for unit, mark in marks.items():
             hint = "mend the service, then deploy it with --force"
             issues.append({"component": unit, "message": mark.reason, "hint": hint})
+        host = self._host() or HostState(0.0)
+        issues += [asdict(issue) for issue in host.issues]
         update = self._update()
         value = {
             "status": "maintenance" if update["maintenance"] else "degraded" if issues else "ok",
             "version": self._version,
             "db": database,
+            "podman": host.podman,
+            "podman_version": host.podman_version or None,
+            "systemd": host.systemd,
+            "systemd_state": host.systemd_state or None,
             "issues": issues,
             "update": update,
         }

@@ -1,13 +1,14 @@
 """Builds the engine from settings, a database and a machine: the one place where the parts meet."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from podup.app.context import context_of
-from podup.app.machine import HostFacts, Machine, machine_over, real_runner, task_processes
+from podup.app.machine import REAL, Ground, Machine, machine_on, task_processes
 from podup.app.program import command, keep_copy
-from podup.app.rules import engine_rules, unit_settings
+from podup.app.rules import engine_rules, tick_rules, timetable_of, unit_settings
 from podup.app.stacks import stack_catalogue, stack_log
 from podup.clock import Clock
 from podup.core.secrets import Redactor
@@ -18,14 +19,16 @@ from podup.engine.event_log import EventLog
 from podup.engine.inbox import Inbox, InboxRules
 from podup.engine.intake import Intake
 from podup.engine.memory import KEEPERS, Memory
+from podup.engine.outbox import Channel, Outbox
 from podup.engine.policy import policy_of
+from podup.engine.scheduler import Scheduler
 from podup.engine.service_effects import service_world
 from podup.engine.snapshot import Snapshot
 from podup.engine.stack_catalogue import StackCatalogue
 from podup.engine.stack_memory import stack_keepers
 from podup.engine.storage import Store
+from podup.engine.ticks import Ticker
 from podup.files import make_dirs
-from podup.host.run import Runner
 from podup.recipes.codec import decode
 from podup.recipes.policy import Policy
 from podup.records import dataclass, replace
@@ -42,6 +45,8 @@ class Built:
     dispatcher: Dispatcher
     machine: Machine
     stacks: StackCatalogue
+    scheduler: Scheduler
+    outbox: Outbox
 
 
 def places_of(loaded: Loaded) -> Places:
@@ -52,13 +57,18 @@ def places_of(loaded: Loaded) -> Places:
 
 
 def build(
-    loaded: Loaded, store: Store, clock: Clock, *, wake: Callable[[], None], runner: Runner | None = None
+    loaded: Loaded,
+    store: Store,
+    clock: Clock,
+    *,
+    wake: Callable[[], None],
+    channels: Sequence[Channel] = (),
+    ground: Ground = REAL,
 ) -> Built:
     """Return everything wired together, over another machine than this one on request; nothing runs yet."""
     state_dir = loaded.settings.state.directory
     make_dirs(state_dir / "tasks")
-    runner = runner or real_runner(loaded, clock)
-    machine = machine_over(runner, loaded, clock)
+    machine = machine_on(ground, loaded, clock)
     intake = Intake(clock, os.urandom)
     catalogue = Catalogue(
         store,
@@ -72,15 +82,21 @@ def build(
     log = EventLog(store, clock, Redactor(loaded.secrets()), left=state_dir / "events-left.jsonl")
     engine = Engine(state_dir, store, clock, intake, inbox, catalogue, log, os.urandom, wake)
     stacks = stack_catalogue(machine, loaded, clock)
+    outbox = Outbox(store, clock, channels)
+    keepers = {**KEEPERS, **stack_keepers(stack_log(loaded, clock), intake, stacks.check)}
     dispatcher = Dispatcher(
         state_dir,
         store,
         clock=clock,
-        launch=_launch(loaded, machine),
-        memory=Memory({**KEEPERS, **stack_keepers(stack_log(loaded, clock), intake, stacks.check)}),
-        take_snapshot=lambda task: _snapshot(task, loaded, machine.facts(), store, clock),
+        launch=_launch(loaded, ground, machine),
+        memory=Memory(keepers, tell=outbox.task_ended),
+        take_snapshot=lambda task: _snapshot(
+            task, loaded, store, clock, context=context_of(loaded, machine.facts(), ground)
+        ),
     )
-    return Built(engine, dispatcher, machine, stacks)
+    ticker = Ticker(engine, tick_rules(loaded, clock))
+    scheduler = Scheduler(ticker, timetable_of(loaded), store, clock, random_bytes=os.urandom)
+    return Built(engine, dispatcher, machine, stacks, scheduler, outbox)
 
 
 def _inbox_rules(loaded: Loaded, catalogue: Catalogue) -> InboxRules:
@@ -94,15 +110,17 @@ def _inbox_rules(loaded: Loaded, catalogue: Catalogue) -> InboxRules:
     )
 
 
-def _launch(loaded: Loaded, machine: Machine) -> Launch:
+def _launch(loaded: Loaded, ground: Ground, machine: Machine) -> Launch:
     kept: Path | None = keep_copy(places_of(loaded))
-    return Launch(task_processes(machine, loaded), (*command(kept), "run-task"))
+    return Launch(task_processes(ground, machine, loaded), (*command(kept), "run-task"))
 
 
-def _snapshot(task: Task, loaded: Loaded, host: HostFacts, store: Store, clock: Clock) -> Snapshot:
+def _snapshot(
+    task: Task, loaded: Loaded, store: Store, clock: Clock, *, context: Mapping[str, Any]
+) -> Snapshot:
     rules = engine_rules(loaded, clock)
     with store.read() as cx:
         policy = policy_of(cx, task.unit, task.image, rules=rules, now_s=clock.now())
     if task.trigger.source not in AUTOMATIC:
         policy = replace(policy, opens_s=0.0, cooldown_s=0.0)
-    return Snapshot(task.id, task.kind, decode(task.params), task.dry_run, policy, context_of(loaded, host))
+    return Snapshot(task.id, task.kind, decode(task.params), task.dry_run, policy, context)

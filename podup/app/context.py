@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from podup.app.machine import HostFacts
+from podup.app.machine import REAL, Ground, HostFacts
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
 
 
-def context_of(loaded: Loaded, host: HostFacts) -> dict[str, Any]:
-    """Return what `loaded_from` and `host_facts_from` need in another process."""
+def context_of(loaded: Loaded, host: HostFacts, ground: Ground = REAL) -> dict[str, Any]:
+    """Return what `loaded_from`, `host_facts_from` and `ground_from` need in another process."""
     environment = loaded.environment
     return {
         "texts": dict(loaded.texts),
@@ -22,6 +22,7 @@ def context_of(loaded: Loaded, host: HostFacts) -> dict[str, Any]:
         "home": str(environment.home),
         "uid": environment.uid,
         "host": {"graph_root": host.graph_root, "manager": host.manager},
+        "simulated": str(ground.simulated or ""),
     }
 
 
@@ -35,3 +36,9 @@ def loaded_from(context: Mapping[str, Any]) -> Loaded:
 def host_facts_from(context: Mapping[str, Any]) -> HostFacts:
     """Return what the process that made the context knew about the machine."""
     return HostFacts(**context["host"])
+
+
+def ground_from(context: Mapping[str, Any]) -> Ground:
+    """Return the machine the process that made the context manages."""
+    simulated = context.get("simulated")
+    return Ground(Path(simulated)) if simulated else REAL

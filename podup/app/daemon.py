@@ -5,11 +5,10 @@ whoever submits, and one for chores at their times. SIGTERM stops accepting, ans
 leaves; tasks go on in their own processes.
 """
 
-import hashlib
 import os
 import signal
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 from podup.api.auth import Auth
 from podup.api.events import EventFeed
@@ -21,50 +20,55 @@ from podup.api.server import Server
 from podup.api.sse import Hub
 from podup.app.access import admin_token
 from podup.app.building import Built, build
+from podup.app.duties import OUTBOX, SERVICES, HostWatch, duties_of
+from podup.app.machine import REAL, Ground
 from podup.app.opening import writer
+from podup.app.places import control_socket
 from podup.app.routes import UpdateHooks, all_routes, auth_of, site_of
+from podup.app.rules import is_scheduling
 from podup.app.updates import QuietStore, SelfUpdates
 from podup.clock import Clock
+from podup.engine.chores import Chores
 from podup.engine.rounds import Rounds
 from podup.engine.stack_schedule import StackSchedule
 from podup.errors import EXIT_DONE, EXIT_UPDATE_REQUESTED
 from podup.files import make_dirs
 from podup.host.supervisor import Supervisor
+from podup.net.notify.log import LogChannel
 from podup.settings.load import Loaded
 from podup.store.db import Database
 from podup.update import boot
 from podup.version import COMMIT, VERSION
 
-_SOCKET_DIR = "pod-upgrade-trigger"
 _WATCHED_EVERY_S = 0.2
-_FIND_EVERY_S = 300.0
 _FOR_EVER_S = 86400.0
 _STOP_WITHIN_S = 10.0
 
 
-def control_socket(loaded: Loaded) -> Path:
-    """Return where the daemon of this state directory listens for commands; short, for unix(7)."""
-    name = hashlib.sha256(str(loaded.settings.state.directory).encode()).hexdigest()[:16]
-    return loaded.environment.runtime_dir / _SOCKET_DIR / f"{name}.sock"
-
-
-def serve(loaded: Loaded, clock: Clock, *, address: str = "") -> int:
+def serve(loaded: Loaded, clock: Clock, *, address: str = "", ground: Ground = REAL) -> int:
     """Run until SIGTERM or SIGINT; return the exit code. Raises Busy when the state is in use."""
     with writer(loaded, clock, what="http-server") as database:
-        return Daemon(loaded, clock, database).run(address or str(loaded.settings.http.address))
+        daemon = Daemon(loaded, clock, database, ground=ground)
+        return daemon.run(address or str(loaded.settings.http.address))
 
 
 class Daemon:
     """All parts of a running daemon; `run` is its life."""
 
-    def __init__(self, loaded: Loaded, clock: Clock, database: Database) -> None:
+    def __init__(
+        self, loaded: Loaded, clock: Clock, database: Database, *, ground: Ground = REAL
+    ) -> None:
         self._loaded = loaded
         self._clock = clock
         self._dispatching = Rounds("dispatch", self._dispatch, say=self._say)
-        self._chores = Rounds("chores", self._find_services, say=self._say)
         self._updates = SelfUpdates(loaded, clock, say=self._say, leave=self._leave)
         store = QuietStore(database, self._updates.maintenance)
-        self._built: Built = build(loaded, store, clock, wake=self._dispatching.wake)
+        wake, channels = self._dispatching.wake, (LogChannel(self._say),)
+        self._built: Built = build(loaded, store, clock, wake=wake, channels=channels, ground=ground)
+        self._host = HostWatch()
+        duties = duties_of(loaded, self._built, clock, self._host)
+        self._chores = Chores(duties, store, clock, say=self._say)
+        self._doing_chores = Rounds("chores", self._quietly(self._chores.turn), say=self._say)
         self._updates.use(self._built.engine)
         self._exit_code = EXIT_DONE
         self._server: Server | None = None
@@ -87,7 +91,8 @@ class Daemon:
         engine = self._built.engine
         auth = auth_of(self._loaded, engine, self._clock, admin_token=self._token)
         hooks = UpdateHooks(self._updates.keep, lambda: self._updates.parts, self._updates.health)
-        rows = all_routes(self._built, self._loaded, self._hub, hooks, keep_payload=self._payload.keep)
+        host, keep = (lambda: self._host.latest), self._payload.keep
+        rows = all_routes(self._built, self._loaded, self._hub, hooks, keep_payload=keep, host=host)
         requests = RequestLog(engine.log, self._clock)
         engine.log.use(self._logging.wake)
         listeners = self._listeners(address)
@@ -98,7 +103,9 @@ class Daemon:
         watchdog = Rounds("watchdog", lambda: self._watch(server), say=self._say)
         updating = Rounds("self-update", self._updates.turn, say=self._say)
         backups = Rounds("stack-backups", self._back_stacks_up, say=self._say)
-        duties = (self._dispatching, self._chores, backups, watchdog, updating, self._logging)
+        duties = [self._dispatching, self._doing_chores, backups, watchdog, updating, self._logging]
+        if is_scheduling(self._loaded):
+            duties.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=self._say))
         for duty in duties:
             duty.start()
         self._greet(address, auth)
@@ -149,15 +156,21 @@ class Daemon:
     def _dispatch(self) -> float:
         if self._updates.maintenance.is_on():
             return 1.0
+        ended = self._built.dispatcher.ended_count
         wait_s = self._built.dispatcher.turn()
+        if self._built.outbox.has_news:
+            self._hurry(OUTBOX)
+        if self._built.dispatcher.ended_count != ended:
+            self._hurry(SERVICES)
         return min(wait_s, _WATCHED_EVERY_S) if self._feed.turn() else wait_s
 
-    def _find_services(self) -> float:
-        if self._updates.maintenance.is_on():
-            return 1.0
-        self._built.machine.podman.graph_root()
-        self._built.engine.catalogue.find()
-        return _FIND_EVERY_S
+    def _quietly(self, work: Callable[[], float]) -> Callable[[], float]:
+        """Return `work`, put off while an update of this program is under way."""
+        return lambda: 1.0 if self._updates.maintenance.is_on() else work()
+
+    def _hurry(self, duty: str) -> None:
+        self._chores.hurry(duty)
+        self._doing_chores.wake()
 
     def _store_events(self) -> float:
         log = self._built.engine.log

@@ -1,15 +1,14 @@
 """What a command is given: the API to call, and the long-running things it may start."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from podup.app import daemon, task
-from podup.app.local import open_local
-from podup.app.remote import RemoteApi
+from podup.app import daemon, scheduling, task
+from podup.app.api import api_of
 from podup.cli.calls import Api
 from podup.clock import Clock, SystemClock
 from podup.core.states import exit_code
-from podup.net.control import is_answering
 from podup.settings.load import Loaded
 
 
@@ -28,12 +27,15 @@ class App:
     @cached_property
     def api(self) -> Api:
         """The program's API: the running daemon's, else this process's own."""
-        socket = daemon.control_socket(self.loaded)
-        return RemoteApi(socket) if is_answering(socket) else open_local(self.loaded, self.clock)
+        return api_of(self.loaded, self.clock)
 
     def serve(self, address: str = "") -> int:
         """Run the daemon until it is told to stop; return the exit code."""
         return daemon.serve(self.loaded, self.clock, address=address)
+
+    def schedule(self, interval_s: float, most: int, say: Callable[[str], None]) -> int:
+        """Be the scheduler for `most` ticks (0: for ever), `interval_s` apart (0: as configured)."""
+        return scheduling.run(self.loaded, self.clock, interval_s=interval_s, most=most, say=say)
 
     def run_task(self, task_id: str, state_dir: Path) -> int:
         """Be the process of one task; return its exit code."""

@@ -20,6 +20,7 @@ from podup.core.http1 import Head
 from podup.errors import PodupError
 from podup.net.control import read_answer
 from podup.settings.load import Loaded
+from podup.store import tasks
 
 _FOLLOW_EVERY_S = 0.2
 _PEER = Peer("", is_control=True)
@@ -65,6 +66,15 @@ class LocalApi:
                 if event.number > told:
                     told = event.number
                     yield event.data
+            self._clock.sleep(_FOLLOW_EVERY_S)
+
+    def settle(self) -> None:
+        """Move all tasks along until none runs any more; held and postponed ones stay where they are."""
+        while True:
+            self._built.dispatcher.turn()
+            with self._built.engine.store.read() as cx:
+                if not tasks.running(cx):
+                    return
             self._clock.sleep(_FOLLOW_EVERY_S)
 
 

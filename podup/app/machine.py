@@ -1,18 +1,21 @@
-"""The machine a process manages, built from the settings."""
+"""The machine a process manages, built from the settings: this one, or a simulated one."""
 
 import platform
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 from podup.app.registries import registry_client, resolver
 from podup.clock import Clock
+from podup.core.images import parse_ref
 from podup.core.platforms import Platform
 from podup.engine.service_effects import ServiceHost
 from podup.host.discovery import Discovery
 from podup.host.journal import Journal
 from podup.host.podman import Podman
-from podup.host.probe import HostProber
+from podup.host.probe import HostProber, Prober
 from podup.host.run import HostRunner, Runner
+from podup.host.simulator.simulator import Simulator
 from podup.host.systemd import Systemd
 from podup.host.task_process import ChildTasks, SystemdTasks, TaskProcesses
 from podup.recipes.facts import RemoteImage
@@ -43,7 +46,7 @@ class Machine:
     systemd: Systemd
     journal: Journal
     discovery: Discovery
-    prober: HostProber
+    prober: Prober
     resolve: Callable[[str], RemoteImage]
 
     manager: Callable[[], str]
@@ -66,15 +69,64 @@ class Machine:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is managed: this machine, or the simulated one of file `simulated` or behind `simulator`.
+
+    Tasks run as `processes`; without them in transient units where systemd runs, in children elsewhere.
+    """
+
+    simulated: Path | None = None
+    simulator: Simulator | None = None
+    processes: TaskProcesses | None = None
+
+
+REAL = Ground()
+
+
 def real_runner(loaded: Loaded, clock: Clock) -> HostRunner:
     """Return the runner of this machine: children get the user's environment and none of our settings."""
     return HostRunner(clock, loaded.environment.for_children)
 
 
-def machine_over(runner: Runner, loaded: Loaded, clock: Clock, *, known: HostFacts | None = None) -> Machine:
-    """Return the machine behind `runner`; `known` is what another process has found out about it."""
+def machine_on(
+    ground: Ground,
+    loaded: Loaded,
+    clock: Clock,
+    *,
+    heard: Callable[[Runner], Runner] = lambda runner: runner,
+    known: HostFacts | None = None,
+) -> Machine:
+    """Return the machine of this ground. `heard` may stand between it and its commands; `known` is what
+    another process has found out about it.
+    """
+    simulator = ground.simulator
+    if ground.simulated is not None:
+        simulator = Simulator(clock, path=ground.simulated)
+    if simulator is None:
+        runner = heard(real_runner(loaded, clock))
+        registry = registry_client(real_runner(loaded, clock), loaded.environment, clock)
+        resolve, prober = resolver(registry, this_platform()), HostProber(runner, clock)
+        return _machine(runner, loaded, known or HostFacts(), resolve=resolve, prober=prober)
+    here = simulator
+    return _machine(
+        heard(here),
+        loaded,
+        known or HostFacts(),
+        resolve=lambda text: here.resolve(parse_ref(text)),
+        prober=here,
+    )
+
+
+def _machine(
+    runner: Runner,
+    loaded: Loaded,
+    known: HostFacts,
+    *,
+    resolve: Callable[[str], RemoteImage],
+    prober: Prober,
+) -> Machine:
     user = not loaded.environment.is_root
-    known = known or HostFacts()
     podman, systemd = Podman(runner, graph_root=known.graph_root), Systemd(runner, user=user)
     services = loaded.settings.services
     discovery = Discovery(
@@ -83,15 +135,14 @@ def machine_over(runner: Runner, loaded: Loaded, clock: Clock, *, known: HostFac
         container_dir=services.container_dir,
         units=(*services.manual_units, *loaded.config.units),
     )
-    registry = registry_client(real_runner(loaded, clock), loaded.environment, clock)
     return Machine(
         runner,
         podman,
         systemd,
         Journal(runner, user=user),
         discovery,
-        HostProber(runner, clock),
-        resolver(registry, this_platform()),
+        prober,
+        resolve,
         cache(lambda: _find_manager(systemd, known, user=user)),
     )
 
@@ -108,8 +159,10 @@ def this_platform() -> Platform:
     return Platform.from_machine(platform.machine())
 
 
-def task_processes(machine: Machine, loaded: Loaded) -> TaskProcesses:
+def task_processes(ground: Ground, machine: Machine, loaded: Loaded) -> TaskProcesses:
     """Return how tasks become processes: transient units where systemd runs, else children."""
-    if machine.manager():
+    if ground.processes is not None:
+        return ground.processes
+    if ground.simulated is None and machine.manager():
         return SystemdTasks(machine.systemd)
     return ChildTasks(loaded.environment.for_children)

@@ -14,6 +14,7 @@ from podup.api.live import LiveRoutes
 from podup.api.manual import ManualRoutes
 from podup.api.request import Principal
 from podup.api.router import Route, Router
+from podup.api.scheduler import SchedulerRoutes
 from podup.api.services import ServiceRoutes
 from podup.api.sessions import Sessions, hash_token
 from podup.api.sse import Hub
@@ -22,9 +23,11 @@ from podup.api.tasks import TaskRoutes
 from podup.api.updates import UpdateRoutes
 from podup.api.webhooks import WebhookRoutes
 from podup.app.building import Built
+from podup.app.rules import is_scheduling
 from podup.clock import Clock
 from podup.core.secrets import Secret
 from podup.engine.engine import Engine
+from podup.engine.host_state import HostState
 from podup.engine.inbox import Knock
 from podup.errors import Unavailable
 from podup.records import dataclass
@@ -58,14 +61,15 @@ def all_routes(
     updates: UpdateHooks,
     *,
     keep_payload: Callable[[bytes], None] = _forget,
+    host: Callable[[], HostState | None] = lambda: None,
 ) -> tuple[Route, ...]:
-    """Return the rows of a daemon, but those of `site_of`."""
+    """Return the rows of a daemon, but those of `site_of`; `host` gives the last look at the host."""
     return (
         *engine_routes(
             built, loaded, hub, keep_payload=keep_payload, keep_for_later=updates.keep_for_later
         ),
         *UpdateRoutes(updates.parts).rows(),
-        *HealthRoutes(built.engine, version=VERSION, update=updates.health).rows(),
+        *HealthRoutes(built.engine, version=VERSION, update=updates.health, host=host).rows(),
     )
 
 
@@ -84,6 +88,7 @@ def engine_routes(
         *ServiceRoutes(engine).rows(),
         *ManualRoutes(engine).rows(),
         *StackRoutes(engine, built.stacks).rows(),
+        *SchedulerRoutes(built.scheduler, is_running=is_scheduling(loaded)).rows(),
         *LiveRoutes(engine, hub).rows(),
         *EventRoutes(engine, hub).rows(),
         *WebhookRoutes(engine, keep_payload=keep_payload, keep_for_later=keep_for_later).rows(),

@@ -1,9 +1,12 @@
 """What the settings say about units, in the words of the engine."""
 
 from podup.clock import Clock
+from podup.core.cron import Cron, parse_cron
 from podup.core.windows import is_open, next_opening
 from podup.engine.catalogue import UnitSettings
 from podup.engine.policy import Rules
+from podup.engine.scheduler import Timetable
+from podup.engine.ticks import TickRules
 from podup.recipes.verbs import Timing
 from podup.settings.load import Loaded
 
@@ -45,3 +48,29 @@ def engine_rules(loaded: Loaded, clock: Clock) -> Rules:
         return float(next_opening(windows, now_s, clock.local) or 0)
 
     return Rules(loaded.settings.services.allowed_images, cooldown_s, opens_s)
+
+
+def tick_rules(loaded: Loaded, clock: Clock) -> TickRules:
+    """Return what the scheduler does with a tick."""
+    rules = engine_rules(loaded, clock)
+    return TickRules(loaded.settings.scheduler.mode, rules.allowed, rules.opens_s)
+
+
+def timetable_of(loaded: Loaded) -> Timetable:
+    """Return when ticks come. An expression that cannot be read was warned of; the scheduler is then off."""
+    wanted = loaded.settings.scheduler
+    return Timetable(float(wanted.interval_s), cron_of(wanted.cron), float(wanted.jitter_s))
+
+
+def cron_of(text: str) -> Cron | None:
+    """Return the expression, None for none and for one that cannot be read."""
+    try:
+        return parse_cron(text) if text else None
+    except ValueError:
+        return None
+
+
+def is_scheduling(loaded: Loaded) -> bool:
+    """Return whether the daemon runs the scheduler itself: it was switched on and knows when."""
+    wanted = loaded.settings.scheduler
+    return wanted.is_in_server and (not wanted.cron or cron_of(wanted.cron) is not None)

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from podup.app.context import host_facts_from, loaded_from
-from podup.app.machine import machine_over, real_runner
+from podup.app.context import ground_from, host_facts_from, loaded_from
+from podup.app.machine import machine_on
 from podup.app.stacks import stack_tools
 from podup.clock import Clock
 from podup.core.secrets import Redactor
@@ -26,9 +26,12 @@ def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
 
     def world_of(snapshot: Snapshot, record: Record) -> World:
         loaded = loaded_from(snapshot.context)
-        host = real_runner(loaded, clock)
-        runner: Runner = Recorded(ReadOnly(host) if snapshot.dry_run else host, record.command)
-        machine = machine_over(runner, loaded, clock, known=host_facts_from(snapshot.context))
+        known = host_facts_from(snapshot.context)
+
+        def heard(runner: Runner) -> Runner:
+            return Recorded(ReadOnly(runner) if snapshot.dry_run else runner, record.command)
+
+        machine = machine_on(ground_from(snapshot.context), loaded, clock, heard=heard, known=known)
         services = service_world(machine.service_host(snapshot.policy))
         tools = stack_tools(machine, loaded, clock, heard=record.command, task_id=task_id)
         return services.with_(stack_world(StackMachine(tools)))

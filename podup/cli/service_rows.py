@@ -139,6 +139,17 @@ ROWS: tuple[Command, ...] = (
         group=_RUNNING,
     ),
     Command(
+        "scheduler",
+        "podup.cli.scheduler",
+        "Look for updates at intervals, through a running daemon or alone",
+        args=(
+            Arg("--interval", "seconds between looks, else as configured", value="S", parse=int, default=0),
+            Arg("--max-iterations", "end after so many, else never", value="N", parse=int, default=0),
+        ),
+        examples=("scheduler", "scheduler --interval 300", "scheduler --max-iterations 1"),
+        group=_RUNNING,
+    ),
+    Command(
         "run-task",
         "podup.cli.http_server",
         "Be the process of one task; the daemon starts it",

@@ -1,6 +1,6 @@
 """The services of this machine as the database knows them, and what a task on one of them is made of."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from podup.clock import Clock
@@ -77,7 +77,15 @@ class Catalogue:
         self.find()
         with self._store.read() as cx:
             known = services.all_known(cx)
-        looks = {service.unit: self._look(service) for service in known}
+        self._keep({service.unit: self._look(service) for service in known})
+
+    def look(self) -> None:
+        """See how each known service runs; registries are not asked, what they said last still counts."""
+        with self._store.read() as cx:
+            known = services.all_known(cx)
+        self._keep({service.unit: self._glance(service) for service in known})
+
+    def _keep(self, looks: Mapping[str, Mapping[str, Any]]) -> None:
         with self._store.write() as cx:
             for unit, look in looks.items():
                 services.change(cx, unit, **look)
@@ -125,6 +133,17 @@ class Catalogue:
         if service is None:
             return "not managed here"
         return "" if service.image else "its image is not known"
+
+    def _glance(self, service: Service) -> dict[str, Any]:
+        """See how one service runs; once it runs what the registry had, it is up to date."""
+        state = self._world.observe(UnitStateOf(service.unit))
+        container = self._world.observe(ContainerOf(service.unit))
+        seen = {"health": _health(state, container)}
+        if isinstance(container, ContainerState):
+            seen["running_digest"] = container.image_digest
+            if container.image_digest and container.image_digest == service.remote_digest:
+                seen |= {"update_state": "up_to_date", "update_reason": ""}
+        return seen
 
     def _look(self, service: Service) -> dict[str, Any]:
         """See how one service stands: its container, its unit, and what the registry has."""

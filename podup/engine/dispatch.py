@@ -20,7 +20,7 @@ from podup.errors import PodupError
 from podup.files import is_locked, read_journal
 from podup.host.task_process import TaskProcesses
 from podup.recipes.verbs import Remember
-from podup.records import dataclass
+from podup.records import dataclass, replace
 from podup.store import freezes, image_locks, tasks
 from podup.store.db import Connection
 from podup.store.tasks import Ending, Task
@@ -43,7 +43,7 @@ class Launch:
 
 
 class Dispatcher:
-    """Moves tasks along. One at a time may exist for a database; not thread-safe."""
+    """Moves tasks along; `ended_count` tells how many it saw ending. One at a time, not thread-safe."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Dispatcher:
         self._take_snapshot = take_snapshot
         self._touched_s: dict[str, float] = {}
         self._born_s = clock.monotonic()
+        self.ended_count = 0
 
     def turn(self) -> float:
         """Do what can be done now; return the seconds after which to call again."""
@@ -81,8 +82,9 @@ class Dispatcher:
     def _look_after(self, task: Task) -> None:
         files = TaskFiles(self._state_dir, task.id)
         records, _ = read_journal(files.journal)
-        if records and records[-1]["type"] == "outcome":
-            self._end(task, decode_outcome(records[-1]))
+        outcome = decode_outcome(records[-1]) if records and records[-1]["type"] == "outcome" else None
+        if outcome is not None and not _is_of_earlier_attempt(task, outcome):
+            self._end(task, outcome)
         elif task.force_stop_requested_at is not None and self._launch.processes.is_alive(task.id):
             self._launch.processes.stop(task.id)
             self._touched_s[task.id] = self._clock.monotonic() - _GRACE_S
@@ -105,6 +107,10 @@ class Dispatcher:
 
     def _end(self, task: Task, outcome: Outcome) -> None:
         now_s = self._clock.now()
+        if outcome.status is Status.PENDING and task.stop_requested_at is not None:
+            outcome = replace(outcome, status=Status.CANCELLED, code="cancelled")
+        # First, and for a postponed task too: next time it is planned by the rules of that moment.
+        TaskFiles(self._state_dir, task.id).clear()
         with self._store.write() as cx:
             self._memory.keep(cx, task, outcome, now_s)
             image_locks.release_owner(cx, task.id)
@@ -118,7 +124,7 @@ class Dispatcher:
                 settle_batches(cx, task.parent_id, now_s)
         self._touched_s.pop(task.id, None)
         if outcome.status is not Status.PENDING:
-            TaskFiles(self._state_dir, task.id).clear()
+            self.ended_count += 1
 
     def _start_due(self) -> None:
         with self._store.read() as cx:
@@ -153,6 +159,11 @@ class Dispatcher:
             self._end(
                 task, Outcome(Status.FAILED, error.code, f"could not be started: {error.message}", error.hint)
             )
+
+
+def _is_of_earlier_attempt(task: Task, outcome: Outcome) -> bool:
+    """Return whether the outcome is the postponement the task waited for before it was started again."""
+    return outcome.status is Status.PENDING and task.not_before == outcome.not_before_s
 
 
 def _is_held(cx: Connection, task: Task) -> bool:

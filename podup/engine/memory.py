@@ -17,13 +17,19 @@ from podup.store.services import Attention
 from podup.store.tasks import Task
 
 Keeper = Callable[[Connection, Task, Outcome, Mapping[str, Any], float], None]
+Teller = Callable[[Connection, Task, Outcome, float], None]
+
+
+def _untold(cx: Connection, task: Task, outcome: Outcome, now_s: float) -> None:
+    """Nobody is told."""
 
 
 class Memory:
-    """Applies what recipes remember, in the transaction that ends the task."""
+    """Applies what recipes remember, in the transaction that ends the task; `tell` makes news of it there."""
 
-    def __init__(self, keepers: Mapping[str, Keeper]) -> None:
+    def __init__(self, keepers: Mapping[str, Keeper], *, tell: Teller = _untold) -> None:
         self._keepers = keepers
+        self._tell = tell
 
     def keep(self, cx: Connection, task: Task, outcome: Outcome, now_s: float) -> None:
         """Keep everything the outcome remembers. Raises PodupError for a name nobody keeps."""
@@ -32,6 +38,7 @@ class Memory:
             if keeper is None:
                 raise PodupError("not-kept", f"nobody keeps what task {task.id} calls {item.what!r}")
             keeper(cx, task, outcome, item.values, now_s)
+        self._tell(cx, task, outcome, now_s)
 
 
 def _first_seen(

@@ -17,6 +17,7 @@ _JOBS: dict[str, Callable[[Machine, str, float], None]] = {
     "stop": physics.stop,
 }
 _PATIENCE_S = 0.05
+_TYPES = {"container": "notify", "oneshot": "oneshot", "auto-update": "oneshot"}
 
 
 def _verb(words: tuple[str, ...]) -> str:
@@ -184,7 +185,7 @@ def _shown(machine: Machine, name: str, wanted: list[str]) -> str:
         "UnitFileState": unit.file_state if unit else "",
         "ExecMainCode": str(run.exec_code),
         "ExecMainStatus": str(run.exec_status),
-        "Type": "notify" if unit and unit.kind == "container" else "simple",
+        "Type": _TYPES.get(unit.kind, "simple") if unit else "simple",
         "InvocationID": run.invocation,
     }
     if unit is not None:
