@@ -64,7 +64,9 @@ class StackMachine:
         """The compose engine. Raises Unavailable `no-compose-engine`."""
         if self._compose is None:
             engine = find_engine(self.tools.runner)
-            self._compose = Compose(self.tools.runner, engine, manager=self.tools.manager())
+            self._compose = Compose(
+                self.tools.runner, engine, private=self.tools.files, manager=self.tools.manager()
+            )
         return self._compose
 
     def stack(self, name: str) -> Stack:
@@ -111,7 +113,7 @@ class StackMachine:
             if item.service == database.service and item.state.running:
                 return reach_container(self.compose.engine.containers, item.state.id, database)
         says = f"{database.service}, where the database {database.name} lives, is not running"
-        raise PodupError("database-down", says, "start it, or see why it ended: `stack logs`")
+        raise PodupError("database-down", says, "start it, or see why it ended: `stack show`")
 
     def rooms(self, stack: Stack) -> tuple[Room, ...]:
         """Return the free part of each file system that a deployment writes to."""

@@ -23,7 +23,7 @@ from podup.host.compose_arguments import (
     up_argv,
 )
 from podup.host.podman_answers import parse, pull_error, read_container, sha256_id
-from podup.host.run import Completed, Runner
+from podup.host.run import Completed, FileRunner, Runner
 from podup.recipes.stack_facts import ComposeEngine, StackContainer, StackImage
 
 ASK_TIMEOUT_S = 30.0
@@ -58,11 +58,15 @@ def find_engine(runner: Runner) -> ComposeEngine:
 
 
 class Compose:
-    """One compose engine. `manager` is `user`, `system` or empty: who gives scopes to started containers."""
+    """One compose engine. `manager` is `user`, `system` or empty: who gives scopes to started containers.
 
-    def __init__(self, runner: Runner, engine: ComposeEngine, *, manager: str) -> None:
+    What prints the environment of containers, secrets in it, runs over `private`: no log keeps its output.
+    """
+
+    def __init__(self, runner: Runner, engine: ComposeEngine, *, private: FileRunner, manager: str) -> None:
         self.engine = engine
         self._runner = runner
+        self._private = private
         self._manager = manager
         self._has_scopes: bool | None = None
 
@@ -80,7 +84,7 @@ class Compose:
     def config(self, place: Place, variables: Mapping[str, str]) -> Any:
         """Return the tree of the compose file as the engine reads it; `variables` win over `.env`."""
         argv = config_argv(self.engine, place)
-        done = self._runner.run(argv, mutates=False, timeout_s=ASK_TIMEOUT_S, env=variables)
+        done = self._private.run_files(argv, timeout_s=ASK_TIMEOUT_S, env=variables, mutates=False)
         done.check(
             "compose-not-read", f"{self.engine.name} cannot read {place.path}", "mend the compose file"
         )
@@ -96,7 +100,7 @@ class Compose:
         argv = scoped(
             up_argv(self.engine, place, services, definitions), manager, f"podup stack {place.project}"
         )
-        done = self._runner.run(argv, mutates=True, timeout_s=timeout_s)
+        done = self._private.run_files(argv, timeout_s=timeout_s)
         return done.check("up-failed", f"{self.engine.name} up failed for {place.project}")
 
     def containers(self, project: str) -> tuple[StackContainer, ...]:
@@ -177,7 +181,7 @@ class Compose:
 
     def _inspect(self, ids: Sequence[str]) -> tuple[StackContainer, ...]:
         words = (self.engine.containers, "container", "inspect", *ids)
-        done = self._runner.run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done = self._private.run_files(words, timeout_s=ASK_TIMEOUT_S, mutates=False)
         if not done.ok and "no such container" not in done.stderr.lower():
             done.check("containers-not-inspected", "the containers could not be inspected")
         return tuple(read_stack_container(found) for found in parse(done) or ())

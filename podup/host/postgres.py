@@ -83,7 +83,7 @@ class Postgres:
         """Return what one statement prints, unaligned. Raises PodupError `query-failed`."""
         tool = ("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command", statement)
         words = (*reach.prefix, *tool, *reach.connection, "--dbname", database.name)
-        done = self._runner.run_files(words, timeout_s=timeout_s, env=dict(reach.env))
+        done = self._runner.run_files(words, timeout_s=timeout_s, env=dict(reach.env), mutates=False)
         done.check("query-failed", f"database {database.name} does not answer")
         return done.stdout.strip()
 

@@ -121,7 +121,7 @@ class HasDescriptor(Protocol):
 
 
 class FileRunner(Protocol):
-    """Runs commands that read or write whole files, past this process and its memory."""
+    """Runs commands that read or write whole files past this process, and those whose output is private."""
 
     def run_files(
         self,
@@ -131,15 +131,17 @@ class FileRunner(Protocol):
         sink: HasDescriptor | None = None,
         timeout_s: float,
         env: Mapping[str, str] | None = None,
+        mutates: bool = True,
     ) -> Completed:
         """Run `argv` with `source` as standard input and its output written to `sink`; as `Runner.run` else.
 
         No pipe and no other program stands between, so the exit code is the whole truth about the output.
+        Output that comes back instead is for the caller alone: it may hold the environment of containers.
         """
 
 
 class HostFileRunner:
-    """Runs such commands as children of this process; `heard` is told of each: (completed, mutates)."""
+    """Runs such commands as children; `heard` is told of each, without its output: (completed, mutates)."""
 
     def __init__(
         self, clock: Clock, base_env: Mapping[str, str], heard: Callable[[Completed, bool], None]
@@ -156,9 +158,10 @@ class HostFileRunner:
         sink: HasDescriptor | None = None,
         timeout_s: float,
         env: Mapping[str, str] | None = None,
+        mutates: bool = True,
     ) -> Completed:
         done = self._run(tuple(argv), source or Path(os.devnull), sink, timeout_s, env or {})
-        self._heard(done, True)
+        self._heard(Completed(done.argv, done.exit, "", done.stderr, done.duration_ms), mutates)
         return done
 
     def _run(

@@ -100,6 +100,8 @@ def test_scenario_1_staging_then_production(site: Site) -> None:
         ["odoo18-prod", "prod", "deploy", NEW, site.history()[1].split(" | ")[5]],
     ]
     assert len(site.grep("| odoo18-prod | prod | deploy | .* | success |")) == 1
+    state = b"".join(path.read_bytes() for path in site.daemon.state.rglob("*") if path.is_file())
+    assert b"a secret # of" not in state, "the database's password is in a journal or the database"
     backup = next(site.prod.backups.iterdir())
     assert {path.name for path in backup.iterdir()} >= {"docker-compose.yml", ".env", "odoo.dump", "COMPLETE"}
     assert (backup / ".env").stat().st_mode & 0o777 == 0o600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from podup.errors import PodupError, Unavailable
 from podup.host.compose import Compose, find_engine, read_stack_container
 from podup.host.compose_arguments import Place
-from podup.host.run import Completed
+from podup.host.run import Completed, HasDescriptor
 
 PLACE = Place("odoo", "/srv/stacks/odoo", "docker-compose.yml")
 PYTHON_VERSION = "['podman', '--version', '']\nusing podman version: 4.3.1\npodman-composer version  1.0.3\n"
@@ -63,6 +64,27 @@ class FakeMachine:
         known = [words for words in self._answers if line.startswith(words)]
         code, out, error = self._answers[max(known, key=len)] if known else (127, "", f"{argv[0]}: not found")
         return Completed(tuple(argv), code, out, error, 1)
+
+
+class Private:
+    """Runs what is private on the same machine, and notes that it was."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self.machine = machine
+        self.asked: list[str] = []
+
+    def run_files(
+        self,
+        argv: Sequence[str],
+        *,
+        source: Path | None = None,
+        sink: HasDescriptor | None = None,
+        timeout_s: float,
+        env: Mapping[str, str] | None = None,
+        mutates: bool = True,
+    ) -> Completed:
+        self.asked.append(" ".join(argv))
+        return self.machine.run(argv, mutates=mutates, timeout_s=timeout_s, env=env)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +159,8 @@ def test_a_container_is_read() -> None:
 def compose(manager: str = "", **answers: tuple[int, str, str]) -> tuple[Compose, FakeMachine]:
     known = {"podman-compose version": (0, PYTHON_VERSION, "")}
     machine = FakeMachine({**known, **{words.replace("_", " "): told for words, told in answers.items()}})
-    return Compose(machine, find_engine(machine), manager=manager), machine
+    engine = find_engine(machine)
+    return Compose(machine, engine, private=Private(machine), manager=manager), machine
 
 
 def test_containers_are_found_by_either_label() -> None:
@@ -148,6 +171,7 @@ def test_containers_are_found_by_either_label() -> None:
         "podman container inspect": (0, json.dumps([container()]), ""),
     }
     assert [item.service for item in engine.containers("odoo")] == ["web"]
+    assert any("inspect" in line for line in engine._private.asked)  # type: ignore[attr-defined]
 
 
 def test_an_image_that_is_not_there_has_no_id() -> None:

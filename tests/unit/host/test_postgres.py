@@ -42,6 +42,7 @@ class FakeTools:
         sink: HasDescriptor | None = None,
         timeout_s: float,
         env: Mapping[str, str] | None = None,
+        mutates: bool = True,
     ) -> Completed:
         words = tuple(argv)
         self.asked.append(words)
