@@ -6,7 +6,8 @@
 #   entrypoint.sh rollback COMMIT                go to that commit (source git), by the same road as an update
 #
 # UPDATE_SOURCE=release (default): the file at TARGET_BIN is the program; it updates itself, and boot-guard
-#   (run from the known good copy before each start) recovers what was interrupted.
+#   (run from the known good copy before each start) recovers what was interrupted. Where there is none yet,
+#   SEED_PROGRAM is put there, such as the one of a container's image.
 # UPDATE_SOURCE=git: CODE_DIR is a checkout and layer 1 updates it: fetch, backup of code and database,
 #   hard reset to UPDATE_REMOTE/UPDATE_BRANCH, pip only when the requirements changed, trial; whatever fails
 #   brings code and database back, and a commit that failed is not tried again. STATE is never touched by it.
@@ -264,6 +265,11 @@ trap 'forward HUP' HUP
 trap 'ask_for_update' USR1
 printf '%s\n' "$$" | put "$STATE/supervisor.pid" || exit 1
 [ "$SOURCE" != git ] || [ ! -e "$NOTE" ] || restore_code "interrupted"
+
+if [ "$SOURCE" = release ] && [ ! -e "$TARGET" ] && [ -f "${SEED_PROGRAM:-}" ]; then
+    mkdir -p "$(dirname "$TARGET")"
+    cp "$SEED_PROGRAM" "$TARGET.tmp" && chmod 755 "$TARGET.tmp" && mv -f "$TARGET.tmp" "$TARGET" || exit 1
+fi
 
 crashes=0
 while [ -z "$stopping" ]; do
