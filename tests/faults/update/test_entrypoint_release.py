@@ -113,7 +113,7 @@ class Host:
         return self.version() == version and not (self.state / "UPDATE_LOCK.json").exists()
 
 
-@pytest.fixture(params=[["dash"], ["busybox", "sh"]], ids=lambda shell: shell[0])
+@pytest.fixture(params=[["dash"]], ids=lambda shell: shell[0])
 def host(request, tmp_path, built):
     files = tmp_path / "mirror"
     files.mkdir()
