@@ -15,6 +15,7 @@ from pathlib import Path
 from podup.core.releases import Release
 from podup.core.versions import parse_tag
 from podup.errors import PodupError
+from podup.files import NewFile, sync_dir
 from podup.files.trace import announce
 from podup.update import boot, chain, guard, kept
 from podup.update.places import Places
@@ -219,9 +220,10 @@ class SimReleases:
     def fetch(self, release, target):
         if self.error is not None:
             raise self.error
-        announce("download", target)
-        target.write_bytes(self.program.read_bytes())
-        target.chmod(0o600)
+        with NewFile(target) as file:
+            file.write(self.program.read_bytes())
+            file.sync()
+        sync_dir(target.parent)
         return kept.digest(target)
 
 
