@@ -5,6 +5,7 @@ accepted webhooks wait in the spool until the end, when each is handed over once
 """
 
 import base64
+import hashlib
 import json
 import shlex
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from podup.errors import Busy, PodupError, Unavailable
 from podup.files import JournalWriter, Spool, is_locked, make_dirs
 from podup.records import asdict, replace
 from podup.settings.load import Loaded
-from podup.store import tasks
+from podup.store import events, tasks
 from podup.store.db import Connection
 from podup.store.tasks import Task
 from podup.update import assemble, boot, launch, reports
@@ -104,7 +105,7 @@ class SelfUpdates:
     def keep(self, knock: Knock) -> None:
         """Keep a webhook whose signature matched; on return it survives a power cut."""
         body = {**asdict(knock), "body": base64.b64encode(knock.body).decode()}
-        key = f"{knock.unit} {knock.delivery_id or base64.b64encode(knock.body[-64:]).decode()}"
+        key = f"{knock.unit} {knock.delivery_id} {hashlib.sha256(knock.body).hexdigest()}"
         self._spool.put(key, json.dumps(body).encode())
 
     def turn(self) -> float:
@@ -150,6 +151,10 @@ class SelfUpdates:
         for report in reports.waiting(self.places.reports):
             if isinstance(report, BadReport):
                 self._say(f"{report.path.name} is not a report and is set aside: {report.why}")
+                meta = {"file": report.path.name, "why": report.why}
+                event = events.Event(self._clock.now(), action="self-update-report-bad", meta=meta)
+                with self._required_engine().store.write() as cx:
+                    events.insert(cx, [event])
             else:
                 self._import(report)
             reports.mark_imported(report)

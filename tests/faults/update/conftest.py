@@ -1,7 +1,6 @@
-"""The simulated machine is shared with the unit tests."""
+"""The model of a disk that loses power is shared with the tests of `files`."""
 
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TESTS / "unit" / "update"), str(TESTS / "faults")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -1,0 +1,99 @@
+"""What the real machine's answers are read as; the commands themselves are proven in the lab."""
+
+import json
+
+import pytest
+
+from podup.errors import PodupError
+from podup.files import FileLock
+from podup.host.run import Completed
+from podup.host.simulator.clock import ManualClock
+from podup.update.machine import HealthProber, SupervisedService, dry_start, read_health, signature_check
+
+HEALTH = {"version": "1.1.0", "db": "ok", "issues": [], "update": {"txid": "tx", "beats": True}}
+
+
+class OneAnswer:
+    """A runner that answers every command with one result and remembers it."""
+
+    def __init__(self, exit: int, stdout: str = "", stderr: str = "") -> None:
+        self.answer = (exit, stdout, stderr)
+        self.asked: list[tuple[str, ...]] = []
+
+    def run(self, argv, **_):
+        self.asked.append(tuple(argv))
+        return Completed(tuple(argv), *self.answer, 1)
+
+
+def test_health_is_read():
+    issue = {"component": "podman", "message": "gone"}
+    answer = read_health("port", {**HEALTH, "issues": [issue, "odd"]})
+    assert (answer.version, answer.txid, answer.issues, answer.has_database) == (
+        "1.1.0",
+        "tx",
+        {"podman"},
+        True,
+    )
+
+
+@pytest.mark.parametrize("body", [None, [], "ok", {}, {"version": 3}])
+def test_what_is_no_health_is_an_error(body):
+    assert read_health("port", body).error
+
+
+def test_odd_health_is_not_well():
+    answer = read_health("port", {"version": "1.1.0", "issues": 7, "update": [], "db": "failed"})
+    assert (answer.has_database, answer.txid) == (False, "")
+    assert not read_health("port", {**HEALTH, "update": {"beats": False}}).beats
+
+
+def test_a_door_that_raises_is_an_answer():
+    def closed():
+        raise PodupError("unreachable", "nobody is there")
+
+    [port, socket] = HealthProber({"port": lambda: HEALTH, "socket": closed}).ask()
+    assert (port.error, socket.error) == ("", "nobody is there")
+
+
+DRY_STARTS = [
+    (0, json.dumps({"version": "1.1.0", "schema": 3}), "", ""),
+    (0, "noise\n" + json.dumps({"version": "1.1.0", "schema": 3}), "", ""),
+    (1, json.dumps({"version": "1.1.0", "schema": 3}), "broken\n", "broken"),
+    (0, "", "", "said nothing"),
+    (10, "", "", "ended with 10"),
+    (124, "", "stopped after 60 s", "stopped after 60 s"),
+    (1, "", "Traceback\nImportError: no module", "ImportError: no module"),
+    (0, "[]", "", "said nothing"),
+    (0, "{}", "", "said nothing"),
+]
+
+
+@pytest.mark.parametrize(("exit", "stdout", "stderr", "problem"), DRY_STARTS)
+def test_dry_starts(tmp_path, exit, stdout, stderr, problem):
+    seen = dry_start(OneAnswer(exit, stdout, stderr), "python3", tmp_path / "new", tmp_path / "copy.db")
+    assert problem in seen.problem and bool(seen.problem) == bool(problem)
+    if not problem:
+        assert (seen.version, seen.schema) == ("1.1.0", 3)
+
+
+def test_a_signature_is_mandatory_once_signers_are_set(tmp_path):
+    program = tmp_path / "program"
+    program.write_bytes(b"x")
+    good, bad = OneAnswer(0), OneAnswer(255, stderr="Could not verify signature.")
+    signature_check(good, tmp_path / "signers", tmp_path / "scratch")(program, b"sig")
+    assert good.asked[0][:3] == ("ssh-keygen", "-Y", "verify")
+    for runner in (bad, OneAnswer(127, stderr="ssh-keygen: not found")):
+        with pytest.raises(PodupError, match="the signature is not good"):
+            signature_check(runner, tmp_path / "signers", tmp_path / "scratch")(program, b"sig")
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_supervised_service_is_known_by_its_lock(tmp_path):
+    clock = ManualClock()
+    service = SupervisedService(OneAnswer(0), clock, tmp_path / "daemon.lock")
+    assert not service.look().is_active
+    service.stop()
+    with FileLock(tmp_path / "daemon.lock", what="http-server"):
+        assert service.look().is_active and service.look().restarts == 0
+        with pytest.raises(PodupError, match="does not stop"):
+            service.stop()
