@@ -7,7 +7,6 @@ when its version wants that, and leaves with the code it is told to.
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from waiting import eventually, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -51,11 +51,6 @@ case "$*" in *"-m pip"*)
 esac
 exec {python} "$@"
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def git(where: Path, *words: str) -> str:
@@ -132,15 +127,6 @@ class Place:
     def rows(self) -> list[str]:
         cx = sqlite3.connect(self.state / "data/pod-upgrade-trigger.db")
         return [row[0] for row in cx.execute("select version from things")]
-
-
-def eventually(look, *, within_s: float = 20.0):
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not happen in time")
 
 
 @pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])

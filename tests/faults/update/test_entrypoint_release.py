@@ -8,17 +8,16 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
 import zipfile
 from pathlib import Path
 
 import pytest
+from waiting import eventually, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -26,20 +25,6 @@ ROOT = Path(__file__).resolve().parents[3]
 NAME = "pod-upgrade-trigger.pyz"
 GOOD = "from podup.__main__ import main\nraise SystemExit(main())\n"
 BROKEN = f"import sys\nif 'http-server' in sys.argv: raise SystemExit(1)\n{GOOD}"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def eventually(look, *, within_s: float = 40.0):
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not happen in time")
 
 
 @pytest.fixture(scope="module")
