@@ -72,7 +72,7 @@ class Site:
 
     def begin(self, head: Head | None, peer: Peer) -> Request:
         """Return the request with its id; without a head, for one that was not understood."""
-        request_id = new_id("req", self._random_bytes)
+        request_id = new_id("req", self._random_bytes, self._clock.now())
         received_at = self._clock.monotonic()
         if head is None:
             return Request("-", "-", peer=peer, request_id=request_id, received_at=received_at)

@@ -163,7 +163,7 @@ class SelfUpdates:
         """Make a task of a report: its journal first, then the row, whose id comes from the report's name."""
         engine = self._required_engine()
         name = report.path.name.encode()
-        task_id = new_id("tsk", lambda count: (name * count)[-count:])
+        task_id = new_id("tsk", lambda count: (name * count)[-count:], report.started_at)
         files = TaskFiles(engine.state_dir, task_id)
         make_dirs(files.journal.parent)
         summary = report.message or f"{report.status}: {report.release_tag or report.after}"

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import lru_cache
 
 from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_ROLLED_BACK
 from podup.records import dataclass
 
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-_ID_LENGTH = 16
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # in the order of their codes
+_TIME_LETTERS = 7
+_RANDOM_LETTERS = 9
+_PART_OF_SECOND = 8
 _LETTER_OF_BYTE = bytes(ord(_ALPHABET[code % len(_ALPHABET)]) for code in range(256))
 
 
@@ -41,9 +44,26 @@ class Trigger:
     reason: str = ""
 
 
-def new_id(prefix: str, random_bytes: Callable[[int], bytes]) -> str:
-    """Return `prefix_` and 16 letters without look-alikes; about 79 bits of the randomness given."""
-    return f"{prefix}_{random_bytes(_ID_LENGTH).translate(_LETTER_OF_BYTE).decode()}"
+def new_id(prefix: str, random_bytes: Callable[[int], bytes], now_s: float) -> str:
+    """Return `prefix_` and 16 letters without look-alikes: seven tell an eighth of a second, nine are random.
+
+    Ids made later sort later (until 2079), so an index of them grows at its end, and a commit of many rows
+    writes few of its pages.
+    """
+    return f"{prefix}_{_time_letters(int(now_s * _PART_OF_SECOND))}{_random_letters(random_bytes)}"
+
+
+@lru_cache(maxsize=2)
+def _time_letters(number: int) -> str:
+    letters = ""
+    for _ in range(_TIME_LETTERS):
+        number, index = divmod(number, len(_ALPHABET))
+        letters = _ALPHABET[index] + letters
+    return letters
+
+
+def _random_letters(random_bytes: Callable[[int], bytes]) -> str:
+    return random_bytes(_RANDOM_LETTERS).translate(_LETTER_OF_BYTE).decode()
 
 
 def exit_code(status: Status, code: str = "") -> int:

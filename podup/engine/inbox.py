@@ -8,7 +8,8 @@ a failure. The limit of an image counts deployments: a delivery that joins a tas
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -36,7 +37,6 @@ from podup.store import deliveries, digests, limits, services, tasks
 from podup.store.db import Connection
 from podup.store.deliveries import Delivery
 from podup.store.services import Service
-from podup.store.tasks import Task
 
 DUPLICATE_WINDOW_S = 3 * 86400.0
 _SIGNATURE_SAYS = {
@@ -270,9 +270,9 @@ class Inbox:
                 waiting = _waiting(seen.cx, self._rules.intent_of(service))
             except Refused as error:
                 return _Decision("refused", error.message, Reply(error.status, error=error))
-            if waiting is None:
+            if not waiting:
                 return "no task waits"
-            seen.waiting[service.unit] = waiting.id
+            seen.waiting[service.unit] = waiting
         task_id = seen.waiting[service.unit]
         reply = Reply(202, {"status": "accepted", "task_id": task_id}, task_id)
         return _Decision("accepted", f"task {task_id} has not begun and will deploy the newest", reply)
@@ -303,9 +303,10 @@ class Inbox:
 
     def _row(self, checked: Checked, decision: _Decision, replay_of: str) -> Delivery:
         event = checked.says if isinstance(checked.says, PackageEvent) else None
+        now_s = self._clock.now()
         return Delivery(
-            id=new_id("dlv", self._random_bytes),
-            received_at=self._clock.now(),
+            id=new_id("dlv", self._random_bytes, now_s),
+            received_at=now_s,
             target=checked.unit,
             delivery_id=checked.knock.delivery_id,
             body_hash=checked.body_hash,
@@ -324,12 +325,15 @@ class Inbox:
         )
 
 
-def _waiting(cx: Connection, intent: Intent) -> Task | None:
+def _waiting(cx: Connection, intent: Intent) -> str:
     """Return a task that wants the same and has not begun: it will see the newest image anyway."""
-    params = encode(intent.params)
-    alive = tasks.alive(cx, unit=intent.unit, kind=intent.kind)
-    same = (task for task in alive if task.status is Status.PENDING and task.params == params)
-    return next((task for task in same if not task.dry_run), None)
+    return tasks.waiting(cx, intent.kind, intent.unit, _encoded(intent.params))
+
+
+@lru_cache(maxsize=256)
+def _encoded(params: Hashable) -> Any:
+    """Return what a task's row holds of parameters that every push to a unit has anew."""
+    return encode(params)
 
 
 def _bucket(image: str) -> str:

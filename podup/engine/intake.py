@@ -73,7 +73,7 @@ class Intake:
     ) -> Task:
         now_s = self._clock.now()
         return Task(
-            id=new_id(prefix, self._random_bytes),
+            id=new_id(prefix, self._random_bytes, now_s),
             kind=intent.kind,
             params=encode(intent.params),
             locks=locks,

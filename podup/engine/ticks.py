@@ -135,9 +135,10 @@ class Ticker:
         meta: dict[str, Any] = {"mode": done.mode, "says": done.says}
         meta["started"] = [{"unit": unit, "task_id": task_id} for unit, task_id in done.started]
         meta["skipped"] = [{"unit": unit, "reason": reason} for unit, reason in done.skipped]
+        now_s = self._engine.clock.now()
         return Event(
-            ts=self._engine.clock.now(),
-            request_id=new_id("tick", self._engine.random_bytes),
+            ts=now_s,
+            request_id=new_id("tick", self._engine.random_bytes, now_s),
             method="TICK",
             path=PATH,
             status=503 if done.error else 202 if done.started else 200,

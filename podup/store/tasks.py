@@ -145,6 +145,17 @@ def alive(cx: Connection, *, unit: str = "", kind: str = "") -> list[Task]:
     return [_task(row) for row in rows]
 
 
+def waiting(cx: Connection, kind: str, unit: str, params: dict[str, Any]) -> str:
+    """Return the id of the first pending task that wants the same and is no dry run, or an empty string."""
+    row = cx.execute(
+        "SELECT id FROM tasks INDEXED BY tasks_alive"
+        f" WHERE {_ALIVE} AND status = 'pending' AND kind = ? AND unit = ? AND params = ? AND NOT dry_run"
+        " ORDER BY seq LIMIT 1",
+        (kind, unit, json.dumps(params)),
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
 def count_alive(cx: Connection) -> dict[Status, int]:
     """Return how many tasks are pending and running (the queue's depth)."""
     rows = cx.execute(
