@@ -19,7 +19,7 @@ from podup.recipes.verbs import Health
 
 _TRIES = 3
 _PAUSE_S = 2.0
-_FINAL_PULL_CODES = ("image-not-found", "registry-unauthorized", "disk-full")
+_FINAL_PULL_CODES = ("image-not-found", "registry-unauthorized", "disk-full", "pull-timeout")
 
 
 def stack_world(machine: StackMachine) -> World:

@@ -285,6 +285,23 @@ def test_preflight_stops_before_anything_is_touched(
     assert machine.performed == []
 
 
+@pytest.mark.parametrize("number", range(1, 12))
+def test_a_deployment_stopped_at_any_point_is_taken_back(machine: Machine, number: int) -> None:
+    machine.behaviour["id-v2"] = "never-ready"
+    looks = iter(range(1, 1000))
+    record = Record(Sink(), machine.clock, Redactor())
+    run = Run(
+        Job(recipe_of("stack_deploy"), StackParams(machine.stack, "v2")),
+        world=machine.world(),
+        record=record,
+        clock=machine.clock,
+        is_stopped=lambda: next(looks) >= number,
+    )
+    outcome = run.execute()
+    assert outcome.status is Status.CANCELLED, outcome
+    assert as_before(machine)
+
+
 @pytest.mark.parametrize("what", ["good", "exits"])
 @pytest.mark.parametrize("number", range(1, 10))
 def test_a_process_killed_at_any_action_is_recovered(clock: Clock, number: int, what: str) -> None:
