@@ -8,7 +8,7 @@ from typing import Any
 from podup.app.context import context_of
 from podup.app.machine import REAL, Ground, Machine, machine_on, task_processes
 from podup.app.program import command, keep_copy
-from podup.app.rules import engine_rules, tick_rules, timetable_of, unit_settings
+from podup.app.rules import auto_update_params, engine_rules, tick_rules, timetable_of, unit_settings
 from podup.app.stacks import stack_catalogue, stack_log
 from podup.clock import Clock
 from podup.core.secrets import Redactor
@@ -76,7 +76,7 @@ def build(
         discover=lambda: machine.discovery.discover().services,
         world=service_world(machine.service_host(Policy(0.0))),
         settings_of=lambda unit: unit_settings(loaded, unit),
-        auto_update_unit=loaded.settings.services.auto_update_unit,
+        auto_update=auto_update_params(loaded),
     )
     inbox = Inbox(_inbox_rules(loaded, catalogue), intake, clock, random_bytes=os.urandom)
     log = EventLog(store, clock, Redactor(loaded.secrets()), left=state_dir / "events-left.jsonl")

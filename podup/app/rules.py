@@ -7,6 +7,7 @@ from podup.engine.catalogue import UnitSettings
 from podup.engine.policy import Rules
 from podup.engine.scheduler import Timetable
 from podup.engine.ticks import TickRules
+from podup.recipes.auto_update import AutoUpdateParams
 from podup.recipes.verbs import Timing
 from podup.settings.load import Loaded
 
@@ -74,3 +75,13 @@ def is_scheduling(loaded: Loaded) -> bool:
     """Return whether the daemon runs the scheduler itself: it was switched on and knows when."""
     wanted = loaded.settings.scheduler
     return wanted.is_in_server and (not wanted.cron or cron_of(wanted.cron) is not None)
+
+
+def auto_update_params(loaded: Loaded) -> AutoUpdateParams:
+    """Return how podman's own updater is run and watched."""
+    services = loaded.settings.services
+    return AutoUpdateParams(
+        services.auto_update_unit,
+        journal_lines=services.journal_lines,
+        log_dir=str(services.auto_update_log_dir or ""),
+    )

@@ -8,6 +8,7 @@ from podup.app.machine import machine_on
 from podup.app.stacks import stack_tools
 from podup.clock import Clock
 from podup.core.secrets import Redactor
+from podup.engine.auto_update_watch import AutoUpdateWatch
 from podup.engine.process import Workshop, run_task
 from podup.engine.record import Outcome, Record
 from podup.engine.service_effects import service_world
@@ -34,7 +35,8 @@ def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
         machine = machine_on(ground_from(snapshot.context), loaded, clock, heard=heard, known=known)
         services = service_world(machine.service_host(snapshot.policy))
         tools = stack_tools(machine, loaded, clock, heard=record.command, task_id=task_id)
-        return services.with_(stack_world(StackMachine(tools)))
+        watch = AutoUpdateWatch(machine.journal, clock, record.note)
+        return services.with_(stack_world(StackMachine(tools))).with_(watch.world())
 
     return run_task(
         task_id, state_dir, clock=clock, pid=os.getpid(), workshop=Workshop(redactor_of, world_of)

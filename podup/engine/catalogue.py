@@ -23,7 +23,7 @@ from podup.recipes.facts import (
 from podup.recipes.restart import RestartParams
 from podup.recipes.service import ServiceParams
 from podup.recipes.verbs import Timing, Unknown
-from podup.records import dataclass
+from podup.records import dataclass, replace
 from podup.store import services
 from podup.store.db import Connection
 from podup.store.services import Service
@@ -44,7 +44,7 @@ class UnitSettings:
 class Catalogue:
     """Knows the services: `discover` looks for them, `world` at one, `settings_of` tells what is configured.
 
-    `auto_update_unit` is podman's own updater, which is never deployed like a service.
+    `auto_update` says how podman's own updater is run, whose unit is never deployed like a service.
     """
 
     def __init__(
@@ -55,14 +55,15 @@ class Catalogue:
         discover: Callable[[], Iterable[FoundService]],
         world: World,
         settings_of: Callable[[str], UnitSettings],
-        auto_update_unit: str,
+        auto_update: AutoUpdateParams,
     ) -> None:
         self._store = store
         self._clock = clock
         self._discover = discover
         self._world = world
         self._settings_of = settings_of
-        self.auto_update_unit = auto_update_unit
+        self.auto_update_unit = auto_update.unit
+        self._auto_update = auto_update
 
     def find(self) -> None:
         """Look for services on this machine and store what was found; registries are not asked."""
@@ -123,8 +124,8 @@ class Catalogue:
 
     def auto_update(self, *, dry_run: bool = False) -> Intent:
         """Return the intent to run podman's own updater."""
-        unit = self.auto_update_unit
-        return Intent("auto-update", AutoUpdateParams(unit, dry_run=dry_run), unit, dry_run=dry_run)
+        params = replace(self._auto_update, dry_run=dry_run)
+        return Intent("auto-update", params, params.unit, dry_run=dry_run)
 
     def why_not(self, unit: str, service: Service | None) -> str:
         """Return why a unit cannot be deployed, or an empty string."""

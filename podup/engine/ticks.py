@@ -24,7 +24,7 @@ from podup.store.services import Service
 AUTO_UPDATE = "auto-update"
 SERVICES = "services"
 PATH = "/scheduler"
-ACTION = "scheduler-tick"
+ACTION = "tick"
 _LEFT_ALONE = ("disabled", "local")
 
 

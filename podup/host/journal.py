@@ -49,6 +49,14 @@ class Journal:
         newest = rows[-1]["__CURSOR"] if rows else cursor
         return (tuple(_line(row) for row in rows) if cursor else ()), str(newest)
 
+    def from_moment(self, unit: str, since_s: float, *, lines: int = 1000) -> tuple[JournalLine, ...]:
+        """Return what the unit's journal says since then (Unix seconds), at most the newest `lines`."""
+        where = (f"--since=@{since_s:.3f}", f"--lines={lines}")
+        words = ("--no-pager", "--output=json", *where, f"--unit={unit_argument(unit)}")
+        done = self._runner.run(("journalctl", *self._scope, *words), mutates=False, timeout_s=TIMEOUT_S)
+        done.check("journal-failed", f"the journal of {unit} could not be read")
+        return tuple(_line(json.loads(line)) for line in done.stdout.splitlines() if line.startswith("{"))
+
 
 def _line(row: Mapping[str, Any]) -> JournalLine:
     message = row.get("MESSAGE") or ""

@@ -1,7 +1,8 @@
 """Running the host's own auto-update unit and watching it to its end.
 
 Podman decides there what to update and how; this kind only starts the unit, waits, and says how it
-ended. A dry run asks podman what it would do.
+ended. What the unit's journal and its wrapper's log say meanwhile is read with it. A dry run asks podman
+what it would do.
 """
 
 from podup.recipes.codec import register
@@ -23,13 +24,42 @@ from podup.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Moment(Query):
+    """Yields the time now, in Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLines(Query):
+    """What the unit's journal says since `since_s` (Unix seconds). Yields a tuple of lines."""
+
+    unit: str
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogSizes(Query):
+    """The JSONL files of a directory. Yields pairs of name and size in bytes, none without the directory."""
+
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogLines(Query):
+    """What was written to the JSONL files behind these `sizes`. Yields a tuple of sentences."""
+
+    directory: str
+    sizes: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AutoUpdateParams:
-    """The unit that runs `podman auto-update`, and how long it may take in seconds."""
+    """The unit that runs `podman auto-update`, how long it may take in seconds, and its wrapper's logs."""
 
     unit: str = "podman-auto-update.service"
     deadline_s: float = 1800.0
     journal_lines: int = 100
     dry_run: bool = False
+    log_dir: str = ""
 
 
 class AutoUpdateRecipe:
@@ -43,7 +73,10 @@ class AutoUpdateRecipe:
         return (f"unit:{p.unit}",)
 
     def needs(self, p: AutoUpdateParams, seen: Facts) -> tuple[Query, ...]:
-        return (UnitStateOf(p.unit), AutoUpdateOutlook()) if p.dry_run else (UnitStateOf(p.unit),)
+        if p.dry_run:
+            return (UnitStateOf(p.unit), AutoUpdateOutlook())
+        sizes = (LogSizes(p.log_dir),) if p.log_dir else ()
+        return (UnitStateOf(p.unit), Moment(), *sizes)
 
     def plan(self, p: AutoUpdateParams, seen: Facts) -> Plan:
         state = seen[UnitStateOf(p.unit)]
@@ -60,10 +93,16 @@ class AutoUpdateRecipe:
         return Plan((Step(says, StartUnit(p.unit, wait=False)),))
 
     def watch(self, p: AutoUpdateParams, before: Facts) -> tuple[Query, ...]:
-        return (UnitStateOf(p.unit),)
+        wanted: list[Query] = [UnitStateOf(p.unit)]
+        if Moment() in before:
+            wanted.append(UnitLines(p.unit, before[Moment()]))
+        sizes = before.get(LogSizes(p.log_dir))
+        if isinstance(sizes, tuple):
+            wanted.append(LogLines(p.log_dir, sizes))
+        return tuple(wanted)
 
     def timing(self, p: AutoUpdateParams) -> Timing:
-        return Timing(p.deadline_s, 0.0, 1.0)
+        return Timing(p.deadline_s, 0.0, 2.0)
 
     def judge(self, p: AutoUpdateParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
         state = after[UnitStateOf(p.unit)]
@@ -71,6 +110,8 @@ class AutoUpdateRecipe:
             return Verdict(Health.UNKNOWN, (state.reason,))
         if state.active in ("activating", "active", "reloading", "deactivating") and state.kind == "oneshot":
             return Verdict(Health.PENDING, (f"{p.unit} is at work",))
+        if not _has_begun(p, before, after):
+            return Verdict(Health.PENDING, (f"{p.unit} has not begun",))
         if state.active == "failed" or state.result != "success":
             return Verdict(Health.BAD, (f"{p.unit} ended with {state.result}, exit {state.exec_status}",))
         return Verdict(Health.OK)
@@ -92,6 +133,18 @@ class AutoUpdateRecipe:
         return ()
 
 
+def _has_begun(p: AutoUpdateParams, before: Facts, after: Facts) -> bool:
+    """Return whether the unit ran since the start was asked for, as far as can be known.
+
+    A unit at rest may be forgotten by systemd with its invocation; then the journal tells that it ran.
+    """
+    state, old = after[UnitStateOf(p.unit)], before.get(UnitStateOf(p.unit))
+    if not isinstance(old, UnitState) or (state.invocation and state.invocation != old.invocation):
+        return True
+    lines = after.get(UnitLines(p.unit, before.get(Moment(), 0.0)))
+    return not isinstance(lines, tuple) or bool(lines)
+
+
 AUTO_UPDATE = AutoUpdateRecipe()
 
-register(AutoUpdateParams)
+register(AutoUpdateParams, Moment, UnitLines, LogSizes, LogLines)

@@ -75,6 +75,8 @@ def _systemd_run(machine: Machine, call: Call) -> Answer:
 def _journalctl(machine: Machine, call: Call) -> Answer:
     options, _ = split_options(call.words)
     entries = machine.journal.get(options["--unit"], ())
+    since_s = float(options.get("--since", "@0").removeprefix("@"))
+    entries = tuple(entry for entry in entries if entry.at >= since_s)
     after = options.get("--after-cursor")
     if after is not None:
         entries = tuple(entry for entry in entries if entry.serial > int(after.removeprefix("s=")))

@@ -1,0 +1,65 @@
+"""Watching the auto-update unit: its journal and its wrapper's log, told on the timeline as they grow."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from podup.clock import Clock
+from podup.core.update_log import UpdateLine, read_update_lines
+from podup.engine.world import World
+from podup.host.journal import Journal
+from podup.recipes.auto_update import LogLines, LogSizes, Moment, UnitLines
+
+_MOST_BYTES = 256 * 1024
+
+
+class AutoUpdateWatch:
+    """Answers the queries of one auto-update task; every line is noted once, through `note(level, says)`."""
+
+    def __init__(self, journal: Journal, clock: Clock, note: Callable[[str, str], None]) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._note = note
+        self._told = {"journal": 0, "log": 0}
+
+    def world(self) -> World:
+        """Return the rows for this kind."""
+        return World(
+            observers={
+                Moment: lambda query: self._clock.now(),
+                UnitLines: self._unit_lines,
+                LogSizes: lambda query: _sizes(Path(query.directory)),
+                LogLines: self._log_lines,
+            },
+            performers={},
+        )
+
+    def _unit_lines(self, query: UnitLines) -> tuple[str, ...]:
+        found = self._journal.from_moment(query.unit, query.since_s)
+        lines = tuple(f"{line.who}: {line.text}" if line.who else line.text for line in found)
+        self._tell("journal", [("info", line) for line in lines])
+        return lines
+
+    def _log_lines(self, query: LogLines) -> tuple[str, ...]:
+        """Read what was written behind the sizes; a file that got shorter was begun anew."""
+        before, directory = dict(query.sizes), Path(query.directory)
+        lines: list[UpdateLine] = []
+        for name, size in _sizes(directory):
+            offset = before.get(name, 0)
+            offset = 0 if offset > size else offset
+            with open(directory / name, "rb") as file:
+                file.seek(offset)
+                lines += read_update_lines(file.read(_MOST_BYTES))
+        self._tell("log", [("warn" if line.is_bad else "info", line.says) for line in lines])
+        return tuple(line.says for line in lines)
+
+    def _tell(self, source: str, lines: list[tuple[str, str]]) -> None:
+        for level, says in lines[self._told[source] :]:
+            self._note(level, f"{source}: {says}")
+        self._told[source] = max(self._told[source], len(lines))
+
+
+def _sizes(directory: Path) -> tuple[tuple[str, int], ...]:
+    if not directory.is_dir():
+        return ()
+    files = sorted(directory.glob("*.jsonl"), key=lambda path: (path.stat().st_mtime, path.name))
+    return tuple((path.name, path.stat().st_size) for path in files)
