@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from podup.app import daemon, scheduling, task
+from podup.app import daemon, demo, scheduling, task
 from podup.app.api import api_of
 from podup.cli.calls import Api
 from podup.clock import Clock, SystemClock
@@ -36,6 +36,10 @@ class App:
     def schedule(self, interval_s: float, most: int, say: Callable[[str], None]) -> int:
         """Be the scheduler for `most` ticks (0: for ever), `interval_s` apart (0: as configured)."""
         return scheduling.run(self.loaded, self.clock, interval_s=interval_s, most=most, say=say)
+
+    def demo(self, address: str, story: demo.Story) -> int:
+        """Serve a simulated host on loopback while the story is told; return the exit code."""
+        return demo.run(self.loaded.environment, self.clock, address=address, story=story)
 
     def run_task(self, task_id: str, state_dir: Path) -> int:
         """Be the process of one task; return its exit code."""

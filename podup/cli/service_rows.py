@@ -150,6 +150,17 @@ ROWS: tuple[Command, ...] = (
         group=_RUNNING,
     ),
     Command(
+        "demo",
+        "podup.cli.demo",
+        "Try the program on a simulated host: pushes go live, broken ones are taken back",
+        args=(
+            Arg("--once", "end after the story"),
+            Arg("--http-addr", "listen there, on loopback only", value="HOST:PORT", default=""),
+        ),
+        examples=("demo", "demo --once"),
+        group=_RUNNING,
+    ),
+    Command(
         "run-task",
         "podup.cli.http_server",
         "Be the process of one task; the daemon starts it",
