@@ -13,7 +13,7 @@ from podup.engine.control import task_of
 from podup.engine.engine import Engine
 from podup.engine.snapshot import TaskFiles
 from podup.engine.story import tell
-from podup.errors import Invalid
+from podup.errors import Invalid, NotFound
 from podup.files import read_journal
 
 _TASK = "task:"
@@ -34,11 +34,17 @@ class TaskFeed:
         topics = {topic for topic in self._hub.topics() if topic.startswith(_TASK)}
         self._told = {topic: number for topic, number in self._told.items() if topic in topics}
         for topic in topics:
-            for event in task_events(self._engine, topic.removeprefix(_TASK)):
+            for event in self._events(topic.removeprefix(_TASK)):
                 if event.number > self._told.get(topic, 0):
                     self._hub.publish(topic, event)
                     self._told[topic] = event.number
         return bool(topics)
+
+    def _events(self, task_id: str) -> list[Event]:
+        try:
+            return task_events(self._engine, task_id)
+        except NotFound:  # it was pruned while somebody watched
+            return [Event(_LAST, END, {"task_id": task_id, "status": "gone"})]
 
 
 class LiveRoutes:

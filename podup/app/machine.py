@@ -48,7 +48,7 @@ class Machine:
     discovery: Discovery
     prober: Prober
     resolve: Callable[[str], RemoteImage]
-
+    tags: Callable[[str], tuple[str, ...]]
     manager: Callable[[], str]
 
     def facts(self) -> HostFacts:
@@ -65,6 +65,7 @@ class Machine:
             self.discovery,
             self.prober,
             self.resolve,
+            self.tags,
             policy,
         )
 
@@ -106,26 +107,27 @@ def machine_on(
     if simulator is None:
         runner = heard(real_runner(loaded, clock))
         registry = registry_client(real_runner(loaded, clock), loaded.environment, clock)
-        resolve, prober = resolver(registry, this_platform()), HostProber(runner, clock)
-        return _machine(runner, loaded, known or HostFacts(), resolve=resolve, prober=prober)
+        asked = Asked(
+            resolver(registry, this_platform()),
+            lambda ref: registry.tags(parse_ref(ref)),
+            HostProber(runner, clock),
+        )
+        return _machine(runner, loaded, known or HostFacts(), asked)
     here = simulator
-    return _machine(
-        heard(here),
-        loaded,
-        known or HostFacts(),
-        resolve=lambda text: here.resolve(parse_ref(text)),
-        prober=here,
-    )
+    asked = Asked(lambda ref: here.resolve(parse_ref(ref)), lambda ref: (), here)
+    return _machine(heard(here), loaded, known or HostFacts(), asked)
 
 
-def _machine(
-    runner: Runner,
-    loaded: Loaded,
-    known: HostFacts,
-    *,
-    resolve: Callable[[str], RemoteImage],
-    prober: Prober,
-) -> Machine:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What answers about the world around the machine: registries and probes."""
+
+    resolve: Callable[[str], RemoteImage]
+    tags: Callable[[str], tuple[str, ...]]
+    prober: Prober
+
+
+def _machine(runner: Runner, loaded: Loaded, known: HostFacts, asked: Asked) -> Machine:
     user = not loaded.environment.is_root
     podman, systemd = Podman(runner, graph_root=known.graph_root), Systemd(runner, user=user)
     services = loaded.settings.services
@@ -141,8 +143,9 @@ def _machine(
         systemd,
         Journal(runner, user=user),
         discovery,
-        prober,
-        resolve,
+        asked.prober,
+        asked.resolve,
+        asked.tags,
         cache(lambda: _find_manager(systemd, known, user=user)),
     )
 

@@ -5,6 +5,7 @@ build metadata not at all. A tag is `v` and the version; the bare version is tak
 """
 
 import re
+from collections.abc import Iterable
 from functools import total_ordering
 
 from podup.errors import Invalid
@@ -73,6 +74,19 @@ def parse_tag(text: str) -> Version:
 def is_version(text: str) -> bool:
     """Return whether `parse_version` takes it."""
     return len(text) <= _LONGEST and _SEMVER.fullmatch(text) is not None
+
+
+def newest_above(tag: str, tags: Iterable[str]) -> str:
+    """Return the tag with the highest version above that of `tag`; empty when there is none.
+
+    Pre-releases count only when `tag` is one; a tag that is no version (`latest`) has nothing above it.
+    """
+    if not is_version(tag.removeprefix("v")):
+        return ""
+    own = parse_tag(tag)
+    known = {parse_tag(one): one for one in tags if is_version(one.removeprefix("v"))}
+    above = [found for found in known if own < found and (own.is_prerelease or not found.is_prerelease)]
+    return known[max(above)] if above else ""
 
 
 _Order = tuple[int, int, int, bool, tuple[tuple[int, int, str], ...]]

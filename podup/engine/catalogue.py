@@ -5,6 +5,7 @@ from typing import Any
 
 from podup.clock import Clock
 from podup.core.images import parse_ref
+from podup.core.versions import is_version, newest_above
 from podup.engine.intake import Intent
 from podup.engine.policy import well_before
 from podup.engine.storage import Store
@@ -17,6 +18,7 @@ from podup.recipes.facts import (
     FoundService,
     RemoteImage,
     RemoteImageOf,
+    RemoteTagsOf,
     UnitState,
     UnitStateOf,
 )
@@ -152,14 +154,22 @@ class Catalogue:
         container = self._world.observe(ContainerOf(service.unit))
         remote = self._world.observe(RemoteImageOf(service.image)) if service.image else None
         update, reason = _update_state(service, container, remote)
+        newer = self._newer_tag(service) if update == "up_to_date" else ""
         return {
             "running_digest": container.image_digest if isinstance(container, ContainerState) else "",
             "remote_digest": remote.digest if isinstance(remote, RemoteImage) else "",
-            "update_state": update,
-            "update_reason": reason,
+            "update_state": "newer_tag" if newer else update,
+            "update_reason": f"{newer} is there" if newer else reason,
+            "newer_tag": newer,
             "health": _health(state, container),
             "checked_at": self._clock.now(),
         }
+
+    def _newer_tag(self, service: Service) -> str:
+        """Return a newer version's tag where the unit names a version; an unknown list is no news."""
+        tag = parse_ref(service.image).tag or ""
+        tags = self._world.observe(RemoteTagsOf(service.image)) if is_version(tag.removeprefix("v")) else ()
+        return newest_above(tag, tags) if isinstance(tags, tuple) else ""
 
     def _params(self, unit: str, *, image: str = "", to: str = "", force: bool = False) -> ServiceParams:
         settings = self._settings_of(unit)

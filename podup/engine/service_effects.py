@@ -20,7 +20,7 @@ _HOOK_POSTPONES_S = 300
 
 @dataclass(frozen=True, slots=True)
 class ServiceHost:
-    """The parts of the machine that services are made of. `resolve` asks the registry."""
+    """The parts of the machine that services are made of. `resolve` and `tags` ask the registry."""
 
     runner: Runner
     podman: Podman
@@ -29,6 +29,7 @@ class ServiceHost:
     discovery: Discovery
     prober: Prober
     resolve: Callable[[str], facts.RemoteImage]
+    tags: Callable[[str], tuple[str, ...]]
     policy: Policy
 
 
@@ -44,6 +45,7 @@ def service_world(host: ServiceHost) -> World:
             facts.ImageAt: lambda query: podman.image(query.ref),
             facts.ImagesOf: lambda query: podman.images_of(query.repositories),
             facts.RemoteImageOf: lambda query: host.resolve(query.ref),
+            facts.RemoteTagsOf: lambda query: host.tags(query.ref),
             facts.Dependants: lambda query: systemd.dependants(query.unit),
             facts.DiskRoom: lambda query: podman.disk("" if query.what == "images" else query.what),
             facts.ProbeResult: lambda query: host.prober.probe(query.spec, timeout_s=query.timeout_s),

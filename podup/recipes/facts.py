@@ -201,6 +201,13 @@ class RemoteImageOf(Query):
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteTagsOf(Query):
+    """The tags of the repository a reference names. Yields a tuple of text."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteImage:
     """`index_digest` is empty when the tag names a single manifest; `digest` is the platform's manifest."""
 
@@ -352,6 +359,7 @@ class ResetFailed(Action):
 
 
 register(UnitStateOf, UnitState, UnitConfigOf, UnitConfig, FoundService, ContainerOf, ContainerState)
-register(ImageAt, LocalImage, ImagesOf, RemoteImageOf, RemoteImage, Dependants, DiskRoom, DiskSpace)
-register(ProbeResult, Probed, Diagnostics, DiagnosticReport, AutoUpdateOutlook, AutoUpdateRow)
+register(ImageAt, LocalImage, ImagesOf, RemoteImageOf, RemoteTagsOf, RemoteImage)
+register(Dependants, DiskRoom, DiskSpace, ProbeResult, Probed, Diagnostics, DiagnosticReport)
+register(AutoUpdateOutlook, AutoUpdateRow)
 register(PullImage, TagImage, UntagImage, RemoveImage, RestartUnit, StartUnit, StopUnit, ResetFailed)

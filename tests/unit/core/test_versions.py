@@ -1,6 +1,6 @@
 import pytest
 
-from podup.core.versions import is_version, parse_tag, parse_version
+from podup.core.versions import is_version, newest_above, parse_tag, parse_version
 from podup.errors import Invalid
 
 ORDER = [
@@ -53,3 +53,17 @@ def test_anything_else_is_refused(text):
     assert not is_version(text)
     with pytest.raises(Invalid, match="not a version"):
         parse_version(text)
+
+
+@pytest.mark.parametrize(
+    ("tag", "tags", "newest"),
+    [
+        ("v1.2.0", ("v1.2.0", "v1.3.0", "v1.10.0", "latest"), "v1.10.0"),
+        ("1.2.0", ("1.1.9", "1.2.0"), ""),
+        ("1.2.0", ("1.3.0-rc.1",), ""),
+        ("1.3.0-rc.1", ("1.3.0-rc.2", "1.2.9"), "1.3.0-rc.2"),
+        ("latest", ("v9.9.9",), ""),
+    ],
+)
+def test_the_newest_tag_above_one(tag: str, tags: tuple[str, ...], newest: str) -> None:
+    assert newest_above(tag, tags) == newest
