@@ -26,6 +26,10 @@ from podup.settings.load import Loaded
 _NO_MANAGER = ("", "offline", "unknown")
 
 
+def _unheard(_line: str) -> None:
+    """Nobody listens outside a task."""
+
+
 @dataclass(frozen=True, slots=True)
 class HostFacts:
     """What does not change while a machine runs; empty and None mean: not looked yet."""
@@ -55,8 +59,8 @@ class Machine:
         """Return what is known about the machine by now, for another process."""
         return HostFacts(self.podman.known_graph_root, self.manager())
 
-    def service_host(self, policy: Policy) -> ServiceHost:
-        """Return the parts services are made of, under these rules."""
+    def service_host(self, policy: Policy, *, hear: Callable[[str], None] = _unheard) -> ServiceHost:
+        """Return the parts services are made of, under these rules; `hear` is told of progress."""
         return ServiceHost(
             self.runner,
             self.podman,
@@ -67,6 +71,7 @@ class Machine:
             self.resolve,
             self.tags,
             policy,
+            hear,
         )
 
 

@@ -33,7 +33,9 @@ def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
             return Recorded(ReadOnly(runner) if snapshot.dry_run else runner, record.command)
 
         machine = machine_on(ground_from(snapshot.context), loaded, clock, heard=heard, known=known)
-        services = service_world(machine.service_host(snapshot.policy))
+        services = service_world(
+            machine.service_host(snapshot.policy, hear=lambda line: record.note("info", line))
+        )
         tools = stack_tools(machine, loaded, clock, heard=record.command, task_id=task_id)
         watch = AutoUpdateWatch(machine.journal, clock, record.note)
         return services.with_(stack_world(StackMachine(tools))).with_(watch.world())

@@ -20,7 +20,10 @@ _HOOK_POSTPONES_S = 300
 
 @dataclass(frozen=True, slots=True)
 class ServiceHost:
-    """The parts of the machine that services are made of. `resolve` and `tags` ask the registry."""
+    """The parts of the machine that services are made of.
+
+    `resolve` and `tags` ask the registry; `hear` is told what long work says of its progress.
+    """
 
     runner: Runner
     podman: Podman
@@ -31,6 +34,7 @@ class ServiceHost:
     resolve: Callable[[str], facts.RemoteImage]
     tags: Callable[[str], tuple[str, ...]]
     policy: Policy
+    hear: Callable[[str], None]
 
 
 def service_world(host: ServiceHost) -> World:
@@ -53,7 +57,9 @@ def service_world(host: ServiceHost) -> World:
             facts.AutoUpdateOutlook: lambda query: podman.auto_update_outlook(),
         },
         performers={
-            facts.PullImage: lambda action: podman.pull(action.ref, timeout_s=action.timeout_s),
+            facts.PullImage: lambda action: podman.pull(
+                action.ref, timeout_s=action.timeout_s, on_line=host.hear
+            ),
             facts.TagImage: lambda action: podman.tag(action.source, action.name),
             facts.UntagImage: lambda action: podman.untag(action.name),
             facts.RemoveImage: lambda action: podman.remove_image(action.image_id),

@@ -7,7 +7,6 @@ there would be nothing to go back to.
 """
 
 from podup.core.images import ImageRef, parse_ref
-from podup.core.units import slug
 from podup.errors import PodupError
 from podup.recipes.codec import register
 from podup.recipes.facts import (
@@ -23,7 +22,6 @@ from podup.recipes.facts import (
     PullImage,
     RemoteImage,
     RemoteImageOf,
-    RemoveImage,
     ResetFailed,
     RestartUnit,
     StartUnit,
@@ -32,10 +30,10 @@ from podup.recipes.facts import (
     UnitConfigOf,
     UnitState,
     UnitStateOf,
-    UntagImage,
 )
+from podup.recipes.kept_images import kept_repository, prune_images
 from podup.recipes.policy import Policy, PolicyOf, RunHook, forbid, short
-from podup.recipes.unit_health import Wanted, fallen, is_broken, judge_unit, queries
+from podup.recipes.unit_health import Wanted, fallen, is_broken, judge_unit, queries, refuse_probe
 from podup.recipes.verbs import (
     DEFAULT_TIMING,
     Aim,
@@ -122,7 +120,7 @@ class ServiceRecipe:
 
     def plan(self, p: ServiceParams, seen: Facts) -> Plan:
         config, state = seen[UnitConfigOf(p.unit)], seen[UnitStateOf(p.unit)]
-        refusal = _refuse_unit(p.unit, config, state)
+        refusal = _refuse_unit(p.unit, config, state) or refuse_probe(_wanted(p, seen, "").probe)
         if refusal is not None:
             return refusal
         target = _target(p, seen)
@@ -198,7 +196,8 @@ class ServiceRecipe:
         known.append(Remember("unit", facts))
         if outcome in ("succeeded", "rolled_back", "rollback-failed", "failed", "interrupted"):
             known.append(Remember("deployed", {**facts, "outcome": outcome}))
-        if outcome in ("rolled_back", "rollback-failed") and not p.to:
+        was_started = not _is_untouched(p, before, after)
+        if outcome in ("rolled_back", "rollback-failed") and was_started and not p.to:
             held = {"image": name, "digest": target.digest, "index_digest": target.index_digest}
             known.append(Remember("quarantine", {**held, "unit": p.unit}))
         if outcome == "succeeded" and p.to and was and was != target.digest:
@@ -211,11 +210,6 @@ class ServiceRecipe:
         elif outcome == "succeeded":
             known.append(Remember("well", {"unit": p.unit}))
         return tuple(known)
-
-
-def kept_repository(unit: str) -> str:
-    """Return the repository of ours under which images of `unit` are kept."""
-    return f"localhost/podup/{slug(unit).lower().replace('@', '-').replace(':', '-')}"
 
 
 def _refs(p: ServiceParams, config: UnitConfig) -> tuple[ImageRef, ImageRef] | Plan:
@@ -355,28 +349,22 @@ def _running_as(p: ServiceParams, seen: Facts) -> tuple[str, str, str]:
 
 
 def _prune(p: ServiceParams, before: Facts, after: Facts) -> list[Step]:
-    """Untag and remove this service's old images but the newest `keep_images`, the last one among them."""
+    """Let go of this service's old images but the `keep_images` that ran last."""
     target = _target(p, before)
-    if not isinstance(target, Target):
+    images = (
+        before.get(ImagesOf((target.own_ref.name, kept_repository(p.unit))))
+        if isinstance(target, Target)
+        else ()
+    )
+    if not isinstance(target, Target) or not isinstance(images, tuple):
         return []
-    kept = kept_repository(p.unit)
-    current, old_id = after.get(ImageAt(target.pull_ref)), _image_before(p, before)
-    spared = {old_id, current.id if isinstance(current, LocalImage) else ""}
-    images = before.get(ImagesOf((target.own_ref.name, kept)))
-    if not isinstance(images, tuple):
-        return []
-    ours = [
-        image
-        for image in images
-        if image.id not in spared and all(n.startswith(f"{kept}:") for n in image.names)
-    ]
-    ours.sort(key=lambda image: image.created_at, reverse=True)
-    steps: list[Step] = []
-    for image in ours[max(p.keep_images - 1, 0) :]:
-        steps += [Step(f"let go of {name}", UntagImage(name)) for name in image.names]
-        if image.containers <= 0:
-            steps.append(Step(f"remove the old image {short(image.id)}", RemoveImage(image.id)))
-    return steps
+    current = after.get(ImageAt(target.pull_ref))
+    running = (_image_before(p, before), current.id if isinstance(current, LocalImage) else "")
+    policy = before.get(PolicyOf(p.unit))
+    previous = policy.previous if isinstance(policy, Policy) else ()
+    return prune_images(
+        images, kept_repository(p.unit), running=running, previous=previous, keep=p.keep_images
+    )
 
 
 DEPLOY = ServiceRecipe("deploy", "Deploy a service")

@@ -1,5 +1,7 @@
 """Whether a unit that runs a container is well: pure judgement, shared by every recipe that restarts one."""
 
+from podup.core.probes import parse_probe
+from podup.errors import PodupError
 from podup.recipes.facts import (
     ContainerOf,
     ContainerState,
@@ -8,7 +10,7 @@ from podup.recipes.facts import (
     UnitState,
     UnitStateOf,
 )
-from podup.recipes.verbs import Facts, Health, Query, Unknown, Verdict
+from podup.recipes.verbs import Decision, Facts, Health, Plan, Query, Unknown, Verdict
 from podup.records import dataclass
 
 
@@ -44,6 +46,16 @@ def judge_unit(wanted: Wanted, before: Facts, after: Facts) -> Verdict:
         verdicts.append(_judge_probe(after[ProbeResult(wanted.probe)]))
     verdicts.append(_judge_dependants(Dependants(wanted.unit), before, after))
     return worst(verdicts)
+
+
+def refuse_probe(spec: str) -> Plan | None:
+    """Return the plan that refuses a probe nobody could try, before anything is touched; else None."""
+    try:
+        if spec:
+            parse_probe(spec)
+    except PodupError as error:
+        return Plan((), Decision.REFUSE, error.code, error.message, error.hint)
+    return None
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:

@@ -132,7 +132,9 @@ class Bench:
             discovery=Discovery(systemd, podman),
             prober=self.simulator,
             resolve=lambda ref: self.simulator.resolve(parse_ref(ref)),
+            tags=lambda ref: (),
             policy=Policy(now_s=self.clock.now()),
+            hear=lambda line: None,
         )
         job = Job(recipe_of(kind), ServiceParams(UNIT, **params), dry_run)
         world, is_stopped = service_world(host), self.is_stopped

@@ -230,7 +230,7 @@ def test_too_many_pushes_of_one_image_are_told_when_to_come_back(
     inbox: Inbox, db: Database, clock: Clock
 ) -> None:
     for number in range(3):
-        send(inbox, db, knock(body(salt=str(number))))
+        end(db, send(inbox, db, knock(body(salt=str(number)))).task_id, Status.SUCCEEDED)
         clock.now_s += 1
     reply = send(inbox, db, knock(body(salt="one too many")))
     assert reply.error is not None and (reply.status, reply.error.retry_after_s) == (429, 57)
