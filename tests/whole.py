@@ -18,7 +18,7 @@ from podup.core.http1 import Head
 from podup.core.secrets import Secret
 from podup.core.signatures import sign
 from podup.errors import PodupError
-from podup.files import FileLock, make_dirs
+from podup.files import FileLock, durable_write, make_dirs
 from podup.host.simulator.clock import ManualClock
 from podup.host.simulator.scenes import set_up_demo
 from podup.host.simulator.simulator import Simulator
@@ -84,11 +84,15 @@ class Whole:
         )
         self.auth = auth_of(self.loaded, self.engine, self.clock)
         self.site = site_of(
-            all_routes(self.built, self.loaded, self.hub, hooks),
+            all_routes(self.built, self.loaded, self.hub, hooks, keep_payload=self._keep_payload),
+            self.engine,
+            self.loaded,
             self.auth,
-            self.clock,
             on_done=RequestLog(self.engine.log, self.clock).heard,
         )
+
+    def _keep_payload(self, body: bytes) -> None:
+        durable_write(self.engine.state_dir / "last_payload.bin", body)
 
     def close(self) -> None:
         self.database.close()

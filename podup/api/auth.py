@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from podup.api.failures import Failures
 from podup.api.request import NOBODY, Peer, Principal, Request
-from podup.api.router import Route, Who
+from podup.api.router import PROBES, Route, Who
 from podup.api.sessions import COOKIE, Sessions, hash_token
 from podup.core.json_body import read_json
 from podup.core.secrets import Secret
@@ -166,14 +166,16 @@ def is_local(request: Request) -> bool:
 def allow_hosts(names: tuple[str, ...]) -> Callable[[Request, Route], None]:
     """Return a check that refuses requests for other hosts (DNS rebinding) with 421.
 
-    Addresses, `localhost` and the control socket always pass, and everything when `names` is empty.
+    Addresses, `localhost`, the control socket, webhooks and probes always pass, and everything when `names`
+    is empty.
     """
     allowed = {name.lower() for name in names} | {"localhost", ""}
 
-    def check(request: Request, _route: Route) -> None:
+    def check(request: Request, route: Route) -> None:
         host = request.header("host").lower()
         name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
-        if not names or name in allowed or request.peer.is_control:
+        is_free = route.who is Who.SIGNATURE or route.path in PROBES or request.peer.is_control
+        if not names or name in allowed or is_free:
             return
         if _address(name.strip("[]")) is None:
             raise _Misdirected("wrong-host", "this host is not served here", "see PODUP_ALLOWED_HOSTS")

@@ -31,17 +31,8 @@ def routes(auth: Auth) -> tuple[Route, ...]:
 
     def log_in(request: Request) -> Response:
         body: LoginBody = request.data
-        auth.failures.check(request.client)
-        if body.code:
-            if not auth.sessions.redeem(body.code):
-                auth.failures.record(request.client)
-                raise Unauthorized("bad-code", "the code was used before or is too old", "use a token")
-            principal, lasts_s = Principal("login code", "session", ADMIN), CODE_SESSION_S
-        else:
-            known = auth.principal_of(body.token, request)
-            principal, lasts_s = Principal(known.name, "session", known.scopes), TOKEN_SESSION_S
-        value = auth.sessions.begin(principal, lasts_s)
-        return answer(_described(principal), headers=(_cookie(request, value, lasts_s),))
+        principal, cookie = begin_session(auth, request, body)
+        return answer(_described(principal), headers=(cookie,))
 
     def log_out(request: Request) -> Response:
         auth.sessions.end(request.cookie(COOKIE))
@@ -69,6 +60,7 @@ def routes(auth: Auth) -> tuple[Route, ...]:
             handler=log_in,
             in_loop=True,
             body=LoginBody,
+            example='{"token":"$TOKEN"}',
             answer=SessionAnswer,
             body_limit=4096,
         ),
@@ -83,6 +75,20 @@ def routes(auth: Auth) -> tuple[Route, ...]:
         ),
         show_row,
     )
+
+
+def begin_session(auth: Auth, request: Request, body: LoginBody) -> tuple[Principal, tuple[str, str]]:
+    """Return who logged in, and the header that gives the cookie. Raises Unauthorized and RateLimited."""
+    auth.failures.check(request.client)
+    if body.code:
+        if not auth.sessions.redeem(body.code):
+            auth.failures.record(request.client)
+            raise Unauthorized("bad-code", "the code was used before or is too old", "use a token")
+        principal, lasts_s = Principal("login code", "session", ADMIN), CODE_SESSION_S
+    else:
+        known = auth.principal_of(body.token, request)
+        principal, lasts_s = Principal(known.name, "session", known.scopes), TOKEN_SESSION_S
+    return principal, _cookie(request, auth.sessions.begin(principal, lasts_s), lasts_s)
 
 
 def _described(principal: Principal) -> dict[str, object]:

@@ -73,6 +73,7 @@ class ManualRoutes:
                 scope="manual",
                 token_in=("body",),
                 body=UnitsBody,
+                example='{"units":["web"],"dry_run":true}',
             ),
             Route(
                 "POST",
@@ -83,6 +84,7 @@ class ManualRoutes:
                 effect=True,
                 scope="manual",
                 body=UnitsBody,
+                example='{"all":true,"dry_run":true}',
             ),
             Route(
                 "POST",
@@ -104,6 +106,7 @@ class ManualRoutes:
                 effect=True,
                 scope="manual",
                 body=ServiceBody,
+                example='{"image":"ghcr.io/acme/web:v2","dry_run":true}',
             ),
             Route(
                 "POST",

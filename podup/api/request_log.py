@@ -11,11 +11,11 @@ from typing import Any
 
 from podup.api.request import Request
 from podup.api.response import JSON, Response
+from podup.api.router import PROBES
 from podup.clock import Clock
 from podup.engine.event_log import EventLog
 from podup.store.events import Event
 
-PROBES = frozenset({"/health", "/livez", "/readyz", "/sse/hello", "/metrics"})
 _TASK_ID = re.compile(rb'"task_id":"([a-z]+_[a-z0-9]{16})"')
 _TASK_PATH = re.compile(r"/api/tasks/([a-z]+_[a-z0-9]{16})(?:/|$)")
 _READS = ("GET", "HEAD", "OPTIONS")

@@ -18,6 +18,7 @@ Handler = Callable[[Request], Response]
 BatchHandler = Callable[[Sequence[Request]], Sequence[Response]]
 
 SMALL_BODY = 64 * 1024
+PROBES = frozenset({"/health", "/livez", "/readyz", "/sse/hello", "/metrics"})
 
 
 class Who(StrEnum):
@@ -39,7 +40,8 @@ class Route:
     `batch` runs in the loop and gets all requests of one turn, so that one commit serves them all.
 
     `scope` is what a token needs unless it has `admin`; `token_in` names other places for it than the
-    Authorization header (`body`, `query`); `body` and `answer` are dataclasses; `body_limit` is in bytes.
+    Authorization header (`body`, `query`); `body` and `answer` are dataclasses; `body_limit` is in bytes;
+    `example` is a body as the documentation shows it, where an empty or a dry one would not do.
     """
 
     method: str
@@ -56,6 +58,7 @@ class Route:
     answer: type | None = None
     body_limit: int = SMALL_BODY
     query: tuple[str, ...] = ()
+    example: str = ""
 
     @property
     def action(self) -> str:

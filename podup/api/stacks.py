@@ -175,7 +175,18 @@ class StackRoutes:
 
     def _post(self, verb: str, says: str, handler: Any, body: type, *, effect: bool = True) -> Route:
         path = f"{_ONE}/{verb}"
-        return Route("POST", path, says, Who.ADMIN, handler, effect=effect, scope="stacks", body=body)
+        example = '{"backup":"20260102-030405","dry_run":true}' if body is RestoreBody else ""
+        return Route(
+            "POST",
+            path,
+            says,
+            Who.ADMIN,
+            handler,
+            effect=effect,
+            scope="stacks",
+            body=body,
+            example=example,
+        )
 
     def _submit(self, request: Request, intent: Intent) -> Response:
         with self._engine.store.write() as cx:

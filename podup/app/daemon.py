@@ -96,7 +96,8 @@ class Daemon:
         requests = RequestLog(engine.log, self._clock)
         engine.log.use(self._logging.wake)
         listeners = self._listeners(address)
-        site = site_of(rows, auth, self._clock, checks=(self._updates.check,), on_done=requests.heard)
+        checks = (self._updates.check,)
+        site = site_of(rows, engine, self._loaded, auth, checks=checks, on_done=requests.heard)
         server = self._server = Server(site, listeners, self._clock)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())

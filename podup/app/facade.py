@@ -1,15 +1,20 @@
 """What a command is given: the API to call, and the long-running things it may start."""
 
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 from podup.app import daemon, demo, scheduling, task
 from podup.app.api import api_of
+from podup.app.local import serve_connection
+from podup.app.opening import restore_database
 from podup.cli.calls import Api
 from podup.clock import Clock, SystemClock
 from podup.core.states import exit_code
+from podup.host.supervisor import Supervisor
 from podup.settings.load import Loaded
+from podup.store.backup import Backup
 
 
 def build(loaded: Loaded) -> "App":
@@ -40,6 +45,17 @@ class App:
     def demo(self, address: str, story: demo.Story) -> int:
         """Serve a simulated host on loopback while the story is told; return the exit code."""
         return demo.run(self.loaded.environment, self.clock, address=address, story=story)
+
+    def serve_inherited(self) -> int:
+        """Serve the socket systemd passed, or the one connection on standard input; return the exit code."""
+        supervisor = Supervisor(self.loaded.environment.variables, pid=os.getpid())
+        if supervisor.listening_sockets:
+            return self.serve()
+        return serve_connection(self.loaded, self.clock)
+
+    def restore_database(self, source: Path) -> Backup:
+        """Put a backup in the database's place. Raises Busy, naming the holder, while it is in use."""
+        return restore_database(self.loaded, self.clock, source)
 
     def run_task(self, task_id: str, state_dir: Path) -> int:
         """Be the process of one task; return its exit code."""

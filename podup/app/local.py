@@ -11,16 +11,22 @@ from typing import Any
 from podup.api.live import task_events
 from podup.api.request import Peer
 from podup.api.request_log import RequestLog
+from podup.api.server import serve_one
 from podup.api.sse import Hub
+from podup.app.access import admin_token
 from podup.app.building import Built, build
 from podup.app.opening import BriefStore
-from podup.app.routes import auth_of, engine_routes, site_of
+from podup.app.routes import UpdateHooks, all_routes, auth_of, engine_routes, site_of
+from podup.app.updates import in_maintenance
 from podup.clock import Clock
 from podup.core.http1 import Head
+from podup.engine.inbox import Knock
 from podup.errors import PodupError
+from podup.files import durable_write
 from podup.net.control import read_answer
 from podup.settings.load import Loaded
 from podup.store import tasks
+from podup.update import assemble
 
 _FOLLOW_EVERY_S = 0.2
 _PEER = Peer("", is_control=True)
@@ -34,7 +40,7 @@ class LocalApi:
         self._clock = clock
         self._requests = RequestLog(built.engine.log, clock)
         auth = auth_of(loaded, built.engine, clock)
-        self._site = site_of(engine_routes(built, loaded, Hub()), auth, clock)
+        self._site = site_of(engine_routes(built, loaded, Hub()), built.engine, loaded, auth)
 
     def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
@@ -69,13 +75,18 @@ class LocalApi:
             self._clock.sleep(_FOLLOW_EVERY_S)
 
     def settle(self) -> None:
-        """Move all tasks along until none runs any more; held and postponed ones stay where they are."""
-        while True:
-            self._built.dispatcher.turn()
-            with self._built.engine.store.read() as cx:
-                if not tasks.running(cx):
-                    return
-            self._clock.sleep(_FOLLOW_EVERY_S)
+        """`settle`, for who follows nothing."""
+        settle(self._built, self._clock)
+
+
+def settle(built: Built, clock: Clock) -> None:
+    """Move all tasks along until none runs any more; held and postponed ones stay where they are."""
+    while True:
+        built.dispatcher.turn()
+        with built.engine.store.read() as cx:
+            if not tasks.running(cx):
+                return
+        clock.sleep(_FOLLOW_EVERY_S)
 
 
 def open_local(loaded: Loaded, clock: Clock) -> LocalApi:
@@ -83,3 +94,37 @@ def open_local(loaded: Loaded, clock: Clock) -> LocalApi:
     built = build(loaded, BriefStore(loaded, clock), clock, wake=lambda: None)
     built.engine.catalogue.find()
     return LocalApi(built, loaded, clock)
+
+
+def serve_connection(loaded: Loaded, clock: Clock) -> int:
+    """Answer the one connection on standard input and output, then see what it began to its end.
+
+    Return the exit code. Raises Busy while a daemon has the state: its own port serves then.
+    """
+    built = build(loaded, BriefStore(loaded, clock), clock, wake=lambda: None)
+    with built.engine.store.write():
+        pass  # is somebody else the writer? then say so before anything is answered
+    built.engine.catalogue.find()
+    auth = auth_of(loaded, built.engine, clock, admin_token=admin_token(loaded))
+    hooks = UpdateHooks(_refuse, lambda: assemble.parts_of(loaded, clock, _quiet), _at_rest)
+    payload = built.engine.state_dir / "last_payload.bin"
+    routes = all_routes(
+        built, loaded, Hub(), hooks, keep_payload=lambda body: durable_write(payload, body, mode=0o600)
+    )
+    heard = RequestLog(built.engine.log, clock).heard
+    serve_one(site_of(routes, built.engine, loaded, auth, on_done=heard), clock)
+    built.engine.log.close()
+    settle(built, clock)
+    return 0
+
+
+def _refuse(_knock: Knock) -> None:
+    raise in_maintenance()
+
+
+def _at_rest() -> dict[str, Any]:
+    return {"txid": "", "maintenance": False, "beats": True}
+
+
+def _quiet(_text: str) -> None:
+    """Standard error may be the connection too."""

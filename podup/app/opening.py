@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from podup.clock import Clock
 from podup.errors import Busy
 from podup.files import FileLock, holder, make_dirs
 from podup.settings.load import Loaded
+from podup.store import backup
+from podup.store.backup import Backup
 from podup.store.db import Connection, Database, Reader
 from podup.store.migrations import open_current
 from podup.version import VERSION
@@ -50,6 +53,21 @@ def _acquire(lock: FileLock, clock: Clock, tries: int) -> None:
     who = holder(lock.path) or "another process"
     hint = "stop it, or give this one a state directory of its own (PODUP_STATE_DIR)"
     raise Busy("state-in-use", f"{lock.path.parent} is in use by {who}", hint)
+
+
+def restore_database(loaded: Loaded, clock: Clock, source: Path) -> Backup:
+    """Put a verified backup in the database's place; what was there is kept beside it.
+
+    Raises Busy, naming the holder, while anybody uses the database; NotFound or PodupError for a bad backup.
+    """
+    state = loaded.settings.state
+    make_dirs(state.database.parent)
+    lock = FileLock(state.directory / "daemon.lock", what="db restore")
+    _acquire(lock, clock, 1)
+    try:
+        return backup.restore(source, state.database, lock=lock)
+    finally:
+        lock.release()
 
 
 class BriefStore:

@@ -4,31 +4,40 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from podup.api import login
-from podup.api.auth import ADMIN, NO_SECRET, Auth, AuthRules
+from podup.api import login, static
+from podup.api.about import AboutRoutes, openapi_route
+from podup.api.auth import ADMIN, NO_SECRET, Auth, AuthRules, allow_hosts
+from podup.api.auto_update import AutoUpdateRoutes, windows_of
+from podup.api.deliveries import DeliveryRoutes
 from podup.api.dispatch import Check, OnDone, Site
 from podup.api.events import EventRoutes
 from podup.api.failures import Failures
 from podup.api.health import HealthRoutes
 from podup.api.live import LiveRoutes
 from podup.api.manual import ManualRoutes
+from podup.api.plain_pages import LOGIN, PAGES, PlainPages
 from podup.api.request import Principal
 from podup.api.router import Route, Router
+from podup.api.safeguards import SafeguardRoutes
 from podup.api.scheduler import SchedulerRoutes
 from podup.api.services import ServiceRoutes
 from podup.api.sessions import Sessions, hash_token
 from podup.api.sse import Hub
 from podup.api.stacks import StackRoutes
 from podup.api.tasks import TaskRoutes
+from podup.api.tokens import TokenRoutes
 from podup.api.updates import UpdateRoutes
+from podup.api.upkeep import UpkeepRoutes
 from podup.api.webhooks import WebhookRoutes
 from podup.app.building import Built
+from podup.app.duties import ages_of
 from podup.app.rules import is_scheduling
 from podup.clock import Clock
 from podup.core.secrets import Secret
 from podup.engine.engine import Engine
 from podup.engine.host_state import HostState
 from podup.engine.inbox import Knock
+from podup.engine.tidying import Tidying
 from podup.errors import Unavailable
 from podup.records import dataclass
 from podup.settings.load import Loaded
@@ -91,8 +100,20 @@ def engine_routes(
         *SchedulerRoutes(built.scheduler, is_running=is_scheduling(loaded)).rows(),
         *LiveRoutes(engine, hub).rows(),
         *EventRoutes(engine, hub).rows(),
+        *AutoUpdateRoutes(engine, windows_of(loaded.settings.limits)).rows(),
+        *DeliveryRoutes(engine, loaded).rows(),
+        *SafeguardRoutes(engine).rows(),
+        *TokenRoutes(engine).rows(),
+        *UpkeepRoutes(engine, tidying_of(built, loaded)).rows(),
+        *AboutRoutes(loaded).rows(),
         *WebhookRoutes(engine, keep_payload=keep_payload, keep_for_later=keep_for_later).rows(),
     )
+
+
+def tidying_of(built: Built, loaded: Loaded) -> Tidying:
+    """Return what looks after the state directory when an operator asks."""
+    state, engine = loaded.settings.state, built.engine
+    return Tidying(state.directory, state.database, engine.store, engine.clock, ages_of(loaded))
 
 
 def auth_of(loaded: Loaded, engine: Engine, clock: Clock, *, admin_token: Secret | None = None) -> Auth:
@@ -127,13 +148,27 @@ def auth_of(loaded: Loaded, engine: Engine, clock: Clock, *, admin_token: Secret
 
 def site_of(
     routes: tuple[Route, ...],
+    engine: Engine,
+    loaded: Loaded,
     auth: Auth,
-    clock: Clock,
     *,
     checks: tuple[Check, ...] = (),
     on_done: OnDone | None = None,
 ) -> Site:
-    """Return the site over these rows and those of logging in."""
-    router = Router((*routes, *login.routes(auth)))
+    """Return the site over these rows, those of logging in and the pages; other hosts are refused first."""
+    own_dist = loaded.settings.http.web_dist or engine.state_dir / "web" / "dist"
+    files = static.read_files((own_dist,))
+    has_files = static.INDEX in files
+    rows = (
+        *routes,
+        *login.routes(auth),
+        *PlainPages(engine, auth, has_files=has_files).rows(),
+        *(static.routes(files, (*PAGES, LOGIN)) if has_files else ()),
+    )
+    described = openapi_route(lambda: router.routes)
+    router = Router((*rows, described))
     heard = {} if on_done is None else {"on_done": on_done}
-    return Site(router, auth, clock, random_bytes=os.urandom, checks=checks, **heard)
+    first = allow_hosts(loaded.settings.http.allowed_hosts)
+    return Site(
+        router, auth, engine.clock, random_bytes=os.urandom, checks=(first, *checks), **heard
+    )

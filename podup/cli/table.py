@@ -3,7 +3,7 @@
 A new command is a row here and a module of its own. Rows stand in the order the overview shows them.
 """
 
-from podup.cli import service_rows, stack_rows
+from podup.cli import operator_rows, service_rows, stack_rows
 from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, YES, Arg, Command
 
 GROUPS = ("Services", "Tasks and events", "Stacks", "Running", "This program")
@@ -13,6 +13,7 @@ OLD_SPELLINGS = {"--scheduler": "scheduler", "--run-task": "run-task", "--prune-
 COMMANDS: tuple[Command, ...] = (
     *service_rows.ROWS,
     *stack_rows.ROWS,
+    *operator_rows.ROWS,
     Command(
         "settings",
         "podup.cli.settings",

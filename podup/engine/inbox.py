@@ -97,7 +97,7 @@ class InboxRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
+class Decision:
     """What became of a delivery, and what each rule said on the way."""
 
     outcome: str
@@ -184,7 +184,7 @@ class Inbox:
         *,
         is_replay: bool = False,
         dry_run: bool = False,
-    ) -> _Decision:
+    ) -> Decision:
         """Ask every rule in turn; the first that objects decides. On a dry run no task is made."""
         return self._decide(_Seen(cx), checked, service, is_replay=is_replay, dry_run=dry_run)
 
@@ -196,7 +196,7 @@ class Inbox:
         *,
         is_replay: bool = False,
         dry_run: bool = False,
-    ) -> _Decision:
+    ) -> Decision:
         passed: list[Mapping[str, Any]] = [_rule("signature", "the signature matches")]
         for name, rule in (
             ("event", self._about_event),
@@ -209,21 +209,21 @@ class Inbox:
             if is_replay and name == "duplicate":
                 continue
             said = rule(seen, checked, service)
-            if isinstance(said, _Decision):
+            if isinstance(said, Decision):
                 is_stopped = said.outcome != "accepted"
                 rules = (*passed, _rule(name, said.reason, ok=not is_stopped))
-                return _Decision(said.outcome, said.reason, said.reply, rules)
+                return Decision(said.outcome, said.reason, said.reply, rules)
             passed.append(_rule(name, said))
         if dry_run:
-            return _Decision("accepted", "would be deployed", Reply(202), tuple(passed))
+            return Decision("accepted", "would be deployed", Reply(202), tuple(passed))
         return self._submit(seen, checked, service, tuple(passed))
 
-    def _about_event(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
+    def _about_event(self, seen: _Seen, checked: Checked, service: Service) -> str | Decision:
         if isinstance(checked.says, Ignored):
             return _ignored(checked.says.code, checked.says.reason)
         return "an image was pushed"
 
-    def _about_image(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
+    def _about_image(self, seen: _Seen, checked: Checked, service: Service) -> str | Decision:
         if not isinstance(checked.says, PackageEvent):
             return "not about an image"
         found = match(checked.says, _image_of(service))
@@ -232,10 +232,10 @@ class Inbox:
         if found.code == "image-unknown":
             hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
             error = Refused(found.code, f"{found.reason}, so {service.unit} is not touched", hint)
-            return _Decision("refused", found.reason, Reply(error.status, error=error))
+            return Decision("refused", found.reason, Reply(error.status, error=error))
         return _ignored("tag mismatch", found.reason)
 
-    def _about_duplicate(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
+    def _about_duplicate(self, seen: _Seen, checked: Checked, service: Service) -> str | Decision:
         since_s = self._clock.now() - DUPLICATE_WINDOW_S
         earlier = deliveries.find_same(
             seen.cx,
@@ -249,35 +249,35 @@ class Inbox:
         task_id, status = earlier.task_id, earlier.task_status
         if status is Status.ROLLED_BACK:
             body = {"status": "skipped", "reason": "quarantined", "task_id": task_id}
-            return _Decision("skipped", "quarantined: it was rolled back before", Reply(202, body, task_id))
+            return Decision("skipped", "quarantined: it was rolled back before", Reply(202, body, task_id))
         if not status.is_final or status in (Status.SUCCEEDED, Status.SKIPPED):
             body = {"status": "duplicate", "task_id": task_id}
-            return _Decision("duplicate", f"the same as task {task_id}, {status}", Reply(200, body, task_id))
+            return Decision("duplicate", f"the same as task {task_id}, {status}", Reply(200, body, task_id))
         return f"task {task_id} was {status}; this is a new attempt"
 
-    def _about_quarantine(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
+    def _about_quarantine(self, seen: _Seen, checked: Checked, service: Service) -> str | Decision:
         digest = checked.says.digest if isinstance(checked.says, PackageEvent) else None
         held = digests.held(seen.cx, service.unit, digest) if digest else None
         if held is None:
             return "not quarantined"
         reason = f"quarantined: {held.reason}"
-        return _Decision("skipped", reason, Reply(202, {"status": "skipped", "reason": reason}))
+        return Decision("skipped", reason, Reply(202, {"status": "skipped", "reason": reason}))
 
-    def _about_waiting(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
+    def _about_waiting(self, seen: _Seen, checked: Checked, service: Service) -> str | Decision:
         """A task that wants the same and has not begun will see the newest image anyway."""
         if service.unit not in seen.waiting:
             try:
                 waiting = _waiting(seen.cx, self._rules.intent_of(service))
             except Refused as error:
-                return _Decision("refused", error.message, Reply(error.status, error=error))
+                return Decision("refused", error.message, Reply(error.status, error=error))
             if not waiting:
                 return "no task waits"
             seen.waiting[service.unit] = waiting
         task_id = seen.waiting[service.unit]
         reply = Reply(202, {"status": "accepted", "task_id": task_id}, task_id)
-        return _Decision("accepted", f"task {task_id} has not begun and will deploy the newest", reply)
+        return Decision("accepted", f"task {task_id} has not begun and will deploy the newest", reply)
 
-    def _about_limit(self, seen: _Seen, checked: Checked, service: Service) -> str | _Decision:
+    def _about_limit(self, seen: _Seen, checked: Checked, service: Service) -> str | Decision:
         image = checked.says.image if isinstance(checked.says, PackageEvent) else ""
         window = limits.Window(self._rules.limit_count, self._rules.limit_window_s)
         wait_s = limits.wait(seen.cx, _bucket(image), (window,), now_s=self._clock.now())
@@ -287,11 +287,11 @@ class Inbox:
         error = RateLimited(
             "image-limit", says, "GitHub can deliver it again later", retry_after_s=ceil(wait_s)
         )
-        return _Decision("limited", says, Reply(429, error=error))
+        return Decision("limited", says, Reply(429, error=error))
 
     def _submit(
         self, seen: _Seen, checked: Checked, service: Service, rules: tuple[Mapping[str, Any], ...]
-    ) -> _Decision:
+    ) -> Decision:
         knock = checked.knock
         trigger = Trigger("webhook", knock.request_id, knock.path, "github", knock.event)
         task = self._intake.submit(seen.cx, self._rules.intent_of(service), trigger)
@@ -299,9 +299,9 @@ class Inbox:
         if isinstance(checked.says, PackageEvent):
             limits.record(seen.cx, _bucket(checked.says.image), now_s=self._clock.now())
         reply = Reply(202, {"status": "accepted", "task_id": task.id}, task.id, is_new=True)
-        return _Decision("accepted", "a new task", reply, (*rules, _rule("task", "a new task")))
+        return Decision("accepted", "a new task", reply, (*rules, _rule("task", "a new task")))
 
-    def _row(self, checked: Checked, decision: _Decision, replay_of: str) -> Delivery:
+    def _row(self, checked: Checked, decision: Decision, replay_of: str) -> Delivery:
         event = checked.says if isinstance(checked.says, PackageEvent) else None
         now_s = self._clock.now()
         return Delivery(
@@ -344,8 +344,8 @@ def _image_of(service: Service) -> ImageRef | None:
     return parse_ref(service.image) if service.image else None
 
 
-def _ignored(reason: str, says: str) -> _Decision:
-    return _Decision("ignored", says, Reply(202, {"status": "ignored", "reason": reason, "message": says}))
+def _ignored(reason: str, says: str) -> Decision:
+    return Decision("ignored", says, Reply(202, {"status": "ignored", "reason": reason, "message": says}))
 
 
 def _rule(name: str, says: str, *, ok: bool = True) -> Mapping[str, Any]:

@@ -1,0 +1,33 @@
+"""`prune-state`: forget what is old, and say what that was."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from podup.cli.context import Context
+
+_COUNTED = (
+    ("tasks", "finished tasks with their journals"),
+    ("timestamps", "timestamps of rate limits"),
+    ("buckets", "rate limits that are empty now"),
+    ("events", "events"),
+    ("deliveries", "deliveries"),
+    ("history", "rows of old history"),
+)
+
+
+def run(args: Mapping[str, Any], context: Context) -> int:
+    """Prune, or on a dry run only tell."""
+    body = {"dry_run": args["dry_run"]}
+    if args["max_age_hours"] is not None:
+        body["max_age_hours"] = args["max_age_hours"]
+    done = context.app().api.call("POST", "/api/prune-state", body=body)
+    if args["json"]:
+        context.out.json(done)
+        return 0
+    verb = "would remove" if args["dry_run"] else "removed"
+    lines = [f"{verb} {done[name]} {says}" for name, says in _COUNTED if done[name]]
+    lines += [f"{verb} the lock {bucket}, which nobody holds" for bucket in done["locks"]]
+    lines += [f"{verb} {path}, of an older version" for path in done["older_files"]]
+    for line in lines or ["nothing is old enough"]:
+        context.out.line(line)
+    return 0

@@ -1,0 +1,83 @@
+"""`quarantine`, `freeze` and `unfreeze`: what holds deployments back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from podup.cli.context import Context
+from podup.clock import SystemClock
+
+
+def run_quarantine(args: Mapping[str, Any], context: Context) -> int:
+    """List quarantined digests."""
+    query = {"released": "1"} if args["released"] else {}
+    answer = context.app().api.call("GET", "/api/quarantine", query=query)
+    if args["json"]:
+        context.out.json(answer)
+        return 0
+    rows = [
+        (
+            row["target"],
+            row["digest"],
+            _when(row["since"]),
+            f"released by {row['released_by']}" if row["released_at"] else "held",
+            row["reason"],
+        )
+        for row in answer["quarantine"]
+    ]
+    context.out.table(("unit", "digest", "since", "state", "reason"), rows)
+    return 0
+
+
+def run_release(args: Mapping[str, Any], context: Context) -> int:
+    """Release digests."""
+    body = {"digest": args["digest"], "unit": args["unit"], "caller": args["caller"]}
+    answer = context.app().api.call("POST", "/api/quarantine/release", body=body)
+    if args["json"]:
+        context.out.json(answer)
+        return 0
+    for row in answer["released"]:
+        context.out.line(f"released: {row['digest']} may be deployed on {row['unit']} again")
+    return 0
+
+
+def run_freeze(args: Mapping[str, Any], context: Context) -> int:
+    """Freeze, or list what is frozen."""
+    if args["list"]:
+        return _list(args, context)
+    answer = context.app().api.call("POST", "/api/freeze", body=_body(args))
+    if args["json"]:
+        context.out.json(answer)
+    else:
+        context.out.line(f"frozen: {answer['unit'] or 'everything'}; `unfreeze` lets it go on")
+    return 0
+
+
+def run_unfreeze(args: Mapping[str, Any], context: Context) -> int:
+    """Let deployments go on."""
+    answer = context.app().api.call("POST", "/api/unfreeze", body=_body(args))
+    if args["json"]:
+        context.out.json(answer)
+    else:
+        context.out.line(f"no longer frozen: {answer['unit'] or 'everything'}")
+    return 0
+
+
+def _list(args: Mapping[str, Any], context: Context) -> int:
+    answer = context.app().api.call("GET", "/api/freezes")
+    if args["json"]:
+        context.out.json(answer)
+        return 0
+    rows = [
+        (row["unit"] or "(everything)", _when(row["since"]), row["caller"], row["reason"])
+        for row in answer["freezes"]
+    ]
+    context.out.table(("unit", "since", "by", "reason"), rows)
+    return 0
+
+
+def _body(args: Mapping[str, Any]) -> dict[str, str]:
+    return {"unit": args["unit"], "caller": args["caller"], "reason": args["reason"]}
+
+
+def _when(at_s: float) -> str:
+    return f"{SystemClock().local(at_s):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,56 @@
+"""`token create|list|revoke`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from podup.cli.context import Context
+from podup.clock import SystemClock
+
+
+def run_create(args: Mapping[str, Any], context: Context) -> int:
+    """Make a token and show it, once."""
+    scopes = [scope for text in args["scope"] for scope in text.split(",") if scope]
+    body = {"name": args["name"], "days": args["days"], **({"scopes": scopes} if scopes else {})}
+    answer = context.app().api.call("POST", "/api/tokens", body=body)
+    if args["json"]:
+        context.out.json(answer)
+        return 0
+    context.out.line(answer["token"])
+    may = ", ".join(answer["scopes"])
+    context.out.note(f"token {answer['name']} ({may}); it is not shown again", "muted")
+    return 0
+
+
+def run_list(args: Mapping[str, Any], context: Context) -> int:
+    """List tokens."""
+    answer = context.app().api.call("GET", "/api/tokens")
+    if args["json"]:
+        context.out.json(answer)
+        return 0
+    rows = [
+        (
+            token["id"],
+            token["name"],
+            ",".join(token["scopes"]),
+            _when(token["created_at"]),
+            _when(token["expires_at"]),
+            f"revoked {_when(token['revoked_at'])}" if token["revoked_at"] else "holds",
+        )
+        for token in answer["tokens"]
+    ]
+    context.out.table(("id", "name", "scopes", "created", "ends", "state"), rows)
+    return 0
+
+
+def run_revoke(args: Mapping[str, Any], context: Context) -> int:
+    """End a token."""
+    answer = context.app().api.call("DELETE", f"/api/tokens/{args['token']}")
+    if args["json"]:
+        context.out.json(answer)
+    else:
+        context.out.line(f"revoked: {answer['token']}")
+    return 0
+
+
+def _when(at_s: float | None) -> str:
+    return "never" if at_s is None else f"{SystemClock().local(at_s):%Y-%m-%d %H:%M}"
