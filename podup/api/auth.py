@@ -27,6 +27,7 @@ TokenLookup = Callable[[str], Principal | None]
 ADMIN = frozenset(("admin",))
 _CONTROL = Principal("control socket", "control", ADMIN)
 _DEVELOPER = Principal("anybody", "dev-open", ADMIN)
+_FORWARDED_ADMIN = Principal("forward-auth", "forward-auth", ADMIN)  # the header's value is a secret
 _LOOPBACK = Principal("this machine", "loopback")
 _SIGNER = Principal("", "signature")
 NO_SECRET = Secret("")
@@ -103,7 +104,7 @@ class Auth:
         if request.peer.is_control:
             return _CONTROL
         if self._is_forwarded(request):
-            return Principal(self._rules.forward_value.reveal(), "forward-auth", ADMIN)
+            return _FORWARDED_ADMIN
         authorization = request.header("authorization")
         if authorization[: len(_BEARER)].lower() == _BEARER:
             return self.principal_of(authorization[len(_BEARER) :].strip(), request)

@@ -6,6 +6,8 @@ import io
 import pytest
 from whole import CONTROL, SECRET, TOKEN, Whole
 
+from podup.api.events import EventFeed, EventRoutes
+from podup.api.request import Request
 from podup.errors import Unavailable
 from podup.store import events
 from podup.store.events import Event
@@ -144,3 +146,26 @@ def test_csv_is_safe_to_open(whole: Whole) -> None:
     assert answer.headers["Content-Type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
     assert (rows[0]["path"], rows[0]["action"]) == ("'=cmd()", 'a,"b"\n')
+
+
+def test_a_watcher_gets_what_was_and_what_comes_and_resumes(whole: Whole) -> None:
+    log = whole.engine.log
+    feed = EventFeed(whole.engine, whole.hub)
+    for number in range(3):
+        log.record(Event(ts=1.0, path=f"/old{number}"))
+    log.flush()
+    routes = EventRoutes(whole.engine, whole.hub)
+    stream = routes.watch(Request("GET", "/sse/events")).stream
+    assert stream is not None and stream.take().count(b"event: event") == 3
+    log.record(Event(ts=2.0, path="/new"))
+    log.flush()
+    feed.turn()
+    assert b'"path":"/new"' in stream.take()
+    feed.turn()
+    assert stream.take() == b""
+    back = routes.watch(Request("GET", "/sse/events", headers={"last-event-id": "3"})).stream
+    assert back is not None
+    resumed = back.take()
+    assert b'"path":"/new"' in resumed and b"old" not in resumed
+    stream.close()
+    back.close()
