@@ -197,7 +197,7 @@ class ManualRoutes:
 def _service(cx: Connection, name: str) -> Service:
     found = services.by_slug(cx, name)
     if found is None:
-        hint = "see GET /api/manual/services; a unit can be named in PODUP_MANUAL_UNITS"
+        hint = "`services --refresh` looks for it; a unit can be named in PODUP_MANUAL_UNITS"
         raise NotFound("unit-not-found", f"{name} is not a service managed here", hint)
     return found
 

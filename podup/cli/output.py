@@ -63,6 +63,7 @@ class Output:
     def note(self, text: str, role: str = "") -> None:
         """Write one line about the way to the result."""
         self._end_progress()
+        self._stdout.flush()
         self._stderr.write(f"{self._paint(text, role, self._stderr)}\n")
         self._stderr.flush()
 
@@ -86,6 +87,7 @@ class Output:
     def ask(self, question: str, read_line: Callable[[], str]) -> bool:
         """Ask and return whether the answer was yes; anything else, and no answer at all, is no."""
         self._end_progress()
+        self._stdout.flush()
         self._stderr.write(f"{question} [y/N] ")
         self._stderr.flush()
         return read_line().strip().lower() in ("y", "yes")

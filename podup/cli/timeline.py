@@ -68,7 +68,7 @@ def show_line(out: Output, line: Mapping[str, Any], started_s: float, *, verbose
 def show_end(out: Output, task: Mapping[str, Any]) -> None:
     """Say in one line how the task ended."""
     took = (task["finished_at"] or 0) - (task["started_at"] or task["created_at"])
-    unit = f" {task['unit']}" if task.get("unit") else ""
+    unit = f" {task['unit']}" if task.get("unit") and not task["summary"].startswith(task["unit"]) else ""
     says = (
         f"{task['status'].replace('_', ' ')}:{unit} {task['summary']} ({took:.1f} s, task {task['task_id']})"
     )

@@ -6,7 +6,7 @@ from typing import Any
 from podup.cli.context import Context
 from podup.cli.timeline import report
 from podup.core.units import unit_name
-from podup.errors import Invalid
+from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid
 
 
 def run_units(args: Mapping[str, Any], context: Context) -> int:
@@ -27,8 +27,14 @@ def _trigger(body: dict[str, Any], args: Mapping[str, Any], context: Context) ->
     body |= {"dry_run": args["dry_run"], "caller": args["caller"], "reason": args["reason"]}
     api, out = context.app().api, context.out
     answer = api.call("POST", "/api/manual/trigger", body=body)
+    for left in answer["skipped"]:
+        out.note(f"{left['unit']} was left out: {left['reason']}; see `services`", "bad")
+    codes = [EXIT_FAILED] if answer["skipped"] else []
     if args["no_wait"]:
-        out.json(answer) if args["json"] else out.line(answer["task_id"])
-        return 0
-    codes = [report(api, out, started["task_id"], as_json=args["json"]) for started in answer["triggered"]]
-    return max(codes, default=0)
+        if args["json"]:
+            out.json(answer)
+        elif answer["task_id"]:
+            out.line(answer["task_id"])
+        return max(codes, default=EXIT_DONE)
+    codes += [report(api, out, started["task_id"], as_json=args["json"]) for started in answer["triggered"]]
+    return max(codes, default=EXIT_DONE)

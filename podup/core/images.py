@@ -26,6 +26,7 @@ _REPOSITORY = re.compile(rf"{_WORD}(?:/{_WORD})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 _HINT = "write it as registry/owner/name:tag, such as ghcr.io/acme/web:latest"
+_DIGEST_HINT = "write sha256: and 64 lower-case hex digits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class ImageRef:
     def with_digest(self, digest: str) -> "ImageRef":
         """Return the same image by digest and without a tag. Raises Invalid."""
         if not is_digest(digest):
-            raise Invalid("bad-image-reference", f"not a digest: {digest[:140]!r}", _HINT)
+            raise Invalid("bad-image-reference", f"not a digest: {digest[:140]!r}", _DIGEST_HINT)
         return replace(self, tag=None, digest=digest)
 
     def with_default_tag(self) -> "ImageRef":

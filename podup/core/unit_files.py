@@ -61,7 +61,7 @@ def read_service(
     pulled = any(call.verb == "pull" for call in before + started)
     quadlet = expand_specifiers(text.last("Unit", "SourcePath"), unit)
     call = _main_call(before, started)
-    if call is None:
+    if call is None or _is_about_all(call):
         return ServiceFacts(unit, pulls_at_start=pulled, quadlet=quadlet)
     labels = read_labels(call.every("label"))
     policy = pull_policy(call.last("pull"))
@@ -110,6 +110,11 @@ def _main_call(before: Sequence[PodmanCall], started: Sequence[PodmanCall]) -> P
     created = [call for call in before if call.verb == "create"]
     fitting = [call for call in created if call.last("name") in main.operands]
     return fitting[-1] if fitting else main
+
+
+def _is_about_all(call: PodmanCall) -> bool:
+    """Return whether it starts everything there is, as podman-restart.service does: no service of its own."""
+    return call.verb in ("start", "pod start") and any(name == "all" for name, _ in call.options)
 
 
 def _calls(text: UnitText, key: str, unit: str, environment: Mapping[str, str]) -> Iterator[PodmanCall]:

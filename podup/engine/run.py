@@ -65,7 +65,9 @@ class Run:
         if plan.decision is not Decision.DO or not plan.steps:
             return self._end_without_steps(plan, before)
         if self._dry_run:
-            return self._end(Status.PLANNED, "planned", f"would take {len(plan.steps)} steps", before)
+            count = len(plan.steps)
+            says = f"would take {count} step{'' if count == 1 else 's'}"
+            return self._end(Status.PLANNED, "planned", says, before)
         return self._carry_out(plan, before)
 
     def recover(self, records: Sequence[dict[str, Any]]) -> Outcome:

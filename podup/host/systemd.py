@@ -23,6 +23,8 @@ _STATE = (
 )
 _NEEDED_BY = "RequiredBy,RequisiteOf,BoundBy,ConsistsOf"
 _MISSING = re.compile(r"No files found for (\S+)\.$", re.MULTILINE)
+_ARGUMENTS = re.compile(r"(?m)^( *Process: \d+ \w+=\S+) .*( \(code=.*)$")
+_PROCESSES = re.compile(r"(?m)^ *CGroup: .*\n(?: *[├└│].*\n?)*")
 _NO_BUS = ("failed to connect to bus", "failed to connect to user scope bus", "no medium found")
 
 
@@ -135,10 +137,13 @@ class Systemd:
         return done.stdout.strip() or "offline"
 
     def status(self, unit: str) -> str:
-        """Return the text of `systemctl status` without the journal, for a person to read."""
+        """Return the text of `systemctl status` for a person to read.
+
+        Without the journal, and without command lines: they are long, and may hold passwords.
+        """
         words = ("status", "--no-pager", "--full", "--lines=0", "--", unit_argument(unit))
         done = self._run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
-        return (done.stdout + done.stderr).strip()
+        return _without_commands(done.stdout + done.stderr).strip()
 
     def restart(self, unit: str, *, timeout_s: float = JOB_TIMEOUT_S) -> Completed:
         """Restart `unit` and wait for the job; raises PodupError `unit-restart-failed`, NotFound."""
@@ -225,6 +230,10 @@ class Systemd:
                 f"systemd could not be asked: {done.stderr.strip().splitlines()[0]}",
                 "Is XDG_RUNTIME_DIR set, and does the user's manager run? `loginctl enable-linger` keeps it.",
             )
+
+
+def _without_commands(text: str) -> str:
+    return _PROCESSES.sub("", _ARGUMENTS.sub(r"\1 ...\2", text))
 
 
 def _pairs(block: str) -> dict[str, str]:

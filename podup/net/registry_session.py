@@ -47,7 +47,13 @@ class Session:
         if answer.ok or answer.status in also:
             return answer
         headers = {key.lower(): value for key, value in answer.headers}
-        raise refusal(self.name, answer.status, headers, answer.body, self._line.clock.now())
+        raise refusal(self._about(path), answer.status, headers, answer.body, self._line.clock.now())
+
+    def _about(self, path: str) -> str:
+        kind, _, reference = path.partition("/")
+        if kind != "manifests":
+            return self.name
+        return f"{self.name}{'@' if ':' in reference else ':'}{reference}"
 
     def _ask_as(self, method: str, path: str, accept: str, authorization: str) -> Answer:
         headers = {"Accept": accept} | ({"Authorization": authorization} if authorization else {})

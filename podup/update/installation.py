@@ -21,6 +21,7 @@ from podup.settings.render import environment_example
 HTTP = "pod-upgrade-trigger-http"
 UPDATER = "pod-upgrade-trigger-updater"
 UNITS = (f"{HTTP}.service", f"{HTTP}.socket", f"{UPDATER}.service", f"{UPDATER}.timer")
+_NO_MANAGER = "log in as this user itself, not by su or sudo; `loginctl enable-linger` runs it without a login"
 _ENV_NAME = "pod-upgrade-trigger-http.env"
 _SCRIPTS = ("self-update-runner.sh", "update-pod-upgrade-trigger-from-release.sh", "entrypoint.sh")
 
@@ -87,7 +88,7 @@ def switch_on(runner: Runner, environment: Environment, units: tuple[str, ...]) 
     """Let the manager read its units again, and enable and start these. Raises PodupError."""
     scope = _scope(environment)
     done = runner.run(("systemctl", scope, "daemon-reload"), mutates=True)
-    done.check("systemd-reload-failed", "systemd could not read its unit files again")
+    done.check("systemd-reload-failed", "systemd could not read its unit files again", _NO_MANAGER)
     done = runner.run(("systemctl", scope, "enable", "--now", *units), mutates=True, timeout_s=180.0)
     done.check("units-not-enabled", f"could not start {', '.join(units)}", "see `doctor`")
 

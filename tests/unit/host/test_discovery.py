@@ -164,3 +164,10 @@ def test_a_container_without_the_label_is_found_by_its_name(machine: Simulator) 
     found = discovery(machine).container_of("web.service")
     assert found is not None
     assert found.name == "web"
+
+
+def test_a_unit_that_starts_all_containers_is_no_service_of_its_own(machine: Simulator) -> None:
+    text = "[Service]\nExecStart=/usr/bin/podman $LOGGING start --all --filter restart-policy=always\n"
+    old = "[Service]\nExecStart=/usr/bin/podman start old\n"
+    machine.add(unit("podman-restart.service", text), unit("old.service", old))
+    assert [one.unit for one in discovery(machine).discover().services] == ["old.service"]

@@ -36,3 +36,28 @@ def test_a_missing_bus_has_its_code_and_hint() -> None:
         Systemd(NoBus()).show("web.service")
     assert missing.value.code == "systemd-unavailable"
     assert "enable-linger" in missing.value.hint
+
+
+STATUS = """\
+x web.service - Podman container-web.service
+     Active: failed (Result: exit-code) since Sun 2026-11-22 02:06:53 UTC; 396ms ago
+    Process: 2325 ExecStart=/usr/bin/podman run --env PASSWORD=hunter2 web (code=exited, status=125)
+   Main PID: 2383 (podman)
+     CGroup: /user.slice/user-2000.slice/user@2000.service/app.slice/web.service
+             ├─2383 /usr/bin/podman run --env PASSWORD=hunter2 web
+             └─2393 /usr/bin/conmon -n web
+"""
+
+
+class Tells:
+    """A machine whose `systemctl status` says `STATUS`."""
+
+    def run(self, argv, *, mutates, timeout_s=30.0, stdin=None, env=None, on_line=None) -> Completed:
+        return Completed(tuple(argv), 3, STATUS, "", 1)
+
+
+def test_a_status_holds_no_command_lines() -> None:
+    said = Systemd(Tells()).status("web.service").splitlines()
+    assert said[2].strip() == "Process: 2325 ExecStart=/usr/bin/podman ... (code=exited, status=125)"
+    assert said[3].strip() == "Main PID: 2383 (podman)"
+    assert len(said) == 4
