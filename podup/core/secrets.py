@@ -1,7 +1,8 @@
 """Secrets as a type that does not print, and the redaction of everything that does.
 
 `Redactor` replaces known secret values in any text by `***`, also in their URL-quoted and base64 forms,
-and whatever stands behind the well-known words (`Authorization:`, `password=`, `token=` ...).
+and whatever stands behind the well-known words (`Authorization:`, `password=`, `token=` ...) or in the
+password's place of a URL. `without_environment` masks what commands tell of the environment of containers.
 """
 
 import base64
@@ -15,7 +16,21 @@ MASK = "***"
 _MIN_LENGTH = 4
 _WELL_KNOWN = re.compile(
     r"(?i)\b(authorization:\s*(?:bearer|basic)\s+|x-hub-signature-256:\s*sha256=|x-podup-signature-256:\s*sha256="
-    r"|(?:password|passwd|secret|token|api_key|apikey)[=:]\s*)([^\s&\"',;]+)"
+    r"|[\w-]{0,40}(?:password|passwd|secret|token|api_key|apikey)(?:=|:\s|\"\s*:\s*\")\s*)([^\s&\"',;]+)"
+)
+_URL_PASSWORD = re.compile(r"(://[^/\s:@\"']{1,80}:)[^/\s@\"']{1,200}@")
+_NAME = r"[A-Za-z_]\w{0,100}="
+_VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s\"']+)"
+_ENVIRONMENT = (
+    # an object or a block of a Compose file; an entry of `podman inspect` or of a command line in JSON; an
+    # option of `podman run`; a line of a unit
+    (re.compile(r'("environment":\s*)\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}'), r'\1{}'),
+    (re.compile(r"(?m)^([ \t]*)(environment:)[ \t]*\n(?:\1[ -][^\n]*(?:\n|\Z))+"), r"\1\2 ***\n"),
+    (re.compile(rf'("(?:--env=|-e)?{_NAME})(?:[^"\\\n]|\\.)*"'), r'\1***"'),
+    (re.compile(rf"('{_NAME})[^'\n]*'"), r"\1***'"),
+    (re.compile(rf"(\s(?:--env(?:=|\s+(?:\\\n\s*)?)|-e ?)[\"']?{_NAME}){_VALUE}"), r"\1***"),
+    (re.compile(rf"(\s--creds[= ]){_VALUE}"), r"\1***"),
+    (re.compile(r"(?m)^([ \t]*Environment=)(?:.*\\\n)*.+$"), r"\1***"),
 )
 
 
@@ -65,6 +80,8 @@ class Redactor:
         """Return `value` without any secret."""
         if self._known is not None:
             value = self._known.sub(MASK, value)
+        if "://" in value:
+            value = _URL_PASSWORD.sub(lambda found: f"{found[1]}{MASK}@", value)
         return _WELL_KNOWN.sub(lambda found: found[1] + MASK, value)
 
     def tree(self, value: Any) -> Any:
@@ -76,3 +93,13 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.tree(item) for item in value]
         return value
+
+
+def without_environment(output: str) -> str:
+    """Return the output of a command without the values of environment variables it tells of.
+
+    Read are units, Compose files, `podman inspect` and command lines; names stay, values become `***`.
+    """
+    for pattern, masked in _ENVIRONMENT:
+        output = pattern.sub(masked, output)
+    return output

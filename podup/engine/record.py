@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from podup.clock import Clock
-from podup.core.secrets import Redactor
+from podup.core.secrets import Redactor, without_environment
 from podup.core.states import Status
 from podup.files import read_journal
 from podup.host.run import Completed
@@ -27,6 +27,7 @@ from podup.recipes.verbs import Aim, Facts, Plan, Remember, Step, Verdict
 from podup.records import dataclass
 
 STREAM_BYTES = 32 * 1024
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Sink(Protocol):
@@ -52,7 +53,11 @@ class Outcome:
 
 
 class Record:
-    """Writes a task's journal, from any thread. Every text that goes in is redacted."""
+    """Writes a task's journal, from any thread. Every text for people that goes in is redacted.
+
+    What recovery acts on (plans, actions, facts, what is to be remembered) goes in as it is: a name that
+    looks like a secret has to be the same name afterwards. `story` redacts it before anybody sees it.
+    """
 
     def __init__(self, sink: Sink, clock: Clock, redactor: Redactor) -> None:
         self._sink = sink
@@ -64,13 +69,14 @@ class Record:
         self._write("begin", pid=pid, version=version, attempt=attempt)
 
     def plan(self, plan: Plan, before: Facts) -> None:
-        self._write("plan", plan=encode(plan), before=encode(before))
+        self._write("plan", exact={"plan": encode(plan), "before": encode(before)})
 
     def revert(self, plan: Plan, reason: str) -> None:
-        self._write("revert", plan=encode(plan), reason=reason)
+        self._write("revert", exact={"plan": encode(plan)}, reason=reason)
 
     def step(self, number: int, step: Step, phase: str) -> None:
-        self._write("step", number=number, phase=phase, says=step.says, action=encode(step.action))
+        exact = {"action": encode(step.action)}
+        self._write("step", exact=exact, number=number, phase=phase, says=step.says)
 
     def done(self, number: int, phase: str, error: str = "", code: str = "") -> None:
         self._write("done", number=number, phase=phase, ok=not error, error=error, code=code)
@@ -79,17 +85,22 @@ class Record:
         self._write("note", sync=False, level=level, says=says, meta=meta)
 
     def diagnosis(self, report: Any) -> None:
-        self._write("diagnosis", report=encode(report))
+        told = encode(report)
+        if isinstance(told, dict):
+            texts = {key: text for key, text in told.items() if isinstance(text, str)}
+            told |= {key: without_environment(text) for key, text in texts.items()}
+        self._write("diagnosis", report=told)
 
     def seen(self, after: Facts) -> None:
-        self._write("seen", sync=False, after=encode(after))
+        self._write("seen", sync=False, exact={"after": encode(after)})
 
     def verdict(self, verdict: Verdict, aim: Aim, *, final: bool) -> None:
         self._write("verdict", verdict=encode(verdict), aim=aim.value, final=final, sync=final)
 
     def command(self, done: Completed, mutates: bool) -> None:
-        streams = {name: _tail(getattr(done, name)) for name in ("stdout", "stderr")}
-        cut = done.truncated or any(streams[name] != getattr(done, name) for name in streams)
+        whole = {name: without_environment(getattr(done, name)) for name in ("stdout", "stderr")}
+        streams: dict[str, Any] = {name: _tail(text) for name, text in whole.items()}
+        cut = done.truncated or streams != whole
         self._write(
             "command",
             sync=mutates,
@@ -102,10 +113,13 @@ class Record:
         )
 
     def outcome(self, outcome: Outcome) -> None:
-        self._write("outcome", **encode_outcome(outcome))
+        told = encode_outcome(outcome)
+        self._write("outcome", exact={"remember": told.pop("remember")}, **told)
 
-    def _write(self, kind: str, *, sync: bool = True, **values: Any) -> None:
-        record = {"type": kind, "ts": round(self._clock.now(), 3), **self._redactor.tree(values)}
+    def _write(
+        self, kind: str, *, sync: bool = True, exact: Mapping[str, Any] = _NOTHING, **values: Any
+    ) -> None:
+        record = {"type": kind, "ts": round(self._clock.now(), 3), **exact, **self._redactor.tree(values)}
         with self._one_at_a_time:
             self._sink.write(record, sync=sync)
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from podup.core.secrets import Redactor
 from podup.records import dataclass
 
+_REDACTOR = Redactor()  # what a journal says to people was redacted as it was written
 _LEVELS = {True: "info", False: "error"}
 
 
@@ -27,7 +29,11 @@ def tell(records: Iterable[Mapping[str, Any]], unit: str = "") -> Story:
     latest: dict[str, Any] = {}
     for record in records:
         phase = _PHASES.get(record["type"], phase) or str(record["phase"])
-        latest |= {key: record[key] for key in ("plan", "before", "after", "verdict") if _tells(record, key)}
+        latest |= {
+            key: _REDACTOR.tree(record[key])
+            for key in ("plan", "before", "after", "verdict")
+            if _tells(record, key)
+        }
         line = log_line(len(logs) + 1, record, unit)
         if line is not None:
             logs.append(line)
@@ -77,7 +83,7 @@ def _begin(record: Mapping[str, Any]) -> _Line:
 
 
 def _plan(record: Mapping[str, Any]) -> _Line:
-    plan = record["plan"]
+    plan = _REDACTOR.tree(record["plan"])
     steps = [step["says"] for step in plan["steps"]]
     says = plan["reason"] or "; ".join(steps) or "nothing to do"
     failed = plan["decision"] == "fail"
@@ -131,7 +137,7 @@ def _verdict(record: Mapping[str, Any]) -> _Line:
 
 
 def _revert(record: Mapping[str, Any]) -> _Line:
-    steps = [step["says"] for step in record["plan"]["steps"]]
+    steps = [_REDACTOR.text(step["says"]) for step in record["plan"]["steps"]]
     return (
         "warn",
         "revert",

@@ -21,7 +21,7 @@ from podup.settings.render import environment_example
 HTTP = "pod-upgrade-trigger-http"
 UPDATER = "pod-upgrade-trigger-updater"
 UNITS = (f"{HTTP}.service", f"{HTTP}.socket", f"{UPDATER}.service", f"{UPDATER}.timer")
-_NO_MANAGER = "log in as this user itself, not by su or sudo; `loginctl enable-linger` runs it without a login"
+_NO_MANAGER = "log in as this user itself, not by su or sudo; `loginctl enable-linger` needs no login at all"
 _ENV_NAME = "pod-upgrade-trigger-http.env"
 _SCRIPTS = ("self-update-runner.sh", "update-pod-upgrade-trigger-from-release.sh", "entrypoint.sh")
 

@@ -9,8 +9,10 @@ from podup.core.secrets import Redactor
 from podup.core.states import Status
 from podup.engine.record import Record, current
 from podup.engine.run import Job, Postponed, Run
+from podup.engine.story import tell
 from podup.engine.world import World
 from podup.errors import PodupError
+from podup.host.run import Completed
 from podup.recipes.codec import register
 from podup.recipes.verbs import (
     Action,
@@ -245,3 +247,25 @@ def test_killed_while_taking_back_a_second_recovery_ends_it() -> None:
         make_run(house, sink).execute()
     assert make_run(house, sink).recover(current(sink)).status is Status.INTERRUPTED
     assert house.lamp == "off"
+
+
+def test_recovery_goes_back_to_what_looks_like_a_secret_and_nobody_is_shown_it() -> None:
+    house, sink = House(lamp="token=dim", kill_at="switch on"), Sink()
+    with pytest.raises(Killed):
+        make_run(house, sink).execute()
+    house.lamp = "on"
+    assert make_run(house, sink).recover(current(sink)).status is Status.INTERRUPTED
+    assert house.lamp == "token=dim"
+    for record in sink:
+        record.setdefault("ts", 0)
+    story = tell(sink)
+    assert "dim" not in repr((story.before, story.plan, story.after))
+
+
+def test_the_values_of_an_environment_are_not_kept() -> None:
+    sink = Sink()
+    record = Record(sink, House(), Redactor())  # type: ignore[arg-type]
+    said = '[{"Env": ["KEY=hunter2"]}]'
+    record.command(Completed(("podman", "inspect"), 0, said, "run --env KEY=hunter2", 1), mutates=False)
+    assert "hunter2" not in repr(sink[0])
+    assert (sink[0]["stdout"], sink[0]["truncated"]) == ('[{"Env": ["KEY=***"]}]', False)
