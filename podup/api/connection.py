@@ -23,7 +23,6 @@ from podup.errors import PodupError, Unavailable
 NEVER = float("inf")
 _READ_BYTES = 64 * 1024
 _AHEAD_BYTES = 64 * 1024
-_LARGE_BYTES = 1024 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEARTBEAT = b": still here\n\n"
 
@@ -257,8 +256,10 @@ class Connection:
         self._loop.ready(self, admitted, request)
 
     def _check_memory(self) -> None:
-        is_full = self._loop.buffered > self._loop.limits.buffered
-        if is_full and self._parser.buffered > _LARGE_BYTES:
+        """When all is taken, only those that hold more than an equal share have to go."""
+        limits = self._loop.limits
+        share = limits.buffered // limits.connections
+        if self._loop.buffered > limits.buffered and self._parser.buffered > share:
             raise Unavailable("too-much-at-once", "too many large requests at once", retry_after_s=5)
 
     def _refuse(self, error: PodupError) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
+from podup.cli.output import printable
 from podup.cli.timeline import report, show_end, show_lines
 from podup.clock import SystemClock
 
@@ -56,7 +57,7 @@ def run_show(args: Mapping[str, Any], context: Context) -> int:
         return 0
     trigger = task["trigger"]
     by = " ".join(filter(None, (trigger["source"], trigger["caller"], trigger["reason"])))
-    context.out.line(f"{task['task_id']}  {task['kind']}  {task['unit'] or ''}  by {by}")
+    context.out.line(printable(f"{task['task_id']}  {task['kind']}  {task['unit'] or ''}  by {by}"))
     for unit in task["units"]:
         context.out.line(
             f"{unit['unit']}: {unit['image'] or ''} {unit['before_digest']} -> {unit['after_digest']}"

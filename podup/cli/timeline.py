@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from podup.cli.calls import Api
-from podup.cli.output import Output
+from podup.cli.output import Output, printable
 from podup.core.states import Status, exit_code
 
 _MARKS = {"info": " ", "warn": "!", "error": "✗"}
@@ -57,12 +57,12 @@ def show_line(out: Output, line: Mapping[str, Any], started_s: float, *, verbose
     if not verbose and line["level"] == "info" and (is_command or is_end_of_step):
         return
     mark = _MARKS.get(line["level"], " ")
-    says = f"{line['ts'] - started_s:8.1f} s {mark} {line['action']}: {line['summary']}"
+    says = printable(f"{line['ts'] - started_s:8.1f} s {mark} {line['action']}: {line['summary']}")
     out.line(out.styled(says, _ROLES.get(line["level"], "")))
     for text in _output(meta, None if verbose else _SHOWN_LINES):
-        out.line(out.styled(f"{'':13}| {text}", "muted"))
+        out.line(out.styled(f"{'':13}| {printable(text)}", "muted"))
     if meta.get("hint"):
-        out.line(out.styled(f"{'':13}hint: {meta['hint']}", "accent"))
+        out.line(out.styled(printable(f"{'':13}hint: {meta['hint']}"), "accent"))
 
 
 def show_end(out: Output, task: Mapping[str, Any]) -> None:
@@ -72,7 +72,7 @@ def show_end(out: Output, task: Mapping[str, Any]) -> None:
     says = (
         f"{task['status'].replace('_', ' ')}:{unit} {task['summary']} ({took:.1f} s, task {task['task_id']})"
     )
-    out.line(out.styled(says, _OUTCOME_ROLES.get(task["status"], "bad")))
+    out.line(out.styled(printable(says), _OUTCOME_ROLES.get(task["status"], "bad")))
 
 
 def _output(meta: Mapping[str, Any], most: int | None) -> list[str]:

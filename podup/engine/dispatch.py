@@ -6,6 +6,7 @@ outcome means that the process died, and its task is started again, which is rec
 counted in the journal before they are made and bounded.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -62,6 +63,7 @@ class Dispatcher:
         self._memory = memory
         self._take_snapshot = take_snapshot
         self._touched_s: dict[str, float] = {}
+        self._started: Counter[str] = Counter()  # a process that dies before it can write counts too
         self._born_s = clock.monotonic()
         self.ended_count = 0
 
@@ -98,8 +100,9 @@ class Dispatcher:
         return not self._launch.processes.is_alive(task.id)
 
     def _revive(self, task: Task, attempts: int) -> None:
-        if attempts >= MAX_ATTEMPTS:
-            reason = f"its process died {attempts} times; look at the unit by hand"
+        if max(attempts, self._started[task.id]) >= MAX_ATTEMPTS:
+            times = max(attempts, self._started[task.id])
+            reason = f"its process died {times} times; look at the unit by hand"
             mark = (Remember("needs-operator", {"unit": task.unit}),) if task.unit else ()
             self._end(task, Outcome(Status.FAILED, "given-up", reason, remember=mark))
             return
@@ -123,6 +126,7 @@ class Dispatcher:
                 tasks.finish(cx, task.id, ending, now=now_s)
                 settle_batches(cx, task.parent_id, now_s)
         self._touched_s.pop(task.id, None)
+        self._started.pop(task.id, None)
         if outcome.status is not Status.PENDING:
             self.ended_count += 1
 
@@ -151,6 +155,7 @@ class Dispatcher:
     def _start(self, task: Task) -> None:
         files = TaskFiles(self._state_dir, task.id)
         self._touched_s[task.id] = self._clock.monotonic()
+        self._started[task.id] += 1
         try:
             if not files.snapshot.exists():
                 write_snapshot(files, self._take_snapshot(task))

@@ -1,5 +1,6 @@
 """Clients that are slow, silent, half gone or too many cost a socket and a deadline, nothing else."""
 
+import contextlib
 import dataclasses
 import resource
 import socket
@@ -132,6 +133,17 @@ def test_incomplete_requests_share_a_bounded_memory(serve):
             statuses.append("closed")  # refused while it was still sending
     assert running.wire().get("/hello").status == 200
     assert running.server.loop.buffered <= 6 << 20
+
+
+def test_many_small_incomplete_requests_share_it_too(serve):
+    limits = ServerLimits(buffered=1 << 20, connections=100, sweep_s=0.05, linger_s=0.2)
+    running = serve(dataclasses.replace(HOOK, body_limit=1 << 20), HELLO, limits=limits)
+    wires = [running.wire() for _ in range(30)]
+    for wire in wires:
+        with contextlib.suppress(OSError):  # refused while it was still sending
+            wire.send("POST /hook HTTP/1.1", "Host: a", "Content-Length: 1000000", body=b"x" * 200_000)
+    assert running.wire().get("/hello").status == 200
+    assert running.server.loop.buffered <= 2 << 20
 
 
 def test_a_flood_of_connections_that_reset_leaves_nothing_behind(serve):
