@@ -37,6 +37,8 @@ from podup.update.reports import BadReport, Report
 
 MAINTENANCE = "maintenance"
 _OPEN_PATHS = frozenset({"/health", "/livez", "/readyz", "/sse/hello"})
+_BUSY_EVERY_S = 1.0
+_IDLE_EVERY_S = 4.0
 _IMPORT_EVERY_S = 60.0
 _BEATS_WITHIN_S = 15.0
 _CRON_UNIT = "podup-self-update-cron.service"
@@ -65,7 +67,7 @@ class QuietStore:
 
 
 class SelfUpdates:
-    """What the daemon does about its own updates; `turn` is called each second."""
+    """What the daemon does about its own updates; `turn` is called each second while one is under way."""
 
     def __init__(
         self, loaded: Loaded, clock: Clock, *, say: Callable[[str], None], leave: Callable[[], None]
@@ -122,7 +124,7 @@ class SelfUpdates:
                 self._import_reports()
             if self._next_run is not None and now >= self._next_run:
                 self._next_run = self._run_by_cron(now)
-        return 1.0
+        return _BUSY_EVERY_S if self.places.journal.exists() else _IDLE_EVERY_S
 
     def _attend(self) -> None:
         if not self.places.journal.exists():

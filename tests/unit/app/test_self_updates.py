@@ -132,7 +132,7 @@ def test_the_same_report_twice_is_one_task(whole: Whole, told: Told) -> None:
 def test_a_wrong_cron_expression_is_a_warning_and_stays_off(whole_with) -> None:
     told = Told(whole_with(PODUP_SELF_UPDATE_CRON="every hour"))
     assert "stay off" in told.lines[0]
-    assert told.updates.turn() == 1.0
+    assert 0 < told.updates.turn() < 15  # the daemon that stands beats within that
 
 
 def test_the_built_in_thread_leaves_a_round_out_while_an_update_runs(whole_with) -> None:
