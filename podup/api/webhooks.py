@@ -81,7 +81,7 @@ class WebhookRoutes:
                 return self._keep(passed)
             return [problem(error, request.request_id) for request, _ in passed]
         engine.log.announce()
-        if any(reply.is_new for reply in replies):
+        if any(reply.is_new or reply.status == 404 for reply in replies):
             engine.wake()
         return [
             _respond(request, reply, is_logged=True)

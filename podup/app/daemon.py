@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from podup.api.auth import Auth
 from podup.api.events import EventFeed
@@ -31,11 +32,12 @@ from podup.clock import Clock
 from podup.engine.chores import Chores
 from podup.engine.rounds import Rounds
 from podup.engine.stack_schedule import StackSchedule
-from podup.errors import EXIT_DONE, EXIT_UPDATE_REQUESTED
+from podup.errors import EXIT_DONE, EXIT_UPDATE_REQUESTED, PodupError
 from podup.files import make_dirs
 from podup.host.supervisor import Supervisor
 from podup.net.notify.log import LogChannel
 from podup.settings.load import Loaded
+from podup.store import services
 from podup.store.db import Database
 from podup.update import boot
 from podup.version import COMMIT, VERSION
@@ -71,6 +73,7 @@ class Daemon:
         self._doing_chores = Rounds("chores", self._quietly(self._chores.turn), say=self._say)
         self._updates.use(self._built.engine)
         self._exit_code = EXIT_DONE
+        self._strangers = 0
         self._server: Server | None = None
         engine = self._built.engine
         self._stack_schedule = StackSchedule(
@@ -107,6 +110,7 @@ class Daemon:
         duties = [self._dispatching, self._doing_chores, backups, watchdog, updating, self._logging]
         if is_scheduling(self._loaded):
             duties.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=self._say))
+        self._know_services()
         for duty in duties:
             duty.start()
         self._greet(address, auth)
@@ -121,6 +125,20 @@ class Daemon:
                 duty.stop(within_s=_STOP_WITHIN_S)
             engine.log.close()
         return self._exit_code
+
+    def _know_services(self) -> None:
+        """Look for services before the first webhook can come: a unit nobody knows is refused.
+
+        Later starts know them from the database. What stands in the way is told by the chore that looks
+        again at once.
+        """
+        if self._updates.maintenance.is_on():
+            return
+        with self._built.engine.store.read() as cx:
+            is_first_start = not services.all_known(cx)
+        if is_first_start:
+            with suppress(PodupError):
+                self._built.engine.catalogue.find()
 
     def _leave(self) -> None:
         """End with the code that asks for a start of what stands at the target now."""
@@ -161,7 +179,9 @@ class Daemon:
         wait_s = self._built.dispatcher.turn()
         if self._built.outbox.has_news:
             self._hurry(OUTBOX)
-        if self._built.dispatcher.ended_count != ended:
+        strangers = self._built.engine.inbox.stranger_count
+        if self._built.dispatcher.ended_count != ended or strangers != self._strangers:
+            self._strangers = strangers
             self._hurry(SERVICES)
         return min(wait_s, _WATCHED_EVERY_S) if self._feed.turn() else wait_s
 

@@ -122,7 +122,10 @@ class _Seen:
 
 
 class Inbox:
-    """Turns webhooks into tasks."""
+    """Turns webhooks into tasks.
+
+    `stranger_count` grows with every signed webhook for a unit nobody knows: it may be new on this machine.
+    """
 
     def __init__(
         self, rules: InboxRules, intake: Intake, clock: Clock, *, random_bytes: Callable[[int], bytes]
@@ -130,6 +133,7 @@ class Inbox:
         self._rules = rules
         self._intake = intake
         self._clock = clock
+        self.stranger_count = 0
         self._random_bytes = random_bytes
 
     def check(self, knock: Knock) -> Checked:
@@ -169,7 +173,8 @@ class Inbox:
             return Reply(200, {"status": "pong"})
         service = seen.service(checked.unit)
         if service is None:
-            hint = "see `services`; a unit can be named in PODUP_MANUAL_UNITS"
+            self.stranger_count += 1
+            hint = "this machine is looked through again now: deliver it again, and see `services`"
             error = NotFound("unit-not-found", f"{checked.unit} is not a unit managed here", hint)
             return Reply(error.status, error=error)
         decision = self._decide(seen, checked, service, is_replay=bool(replay_of))

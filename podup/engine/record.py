@@ -137,7 +137,15 @@ def encode_outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def decode_outcome(record: Mapping[str, Any]) -> Outcome:
-    """Return the outcome an outcome record holds."""
+    """Return the outcome an outcome record holds; of one that cannot be read, a failure that says so."""
+    try:
+        return _decoded(record)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"its outcome was written by another version and cannot be read: {error}"
+        return Outcome(Status.FAILED, "outcome-unreadable", reason, "look at the unit by hand")
+
+
+def _decoded(record: Mapping[str, Any]) -> Outcome:
     return Outcome(
         Status(record["status"]),
         str(record.get("code", "")),

@@ -28,7 +28,7 @@ def tell(records: Iterable[Mapping[str, Any]], unit: str = "") -> Story:
     logs: list[dict[str, Any]] = []
     latest: dict[str, Any] = {}
     for record in records:
-        phase = _PHASES.get(record["type"], phase) or str(record["phase"])
+        phase = _PHASES.get(record["type"], phase) or str(record.get("phase", phase))
         latest |= {
             key: _REDACTOR.tree(record[key])
             for key in ("plan", "before", "after", "verdict")
@@ -59,10 +59,14 @@ def log_line(number: int, record: Mapping[str, Any], unit: str = "") -> dict[str
     writer = _WRITERS.get(str(record["type"]))
     if writer is None:
         return None
-    level, action, status, summary, meta = writer(record)
+    try:
+        level, action, status, summary, meta = writer(record)
+    except (KeyError, TypeError) as error:
+        level, action, status, meta = "warn", "journal", "", {"type": "unreadable", "what": str(error)}
+        summary = f"a record of another version, of type {record['type']}"
     return {
         "id": number,
-        "ts": record["ts"],
+        "ts": record.get("ts", 0.0),
         "level": level,
         "action": action,
         "status": status,
