@@ -1,11 +1,11 @@
 """Build the one file that is the program: dist/pod-upgrade-trigger.pyz, and its checksum beside it.
 
-Promise: the same commit, Python minor version and zlib give the same bytes, from any directory, user, umask,
-time zone and hash seed. Names are sorted, dates are SOURCE_DATE_EPOCH or the commit's, modes are fixed, and
-the modules are compiled in a bare interpreter, without what depends on its state (marshal format 2 has no
-references; no column tables; no docstrings). Each module is inside twice: compiled for the building
-interpreter (podup.loader takes it from there), and as source, which any other interpreter takes. The few
-modules before the loader are .pyc files with an unchecked hash: a zip's local times depend on the time zone.
+Promise: the same commit, Python minor version, zlib and liblzma give the same bytes, from any directory,
+user, umask, time zone and hash seed. Names are sorted, dates are SOURCE_DATE_EPOCH or the commit's, modes are
+fixed, and the modules are compiled in a bare interpreter, without what depends on its state (marshal format 2
+has no references; no column tables; no docstrings). Each module is inside twice: compiled for the building
+interpreter, and as source for any other one (podup.loader tells where). The few modules before the loader are
+plain entries, with .pyc files of an unchecked hash: a zip's local times depend on the time zone.
 Refused: a version that is not SemVer, a module that does not compile.
 
 Formats: PEP 441 (zipapp), PEP 552 (hash-based pyc), https://reproducible-builds.org/specs/source-date-epoch/.
@@ -15,11 +15,13 @@ import argparse
 import hashlib
 import importlib.util
 import io
+import lzma
 import marshal
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from datetime import UTC, datetime
@@ -34,8 +36,8 @@ from podup.loader import room_of  # noqa: E402
 
 NAME = "pod-upgrade-trigger.pyz"
 SHEBANG = b"#!/usr/bin/env python3\n"
-CONSTANTS = "from podup.version import COMMIT, COMPILED_FOR, OVERVIEW, VERSION\n"
-BEFORE_ROOMS = ("__main__.py", "podup/__init__.py", "podup/loader.py")
+CONSTANTS = "from podup.version import COMMIT, OVERVIEW, VERSION\n"
+PLAIN = ("podup/__init__.py", "podup/loader.py", "podup/version.py")  # and for who looks inside
 SHARED = (
     ("migrations", "podup/migrations"),
     ("systemd", "podup/share/systemd"),
@@ -81,17 +83,22 @@ def contents(*, version: str, commit: str) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for path in sorted((ROOT / "podup").rglob("*")):
         name = path.relative_to(ROOT).as_posix()
-        if path.is_file() and _is_wanted(path) and (path.suffix == ".py" or name.startswith("podup/web/")):
+        if not path.is_file() or not _is_wanted(path):
+            continue
+        if path.suffix == ".py" or name.startswith("podup/web/"):
             files[name] = path.read_bytes()
     for source, target in SHARED:
         for path in sorted((ROOT / source).rglob("*")):
             if path.is_file() and path.suffix in SHARED_SUFFIXES:
                 files[f"{target}/{path.relative_to(ROOT / source).as_posix()}"] = path.read_bytes()
     constants = {"VERSION": version, "COMMIT": commit, "OVERVIEW": overview.render("{program}")}
-    constants["COMPILED_FOR"] = importlib.util.MAGIC_NUMBER.hex()
     files["podup/version.py"] = stamped(files["podup/version.py"].decode(), constants)
     files["__main__.py"] = start(files["podup/__main__.py"].decode(), constants)
-    files |= compiled({name: data for name, data in files.items() if name.endswith(".py")})
+    ours = [name for name in files if name.startswith("podup/") and name.endswith(".py")]
+    modules = {name: files[name] for name in ours}
+    files = {name: data for name, data in files.items() if name not in modules or name in PLAIN}
+    files |= {f"{name}c": pyc(name, files[name]) for name in ("__main__.py", *PLAIN)}
+    files |= {"sources.tar.xz": sources(modules)} | compiled(modules)
     return dict(sorted(files.items()))
 
 
@@ -119,19 +126,36 @@ def start(text: str, constants: dict[str, str]) -> bytes:
     ).encode()
 
 
-def compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
-    """Return the compiled modules: one member a room for podup.loader, and a pyc for what runs before it."""
-    files: dict[str, bytes] = {}
+def sources(modules: dict[str, bytes]) -> bytes:
+    """Return the text of the modules in one archive, which compresses far better than each on its own."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as packed:
+        for name, data in sorted(modules.items()):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            packed.addfile(member, io.BytesIO(data))
+    return lzma.compress(buffer.getvalue(), preset=9 | lzma.PRESET_EXTREME)
+
+
+def compiled(modules: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the code of the modules, a member a room for podup.loader."""
     rooms: dict[str, dict[str, bytes]] = {}
-    for name, source in sorted(sources.items()):
-        code = marshal.dumps(compile(source, name, "exec", dont_inherit=True, optimize=2), 2)
-        if name in BEFORE_ROOMS:
-            header = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little")
-            files[name + "c"] = header + importlib.util.source_hash(source) + code
-        else:
-            module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            rooms.setdefault(room_of(module), {})[module] = code
-    return files | {f"compiled/{room}": marshal.dumps(modules, 2) for room, modules in rooms.items()}
+    for name, source in sorted(modules.items()):
+        module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        rooms.setdefault(room_of(module), {})[name] = code_of(name, source)
+    magic = importlib.util.MAGIC_NUMBER.hex()
+    return {f"compiled/{magic}/{room}": marshal.dumps(files, 2) for room, files in rooms.items()}
+
+
+def code_of(name: str, source: bytes) -> bytes:
+    """Return the code of a module, marshalled."""
+    return marshal.dumps(compile(source, name, "exec", dont_inherit=True, optimize=2), 2)
+
+
+def pyc(name: str, source: bytes) -> bytes:
+    """Return a module that is loaded before the loader in zipimport's form, dated by an unchecked hash."""
+    header = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little")
+    return header + importlib.util.source_hash(source) + code_of(name, source)
 
 
 def pack(files: dict[str, bytes], *, epoch: int) -> bytes:

@@ -4,11 +4,13 @@
 loaded by name for that reason.
 """
 
+import gc
 import sys
 from importlib import import_module
-from importlib.util import MAGIC_NUMBER
 
-from podup.version import COMMIT, COMPILED_FOR, OVERVIEW, VERSION
+from podup.version import COMMIT, OVERVIEW, VERSION
+
+_GARBAGE_EVERY = 20_000  # new objects; with the usual 700 an import is looked through again and again
 
 
 def main() -> int:
@@ -22,8 +24,7 @@ def main() -> int:
         text = OVERVIEW or import_module("podup.cli.overview").render("{program}")
         sys.stdout.write(text.replace("{program}", called_by(sys.argv[0])))
         return 0
-    if MAGIC_NUMBER.hex() == COMPILED_FOR:
-        import_module("podup.loader").install(sys.path[0])
+    gc.set_threshold(_GARBAGE_EVERY)
     return int(import_module("podup.cli.main").main(called_by(sys.argv[0]), words, open_app))
 
 

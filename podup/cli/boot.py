@@ -13,6 +13,7 @@ from podup.cli.context import Context
 from podup.clock import SystemClock
 from podup.errors import EXIT_DONE, PodupError
 from podup.files import FileLock
+from podup.loader import module_names
 from podup.store.backup import schema_number
 from podup.store.db import problems
 from podup.store.migrations import open_current
@@ -47,7 +48,7 @@ def stand_guard(args: Mapping[str, Any], context: Context) -> int:
 
 
 def _import_everything() -> int:
-    names = [found.name for found in pkgutil.walk_packages(podup.__path__, "podup.")]
+    names = module_names() or [found.name for found in pkgutil.walk_packages(podup.__path__, "podup.")]
     for name in names:
         if not name.endswith("__main__"):
             import_module(name)
