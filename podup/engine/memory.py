@@ -84,6 +84,10 @@ def _quarantine(
     for digest in filter(None, (values["digest"], values.get("index_digest", ""))):
         held = Quarantine(values["unit"], digest, reason, now_s, values["image"], task.id)
         digests.quarantine(cx, held)
+    service = services.get(cx, values["unit"])
+    if service is not None and task.kind == "deploy" and task.image == service.image:
+        update = {"update_state": "update_available", "update_reason": "what the registry has is quarantined"}
+        services.change(cx, service.unit, remote_digest=values["digest"], **update)
 
 
 def _needs_operator(

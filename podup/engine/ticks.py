@@ -106,9 +106,9 @@ class Ticker:
         if opens_s > now_s:
             skipped = ((intent.unit, "outside its maintenance window"),)
             return Ticked(AUTO_UPDATE, (), skipped, opens_s)
-        under_way = _under_way(cx, intent.unit, intent.kind)
-        if under_way:
-            return Ticked(AUTO_UPDATE, (), ((intent.unit, under_way),))
+        reason = _under_way(cx, intent.unit, intent.kind) or _would_return(cx)
+        if reason:
+            return Ticked(AUTO_UPDATE, (), ((intent.unit, reason),))
         task = self._engine.intake.submit(cx, intent, trigger)
         return Ticked(AUTO_UPDATE, ((intent.unit, task.id),))
 
@@ -147,6 +147,15 @@ class Ticker:
             meta=meta,
             task_id=done.started[0][1] if len(done.started) == 1 else "",
         )
+
+
+def _would_return(cx: Connection) -> str:
+    """Return what Podman, which knows of no quarantine, would pull again; empty when there is nothing."""
+    for service in services.all_known(cx):
+        is_asked = service.details.get("auto_update") == "registry"
+        if is_asked and digests.held(cx, service.unit, service.remote_digest) is not None:
+            return f"it would deploy what is quarantined for {service.unit}"
+    return ""
 
 
 def _under_way(cx: Connection, unit: str, kind: str) -> str:

@@ -85,7 +85,7 @@ class Scheduler:
     )
     mode: str = setting(
         "PODUP_SCHEDULER_MODE",
-        "What a tick does: auto-update starts that unit, services deploys what is new in the registry",
+        "What a tick does: services deploys and proves what is new, auto-update starts that unit of Podman's",
         one_of("auto-update", "services"),
         default="auto-update",
     )

@@ -162,6 +162,21 @@ def test_auto_update_mode_waits_for_its_window(new_host: NewHost) -> None:
     assert len(host.tasks(Status.PENDING)) == 1
 
 
+def test_auto_update_mode_does_not_bring_back_what_is_quarantined(new_host: NewHost) -> None:
+    host = new_host(PODUP_SCHEDULER_MODE="auto-update")
+    host.machine.push(IMAGE, "v2", "exits")
+    assert host.deploy().status is Status.ROLLED_BACK
+    shown = host.service()
+    assert (shown.update_state, shown.update_reason) == (
+        "update_available",
+        "what the registry has is quarantined",
+    )
+    done = host.built.scheduler.tick()
+    assert done.started == ()
+    assert done.skipped[0][1] == "it would deploy what is quarantined for web.service"
+    assert host.version() == "v1"
+
+
 def test_auto_update_mode_does_not_start_what_is_under_way(new_host: NewHost) -> None:
     host = new_host(PODUP_SCHEDULER_MODE="auto-update")
     assert host.built.scheduler.tick().started
