@@ -43,6 +43,8 @@ class HealthRoutes:
     def ready(self, request: Request) -> Response:
         with self._engine.store.read() as cx:
             cx.execute("SELECT 1").fetchone()
+        if self._engine.log.trouble is not None:
+            raise self._engine.log.trouble
         return answer({"status": "ok", "version": self._version})
 
     def health(self, request: Request) -> Response:
@@ -51,6 +53,8 @@ class HealthRoutes:
         try:
             with self._engine.store.read() as cx:
                 marks = services.needing_operator(cx)
+            if self._engine.log.trouble is not None:
+                raise self._engine.log.trouble
         except PodupError as error:
             database = "failed"
             marks = {}

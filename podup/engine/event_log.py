@@ -43,6 +43,7 @@ class EventLog:
         self._counted_s = clock.monotonic()
         self._is_called = False
         self._call: Callable[[], None] = _nothing
+        self.trouble: PodupError | None = None  # why the database takes no write, until it takes one again
 
     def use(self, call: Callable[[], None]) -> None:
         """Call this, at most once a `turn`, when there is something to do."""
@@ -98,12 +99,14 @@ class EventLog:
             with self._store.write() as cx:
                 self.write(cx, waiting)
                 events.add_counts(cx, counts, now_s=self._clock.now())
-        except PodupError:
+        except PodupError as error:
+            self.trouble = None if error.code == "maintenance" else error
             # Told where it arises: health says that the database takes no write. Nothing is lost meanwhile.
             with self._guard:
                 self._waiting = [*waiting, *self._waiting]
                 self._counts.update(counts)
             return False
+        self.trouble = None
         return True
 
     def close(self) -> None:

@@ -169,3 +169,26 @@ def test_a_watcher_gets_what_was_and_what_comes_and_resumes(whole: Whole) -> Non
     assert b'"path":"/new"' in resumed and b"old" not in resumed
     stream.close()
     back.close()
+
+
+class Full(Closed):
+    """A store on a full disk."""
+
+    def write(self) -> None:
+        raise Unavailable("db-write-failed", "the disk is full", "free some room")
+
+
+def test_health_says_that_nothing_can_be_stored_until_it_can(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = whole.engine.log
+    log.record(Event(ts=5.0, path="/kept"))
+    monkeypatch.setattr(log, "_store", Full(whole))
+    assert not log.flush()
+    health = whole.ask("GET", "/health", headers={})
+    assert (health.status, health.json["db"]) == (503, "failed")
+    assert health.json["issues"][0]["message"] == "the disk is full"
+    assert whole.ask("GET", "/readyz", headers={}).status == 503
+    monkeypatch.undo()
+    assert log.flush()
+    assert whole.ask("GET", "/health", headers={}).status == 200
