@@ -17,7 +17,7 @@ def run(args: Mapping[str, Any], context: Context) -> int:
         context.out.json(answer)
         return 0
     if not services:
-        context.out.note("no services found; `doctor` tells what is missing, and PODUP_MANUAL_UNITS names units")
+        context.out.note("no services found; `doctor` tells what is missing, PODUP_MANUAL_UNITS names units")
         return 0
     context.out.table(
         ("unit", "health", "update", "digest", "source", "image"),
