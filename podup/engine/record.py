@@ -12,6 +12,7 @@ wanted, what had begun and what was over. Types of records:
     revert    the plan back                         outcome   the end; nothing follows but a new begin
 """
 
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,6 +28,9 @@ from podup.recipes.verbs import Aim, Facts, Plan, Remember, Step, Verdict
 from podup.records import dataclass
 
 STREAM_BYTES = 32 * 1024
+_REPORT_BYTES = 24 * 1024  # of each of three texts: as JSON a record has to stay below 256 KiB
+_READ_LETTERS = 64 * 1024  # more is not looked through: whoever wrote it could make that take for ever
+_UNPRINTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # six bytes each as JSON
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -88,7 +92,8 @@ class Record:
         told = encode(report)
         if isinstance(told, dict):
             texts = {key: text for key, text in told.items() if isinstance(text, str)}
-            told |= {key: without_environment(text) for key, text in texts.items()}
+            masked = {key: without_environment(_newest(text)) for key, text in texts.items()}
+            told |= {key: _tail(text, _REPORT_BYTES) for key, text in masked.items()}
         self._write("diagnosis", report=told)
 
     def seen(self, after: Facts) -> None:
@@ -98,9 +103,10 @@ class Record:
         self._write("verdict", verdict=encode(verdict), aim=aim.value, final=final, sync=final)
 
     def command(self, done: Completed, mutates: bool) -> None:
-        whole = {name: without_environment(getattr(done, name)) for name in ("stdout", "stderr")}
-        streams: dict[str, Any] = {name: _tail(text) for name, text in whole.items()}
-        cut = done.truncated or streams != whole
+        given = {name: getattr(done, name) for name in ("stdout", "stderr")}
+        whole = {name: without_environment(_newest(text)) for name, text in given.items()}
+        streams: dict[str, Any] = {name: _tail(text, STREAM_BYTES) for name, text in whole.items()}
+        cut = done.truncated or streams != whole or any(len(text) > _READ_LETTERS for text in given.values())
         self._write(
             "command",
             sync=mutates,
@@ -175,6 +181,10 @@ def read_outcome(path: Path) -> Outcome | None:
     return None
 
 
-def _tail(text: str) -> str:
-    data = text.encode()
-    return text if len(data) <= STREAM_BYTES else data[-STREAM_BYTES:].decode(errors="replace")
+def _newest(text: str) -> str:
+    return text[-_READ_LETTERS:]
+
+
+def _tail(text: str, most_bytes: int) -> str:
+    data = _UNPRINTED.sub("?", text).encode(errors="replace")
+    return data[-most_bytes:].decode(errors="ignore")

@@ -1,6 +1,7 @@
 """The loop on a toy machine: a lamp that is switched on, and back when it does not shine."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from podup.engine.run import Job, Postponed, Run
 from podup.engine.story import tell
 from podup.engine.world import World
 from podup.errors import PodupError
+from podup.files import JournalWriter, read_journal
 from podup.host.run import Completed
 from podup.recipes.codec import register
 from podup.recipes.verbs import (
@@ -269,3 +271,25 @@ def test_the_values_of_an_environment_are_not_kept() -> None:
     record.command(Completed(("podman", "inspect"), 0, said, "run --env KEY=hunter2", 1), mutates=False)
     assert "hunter2" not in repr(sink[0])
     assert (sink[0]["stdout"], sink[0]["truncated"]) == ('[{"Env": ["KEY=***"]}]', False)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    first: str
+    second: str
+    third: str
+
+
+register(Said)
+
+
+@pytest.mark.parametrize("letter", ["x", "\x01", "\x1b", "é", "字", '"', "\\", "\ud800"])
+def test_what_a_container_prints_never_makes_a_record_too_long(letter: str, tmp_path: Path) -> None:
+    text = letter * 300_000
+    with JournalWriter(tmp_path / "journal") as sink:
+        record = Record(sink, House(), Redactor())  # type: ignore[arg-type]
+        record.diagnosis(Said(text, text, text))
+        record.command(Completed(("podman", "logs"), 0, text, text, 1), mutates=False)
+    kept, _ = read_journal(tmp_path / "journal")
+    assert kept[1]["truncated"] is True
+    assert kept[0]["report"]["first"].endswith(letter) or not letter.isprintable()
