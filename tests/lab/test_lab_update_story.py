@@ -212,8 +212,9 @@ def test_from_the_two_assets_alone_to_a_timer_that_updates(tmp_path: Path, good:
     """The steps M1 to M5: script, checksum, install, timer, report."""
     script = Path("scripts/update-pod-upgrade-trigger-from-release.sh").resolve()
     with mirror() as releases:
-        settings = releases.settings() | QUICK | {"PODUP_HTTP_ADDR": "127.0.0.1:28631"}
-        settings["PODUP_STATE_DIR"] = str(tmp_path / "state")
+        daemon = Daemon(tmp_path / "state")
+        settings = releases.settings() | QUICK | {"PODUP_HTTP_ADDR": f"127.0.0.1:{daemon.port}"}
+        settings["PODUP_STATE_DIR"] = str(daemon.state)
         target = Path.home() / ".local/bin/pod-upgrade-trigger"
         target.unlink(missing_ok=True)
         releases.publish("97.0.0", build_version("97.0.0", tmp_path))
@@ -227,7 +228,6 @@ def test_from_the_two_assets_alone_to_a_timer_that_updates(tmp_path: Path, good:
             (units_directory() / f"pod-upgrade-trigger-http.{name}").unlink(missing_ok=True)
         try:
             run(str(target), "install", "--yes", "--timer")
-            daemon = Daemon(tmp_path / "state", {}, 28631)
             eventually("it answers", daemon.is_healthy)
             assert systemctl("is-active", "pod-upgrade-trigger-updater.timer").strip() == "active"
             releases.publish(NEXT, good)
