@@ -14,7 +14,7 @@ from pathlib import Path
 
 from host.containers import free_port
 from labkit.commands import eventually
-from labkit.daemon import BUILT, SECRET, TOKEN, Daemon, is_built
+from labkit.daemon import BUILT, SECRET, TOKEN, Daemon
 from labkit.images import Build, push
 from labkit.registries import lab_registry
 from labkit.services import Service, served_version, start, wait_for_version, write_unit
@@ -22,7 +22,7 @@ from labkit.webhooks import deliver, package_event, send
 
 
 def main(arguments: list[str]) -> int:
-    if not is_built():
+    if not BUILT.exists():
         print(f"scripts/lab demo: {BUILT} is missing; python3 build_zipapp.py makes it", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="podup-demo-") as directory:

@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 from labkit.commands import eventually
-from labkit.daemon import SECRET, Daemon
+from labkit.daemon import SECRET, TOKEN, Daemon, daemon_running
 from labkit.images import Build, push
-from labkit.services import Service, running_image_id, start
+from labkit.services import Service, running_image_id, services_made, start
 from labkit.webhooks import Delivery, deliver, package_event, request, send
 
 Make = Callable[..., Service]
 DIGEST = "sha256:" + "0" * 64
+FOR_ADMINS = [
+    *(("GET", path) for path in (
+        "/api/tasks", "/api/tasks/tsk_0000000000000000", "/api/events", "/api/deploy-history",
+        "/api/manual/services", "/api/scheduler", "/api/stacks", "/api/stacks/web", "/api/self-update",
+        "/api/version/check", "/sse/events", "/sse/task-logs?task_id=tsk_0000000000000000",
+    )),
+    *(("POST", path) for path in (
+        "/api/tasks/tsk_0000000000000000/stop", "/api/manual/trigger", "/api/manual/deploy",
+        "/api/manual/services/web", "/api/manual/services/web/rollback", "/api/scheduler/tick",
+        "/api/stacks/web/deploy", "/api/self-update/run", "/api/self-update/rollback",
+    )),
+]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def new_service(registry: str) -> Iterator[Make]:
+    with services_made(registry) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
 def web(new_service: Make) -> Service:
+    """One for all: none of these requests may change it."""
     service = new_service()
     push(Build("v1"), service.image)
     start(service, serves="v1")
     return service
+
+
+@pytest.fixture(scope="module")
+def daemon(web: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with daemon_running(tmp_path_factory.mktemp("daemon") / "state", {}) as running:
+        yield running
 
 
 def published(service: Service, secret: str = SECRET) -> Delivery:
@@ -86,9 +111,22 @@ def test_an_unknown_unit_is_refused(web: Service, daemon: Daemon) -> None:
     assert send(daemon.url, deliver("nobody.service", event, SECRET)).status in (202, 404)
 
 
-def test_without_a_token_nothing_is_told(daemon: Daemon) -> None:
-    for path in ("/api/tasks", "/api/manual/services"):
-        assert request(f"{daemon.url}{path}").status == 401, path
+@pytest.mark.parametrize(("method", "path"), FOR_ADMINS)
+def test_without_a_token_nothing_is_told_or_done(daemon: Daemon, method: str, path: str) -> None:
+    body = b"{}" if method == "POST" else None
+    answer = request(f"{daemon.url}{path}", body, {"Content-Type": "application/json"}, method=method)
+    assert answer.status == 401, answer
+    assert SECRET not in str(answer) and TOKEN not in str(answer)
+
+
+def test_somebody_elses_token_is_none(daemon: Daemon) -> None:
+    guessed = {"Authorization": "Bearer somebody-elses-token-0123456789"}
+    assert request(f"{daemon.url}/api/tasks", headers=guessed).status == 401
+
+
+@pytest.mark.parametrize("path", ["/last_payload.bin", "/data/pod-upgrade-trigger.db", "/..%2fdaemon.lock"])
+def test_the_state_directory_is_not_served(daemon: Daemon, path: str) -> None:
+    assert request(f"{daemon.url}{path}").status in (400, 401, 404)
 
 
 def test_a_wrong_method_and_an_unknown_path(daemon: Daemon) -> None:

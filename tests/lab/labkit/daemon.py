@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,6 @@ UNIT = "pod-upgrade-trigger-http.service"
 UNIT_EXAMPLE = Path("systemd/pod-upgrade-trigger-http.user.service.example")
 SECRET = "the-lab's-webhook-secret"
 TOKEN = "the-lab-admin-token-0123456789"
-
-def is_built() -> bool:
-    return BUILT.exists()
 
 
 @dataclass(slots=True)
@@ -128,3 +127,15 @@ class Daemon:
 
     def journal(self) -> str:
         return run("journalctl", "--user", "--no-pager", "--quiet", "--output=cat", f"--unit={UNIT}")
+
+
+@contextmanager
+def daemon_running(state: Path, settings: dict[str, str]) -> Iterator[Daemon]:
+    """The built program as a user service. Raises AssertionError where none was built."""
+    assert BUILT.exists(), f"{BUILT} is missing: python3 build_zipapp.py makes it"
+    running = Daemon(state, settings)
+    running.install()
+    running.start()
+    running.look_again()
+    yield running
+    running.stop()

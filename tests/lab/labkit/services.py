@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+
+from host.containers import free_port
 
 from labkit.commands import eventually, run
 
@@ -79,6 +84,24 @@ class Variation:
 
 
 PLAIN = Variation()
+NUMBERS = count(1)
+
+
+@contextmanager
+def services_made(registry: str) -> Iterator[Callable[..., Service]]:
+    """Make services, each with a name, an image and a port of its own; remove them at the end."""
+    made: list[Service] = []
+
+    def make(variation: Variation = PLAIN, *, name: str = "web", at: str = registry) -> Service:
+        own = f"{name}{next(NUMBERS)}"
+        service = Service(own, f"{at}/acme/{own}:latest", free_port())
+        made.append(service)
+        write_unit(service, variation)
+        return service
+
+    yield make
+    for service in made:
+        remove(service)
 
 
 def units_directory() -> Path:
