@@ -168,7 +168,8 @@ class LabBench:
         self._kit = kit
 
     def service(self, name: str = "web", variation: Variation = Variation()) -> Made:
-        kit, own = self._kit, f"{name}{next(NUMBERS)}"
+        # the numbers of the lab's own tests go on: a repository of theirs would show images of theirs
+        kit, own = self._kit, f"{name}{next(self._kit.services.NUMBERS)}"
         service = kit.services.Service(own, f"{kit.lab_registry()}/acme/{own}:latest", kit.free_port())
         self.made.append(service)
         lines = [f"{kind}={unit}" for kind, unit in variation.needs]
