@@ -232,7 +232,7 @@ def test_from_the_two_assets_alone_to_a_timer_that_updates(tmp_path: Path, good:
             assert systemctl("is-active", "pod-upgrade-trigger-updater.timer").strip() == "active"
             releases.publish(NEXT, good)
             systemctl("start", "pod-upgrade-trigger-updater.service")
-            assert version(daemon) == NEXT
+            assert version(daemon) == NEXT, run(str(target), "history", check=False)
             done = run(str(target), "doctor", check=False)
             assert f"{NEXT} at {target}" in done
             history = json.loads(run(str(target), "history", "--json"))["history"]

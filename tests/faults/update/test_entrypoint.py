@@ -89,7 +89,7 @@ class Place:
             "UPDATE_SOURCE": "git",
             "CODE_DIR": str(self.code),
             "PYTHON": str(self.python),
-            "UPDATE_TRIAL_SECS": "2",
+            "UPDATE_TRIAL_SECS": "4",  # twice that is the time a busy machine has to start it
         }
 
     def start(self) -> None:

@@ -1,5 +1,7 @@
 """Waiting for a process to get somewhere, and ports nobody uses."""
 
+import contextlib
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -9,8 +11,12 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A free port below those the kernel hands out: it is bound later, and again after each restart."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(look: Callable[[], T], *, within_s: float = 40.0) -> T:
