@@ -110,12 +110,11 @@ class Daemon:
         duties = [self._dispatching, self._doing_chores, backups, watchdog, updating, self._logging]
         if is_scheduling(self._loaded):
             duties.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=self._say))
-        self._know_services()
+        duties.append(Rounds("first-look", lambda: self._get_ready(address), say=self._say))
         for duty in duties:
             duty.start()
         self._greet(address, auth)
         self._leave_word(listeners[0])
-        self._supervisor.tell("READY=1", f"STATUS=listening on {address}")
         try:
             server.serve_forever()
         finally:
@@ -126,11 +125,16 @@ class Daemon:
             engine.log.close()
         return self._exit_code
 
-    def _know_services(self) -> None:
-        """Look for services before the first webhook can come: a unit nobody knows is refused.
+    def _get_ready(self, address: str) -> float:
+        """Know the services, then tell systemd that webhooks may come: a unit nobody knows is refused."""
+        self._know_services()
+        self._supervisor.tell("READY=1", f"STATUS=listening on {address}")
+        return _FOR_EVER_S
 
-        Later starts know them from the database. What stands in the way is told by the chore that looks
-        again at once.
+    def _know_services(self) -> None:
+        """Look for services at the first start; later ones know them from the database.
+
+        What stands in the way is told by the chore that looks again at once.
         """
         if self._updates.maintenance.is_on():
             return
