@@ -16,7 +16,6 @@ The one parser is `core.http1`; `parse_request` of the standard library is not u
 are a hole. An answer leaves in one send.
 """
 
-import io
 import os
 import socket
 import stat
@@ -48,7 +47,6 @@ class Exchange(BaseHTTPRequestHandler):
         self.path = request.path
         self.request_version = self.protocol_version
         self.close_connection = False
-        self.wfile = self._made = io.BytesIO()
         self._date = date
 
     def parse_request(self) -> bool:
@@ -57,18 +55,16 @@ class Exchange(BaseHTTPRequestHandler):
 
     def write(self, response: Response, request_id: str, *, keeps_alive: bool) -> bytes:
         """Return status line, headers and body."""
-        self.send_response_only(response.status)
-        self.send_header("Date", self._date)
-        for name, value in common_headers(response, request_id):
-            self.send_header(name, value)
+        headers = [("Date", self._date), *common_headers(response, request_id)]
         if response.stream is None and response.status not in _WITHOUT_BODY:
-            self.send_header("Content-Length", str(len(response.body)))
+            headers.append(("Content-Length", str(len(response.body))))
         if not keeps_alive:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(response.body)
-        return self._made.getvalue()
+            headers.append(("Connection", "close"))
+        phrase = self.responses.get(response.status, ("", ""))[0]
+        lines = [f"{self.protocol_version} {response.status} {phrase}\r\n"]
+        lines += [f"{name}: {value}\r\n" for name, value in headers]
+        head = "".join(lines).encode("latin-1") + b"\r\n"
+        return head if self.command == "HEAD" else head + response.body
 
 
 class Server(HTTPServer):

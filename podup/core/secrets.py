@@ -80,6 +80,8 @@ class Redactor:
         """Return `value` without any secret."""
         if self._known is not None:
             value = self._known.sub(MASK, value)
+        if ":" not in value and "=" not in value:
+            return value
         if "://" in value:
             value = _URL_PASSWORD.sub(lambda found: f"{found[1]}{MASK}@", value)
         return _WELL_KNOWN.sub(lambda found: found[1] + MASK, value)
