@@ -89,6 +89,7 @@ def mount_all(run: Path, user: User) -> None:
     mount("-t", "cgroup2", "cgroup2", str(CGROUPS))
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/var/log")
+    mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/dev/shm")  # labs would share Podman's locks there
     mount("--bind", str(run / "home"), str(user.home))
     if not MACHINE_ID.exists() or not MACHINE_ID.read_text().strip():
         name_machine()
