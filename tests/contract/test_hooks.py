@@ -24,8 +24,19 @@ FACTS = (("PODUP_UNIT", "web.service"), ("PODUP_IMAGE", "ghcr.io/acme/web:latest
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("PODUP_TOKEN", "a secret of the program")
     runner = HostRunner(SystemClock(), {"PATH": "/usr/bin:/bin"})
-    parts = (runner, Podman(runner), Systemd(runner), Journal(runner), None, None, None, Policy(0.0))
-    return service_world(ServiceHost(*parts))
+    host = ServiceHost(
+        runner=runner,
+        podman=Podman(runner),
+        systemd=Systemd(runner),
+        journal=Journal(runner),
+        discovery=None,
+        prober=None,
+        resolve=None,
+        tags=None,
+        policy=Policy(0.0),
+        hear=None,
+    )
+    return service_world(host)
 
 
 def script(path: Path, text: str) -> str:

@@ -29,24 +29,26 @@ BROKEN = f"import sys\nif 'http-server' in sys.argv: raise SystemExit(1)\n{GOOD}
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("built")
-    words = [sys.executable, str(ROOT / "build_zipapp.py"), "--version", "1.0.0", "--output", str(directory)]
+    return build("1.0.0", tmp_path_factory.mktemp("built"))
+
+
+def build(version: str, directory: Path) -> Path:
+    words = [sys.executable, str(ROOT / "build_zipapp.py"), "--version", version, "--output", str(directory)]
     subprocess.run(words, check=True, capture_output=True)
     return directory / NAME
 
 
-def variant(program: Path, version: str, main: str, target: Path) -> Path:
-    with zipfile.ZipFile(program) as whole, target.open("wb") as file:
-        file.write(b"#!/usr/bin/env python3\n")
-        with zipfile.ZipFile(file, "w") as changed:
-            for entry in whole.infolist():
-                data = whole.read(entry)
-                if entry.filename.startswith("__main__") or entry.filename == "podup/version.pyc":
-                    continue
-                if entry.filename == "podup/version.py":
-                    data = re.sub(rb"(?m)^VERSION = .*$", f'VERSION = "{version}"'.encode(), data)
-                changed.writestr(entry, data)
-            changed.writestr("__main__.py", main)
+def variant(version: str, main: str, target: Path) -> Path:
+    """Build a version whose first words are `main`."""
+    with tempfile.TemporaryDirectory() as directory:
+        program = build(version, Path(directory))
+        with zipfile.ZipFile(program) as whole, target.open("wb") as file:
+            file.write(b"#!/usr/bin/env python3\n")
+            with zipfile.ZipFile(file, "w") as changed:
+                for entry in whole.infolist():
+                    if not entry.filename.startswith("__main__"):
+                        changed.writestr(entry, whole.read(entry))
+                changed.writestr("__main__.py", main)
     target.chmod(0o755)
     return target
 
@@ -130,7 +132,7 @@ def host(request, tmp_path, built):
 def publish(host: Host, version: str, main: str) -> Path:
     assets = host.root / f"mirror/a/b/releases/download/v{version}"
     assets.mkdir(parents=True)
-    program = variant(host.built, version, main, assets / NAME)
+    program = variant(version, main, assets / NAME)
     digest = hashlib.sha256(program.read_bytes()).hexdigest()
     (assets / f"{NAME}.sha256").write_text(f"{digest}  {NAME}\n")
     latest = host.root / "mirror/repos/a/b/releases/latest"
@@ -169,7 +171,7 @@ def test_a_power_cut_in_the_trial(host):
 def test_a_program_that_only_crashes_goes_back_to_the_one_before(host):
     good = publish(host, "1.1.0", GOOD)
     assert host.update().wait(timeout=60) == 0
-    crashing = variant(host.built, "1.2.0", BROKEN, host.root / "crashing")
+    crashing = variant("1.2.0", BROKEN, host.root / "crashing")
     os.replace(crashing, host.target)
     (host.root / "keep").write_bytes(good.read_bytes())
     pid = re.search(r"[0-9]+", (host.state / "daemon.lock").read_text())
