@@ -1,6 +1,7 @@
 """podman's own updater as a trigger: the legacy `/auto-update` with its two windows, and the run by hand.
 
-While a run is under way a second one is not started; its answer names the task that runs.
+While a run is under way a second one is not started; its answer names the task that runs. It is refused
+while Podman, which knows of no quarantine, would bring back what is quarantined; a dry run says so too.
 """
 
 from math import ceil
@@ -10,7 +11,8 @@ from podup.api.response import MethodNotAllowed, Response, answer
 from podup.api.router import Route, Who, methods_of
 from podup.api.tasks import as_trigger
 from podup.engine.engine import Engine
-from podup.errors import RateLimited
+from podup.engine.policy import refuse_auto_update
+from podup.errors import RateLimited, Refused
 from podup.records import dataclass
 from podup.settings.server_table import Limits
 from podup.store import limits, tasks
@@ -92,6 +94,9 @@ class AutoUpdateRoutes:
         same = next((task for task in alive if task.dry_run == body.dry_run), None)
         if same is not None:
             return same, False
+        refusal = None if body.dry_run else refuse_auto_update(cx)
+        if refusal is not None:
+            raise Refused(refusal.code, refusal.reason, refusal.hint)
         return self._engine.intake.submit(cx, intent, as_trigger(request, body)), True
 
     def _answer(self, task: Task, is_new: bool) -> Response:

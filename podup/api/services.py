@@ -65,6 +65,7 @@ def _row(service: Service, latest: Deployment | None) -> dict[str, Any]:
             "newer_tag": service.newer_tag or None,
         },
         "health": service.health or "unknown",
+        "problem": service.details.get("problem") or None,
         "checked_at": service.checked_at,
         "last_deployment": latest
         and {

@@ -20,7 +20,7 @@ from podup.engine.inbox import Inbox, InboxRules
 from podup.engine.intake import Intake
 from podup.engine.memory import KEEPERS, Memory
 from podup.engine.outbox import Channel, Outbox
-from podup.engine.policy import policy_of
+from podup.engine.policy import held_back, policy_of
 from podup.engine.scheduler import Scheduler
 from podup.engine.service_effects import service_world
 from podup.engine.snapshot import Snapshot
@@ -29,6 +29,7 @@ from podup.engine.stack_memory import stack_keepers
 from podup.engine.storage import Store
 from podup.engine.ticks import Ticker
 from podup.files import make_dirs
+from podup.recipes.auto_update import AUTO_UPDATE
 from podup.recipes.codec import decode
 from podup.recipes.policy import Policy
 from podup.records import dataclass, replace
@@ -121,6 +122,8 @@ def _snapshot(
     rules = engine_rules(loaded, clock)
     with store.read() as cx:
         policy = policy_of(cx, task.unit, task.image, rules=rules, now_s=clock.now())
+        if task.kind == AUTO_UPDATE.kind:
+            policy = replace(policy, held_back=held_back(cx))
     if task.trigger.source not in AUTOMATIC:
         policy = replace(policy, opens_s=0.0, cooldown_s=0.0)
     return Snapshot(task.id, task.kind, decode(task.params), task.dry_run, policy, context)

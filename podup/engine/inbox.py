@@ -39,6 +39,7 @@ from podup.store.deliveries import Delivery
 from podup.store.services import Service
 
 DUPLICATE_WINDOW_S = 3 * 86400.0
+_NEEDLESS = ("up-to-date", "nothing-to-do", "quarantined")
 _SIGNATURE_SAYS = {
     SignatureState.MISSING: "missing",
     SignatureState.MALFORMED: "malformed, sha256= and 64 hex digits are wanted",
@@ -255,7 +256,7 @@ class Inbox:
         if status is Status.ROLLED_BACK:
             body = {"status": "skipped", "reason": "quarantined", "task_id": task_id}
             return Decision("skipped", "quarantined: it was rolled back before", Reply(202, body, task_id))
-        if not status.is_final or status in (Status.SUCCEEDED, Status.SKIPPED):
+        if not status.is_final or status is Status.SUCCEEDED or _was_needless(seen.cx, earlier):
             body = {"status": "duplicate", "task_id": task_id}
             return Decision("duplicate", f"the same as task {task_id}, {status}", Reply(200, body, task_id))
         return f"task {task_id} was {status}; this is a new attempt"
@@ -328,6 +329,12 @@ class Inbox:
             task_id=decision.reply.task_id,
             replay_of=replay_of,
         )
+
+
+def _was_needless(cx: Connection, earlier: Delivery) -> bool:
+    """Return whether its task was skipped for good; what a rule refused may be mended by now."""
+    task = tasks.get(cx, earlier.task_id) if earlier.task_status is Status.SKIPPED else None
+    return earlier.task_status is Status.SKIPPED and (task is None or task.code in _NEEDLESS)
 
 
 def _waiting(cx: Connection, intent: Intent) -> str:

@@ -45,6 +45,9 @@ def _first_seen(
     cx: Connection, task: Task, outcome: Outcome, values: Mapping[str, Any], now_s: float
 ) -> None:
     digests.see(cx, values["image"], values["digest"], now_s=now_s)
+    service = services.get(cx, task.unit)
+    if service is not None and task.kind == "deploy" and task.image == service.image:
+        services.change(cx, service.unit, remote_digest=values["digest"])
 
 
 def _unit(cx: Connection, task: Task, outcome: Outcome, values: Mapping[str, Any], now_s: float) -> None:
@@ -86,8 +89,8 @@ def _quarantine(
         digests.quarantine(cx, held)
     service = services.get(cx, values["unit"])
     if service is not None and task.kind == "deploy" and task.image == service.image:
-        update = {"update_state": "update_available", "update_reason": "what the registry has is quarantined"}
-        services.change(cx, service.unit, remote_digest=values["digest"], **update)
+        why = "what the registry has is quarantined"
+        services.change(cx, service.unit, update_state="update_available", update_reason=why)
 
 
 def _needs_operator(

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from podup.recipes.policy import Policy
+from podup.recipes.policy import HeldBack, Policy, refuse_return
+from podup.recipes.verbs import Plan
 from podup.records import dataclass
 from podup.store import deployments, digests, freezes, services
 from podup.store.db import Connection
@@ -35,6 +36,31 @@ def policy_of(cx: Connection, unit: str, image: str, *, rules: Rules, now_s: flo
         allowed=rules.allowed,
         previous=well_before(cx, unit),
     )
+
+
+def held_back(cx: Connection) -> tuple[HeldBack, ...]:
+    """Return the services with an image that something is quarantined for."""
+    digests_of: dict[str, list[str]] = {}
+    for row in digests.quarantined(cx):
+        digests_of.setdefault(row.target, []).append(row.digest)
+    known = (services.get(cx, unit) for unit in digests_of)
+    return tuple(
+        HeldBack(one.unit, one.image, tuple(digests_of[one.unit])) for one in known if one and one.image
+    )
+
+
+def refuse_auto_update(cx: Connection) -> Plan | None:
+    """Return why Podman's own updater is not started now, as far as the last look at the registries tells.
+
+    The task asks the registries itself; this spares one that would only be refused.
+    """
+    for held in held_back(cx):
+        service = services.get(cx, held.unit)
+        is_asked = service is not None and service.details.get("auto_update") == "registry"
+        refusal = refuse_return(held, (service.remote_digest,)) if service and is_asked else None
+        if refusal is not None:
+            return refusal
+    return None
 
 
 def well_before(cx: Connection, unit: str) -> tuple[str, ...]:

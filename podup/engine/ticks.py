@@ -3,7 +3,7 @@
 
 Every tick is a row of the event log that says what was started and what was left alone, and why. What is
 under way already is not started twice: a held or postponed task waits for its moment, and the next ticks
-see it waiting.
+see it waiting. What a rule refused is not asked for again until something changes, or a day has passed.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from podup.core.images import parse_ref
-from podup.core.states import Trigger, new_id
+from podup.core.states import Status, Trigger, new_id
 from podup.engine.engine import Engine
 from podup.engine.intake import Intent
+from podup.engine.policy import held_back, refuse_auto_update
 from podup.errors import PodupError
 from podup.records import dataclass, replace
 from podup.store import digests, events, services, tasks
@@ -26,6 +27,8 @@ SERVICES = "services"
 PATH = "/scheduler"
 ACTION = "tick"
 _LEFT_ALONE = ("disabled", "local")
+_TOLD_AGAIN_S = 86400.0
+_TOLD_SOONER_S = {"disk-full": 3600.0}  # this one may pass without anybody telling us
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Ticker:
     def __init__(self, engine: Engine, rules: TickRules) -> None:
         self._engine = engine
         self.rules = rules
+        self._asked: dict[str, tuple[str, str]] = {}  # by unit: how things stood, and the task made then
 
     def tick(self, *, caller: str = "", reason: str = "", mode: str = "") -> Ticked:
         """Look, submit what is to be done, and put it on record. What cannot be looked at is told there."""
@@ -95,8 +99,9 @@ class Ticker:
             if reason:
                 skipped.append((service.unit, reason))
                 continue
-            intent = self._engine.catalogue.deploy(service)
-            started.append((service.unit, self._engine.intake.submit(cx, intent, trigger).id))
+            task = self._engine.intake.submit(cx, self._engine.catalogue.deploy(service), trigger)
+            self._asked[service.unit] = _standing(service), task.id
+            started.append((service.unit, task.id))
         return Ticked(SERVICES, tuple(started), tuple(skipped))
 
     def _auto_update(self, cx: Connection, trigger: Trigger) -> Ticked:
@@ -106,10 +111,16 @@ class Ticker:
         if opens_s > now_s:
             skipped = ((intent.unit, "outside its maintenance window"),)
             return Ticked(AUTO_UPDATE, (), skipped, opens_s)
-        reason = _under_way(cx, intent.unit, intent.kind) or _would_return(cx)
+        refusal = refuse_auto_update(cx)
+        reason = (
+            _under_way(cx, intent.unit, intent.kind)
+            or (refusal.reason if refusal else "")
+            or self._was_refused(cx, intent.unit, _held_digests(cx))
+        )
         if reason:
             return Ticked(AUTO_UPDATE, (), ((intent.unit, reason),))
         task = self._engine.intake.submit(cx, intent, trigger)
+        self._asked[intent.unit] = _held_digests(cx), task.id
         return Ticked(AUTO_UPDATE, ((intent.unit, task.id),))
 
     def _why_not(self, cx: Connection, service: Service) -> str:
@@ -121,6 +132,8 @@ class Ticker:
             return "it is stopped"
         if service.details.get("auto_update") in _LEFT_ALONE:
             return f"its unit says AutoUpdate={service.details['auto_update']}"
+        if service.details.get("problem"):
+            return str(service.details["problem"])
         if self.rules.allowed and not _is_allowed(service.image, self.rules.allowed):
             return "its image is not among the allowed images"
         held = digests.held(cx, service.unit, service.remote_digest)
@@ -129,7 +142,22 @@ class Ticker:
         mark = services.needing_operator(cx).get(service.unit)
         if mark is not None:
             return f"it needs an operator: {mark.reason}"
-        return _under_way(cx, service.unit, "deploy") or _under_way(cx, service.unit, "rollback")
+        return (
+            _under_way(cx, service.unit, "deploy")
+            or _under_way(cx, service.unit, "rollback")
+            or self._was_refused(cx, service.unit, _standing(service))
+        )
+
+    def _was_refused(self, cx: Connection, unit: str, standing: str) -> str:
+        """Return what a rule said when things stood like this; empty when it is to be asked again."""
+        stood, task_id = self._asked.get(unit, ("", ""))
+        task = tasks.get(cx, task_id) if stood == standing else None
+        if task is None or task.status is not Status.SKIPPED or task.code == "up-to-date":
+            return ""
+        quiet_s = _TOLD_SOONER_S.get(task.code, _TOLD_AGAIN_S)
+        if task.created_at + quiet_s <= self._engine.clock.now():
+            return ""
+        return f"{task.summary} (told by task {task.id}; nothing has changed since)"
 
     def _event(self, done: Ticked, duration_ms: int) -> Event:
         meta: dict[str, Any] = {"mode": done.mode, "says": done.says}
@@ -149,13 +177,14 @@ class Ticker:
         )
 
 
-def _would_return(cx: Connection) -> str:
-    """Return what Podman, which knows of no quarantine, would pull again; empty when there is nothing."""
-    for service in services.all_known(cx):
-        is_asked = service.details.get("auto_update") == "registry"
-        if is_asked and digests.held(cx, service.unit, service.remote_digest) is not None:
-            return f"it would deploy what is quarantined for {service.unit}"
-    return ""
+def _standing(service: Service) -> str:
+    """Return what a refusal of this service may have come from; another text means that it may be over."""
+    return repr((service.image, service.remote_digest, sorted(service.details.items())))
+
+
+def _held_digests(cx: Connection) -> str:
+    known = [(one.unit, one.image, one.remote_digest) for one in services.all_known(cx)]
+    return repr((held_back(cx), known))
 
 
 def _under_way(cx: Connection, unit: str, kind: str) -> str:

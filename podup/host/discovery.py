@@ -15,6 +15,7 @@ from podup.host.podman import Podman
 from podup.host.quadlet_files import QuadletFile, read_quadlet_files
 from podup.host.systemd import Systemd, UnitText
 from podup.recipes.facts import ContainerState, FoundService, UnitConfig
+from podup.recipes.service import refuse_config
 from podup.recipes.verbs import Unknown
 from podup.records import dataclass, replace
 
@@ -172,6 +173,7 @@ def _with_image(config: UnitConfig, image: str) -> UnitConfig:
 
 
 def _service(config: UnitConfig, source: str) -> FoundService:
+    refusal = refuse_config(config) if config.image else None
     return FoundService(
         unit=config.unit,
         slug=slug(config.unit),
@@ -182,6 +184,7 @@ def _service(config: UnitConfig, source: str) -> FoundService:
         path=config.path,
         labels=config.labels,
         auto_update=config.auto_update,
+        problem=refusal.reason if refusal else "",
     )
 
 

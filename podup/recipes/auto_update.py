@@ -3,10 +3,22 @@
 Podman decides there what to update and how; this kind only starts the unit, waits, and says how it
 ended. What the unit's journal and its wrapper's log say meanwhile is read with it. A dry run asks podman
 what it would do.
+
+Podman knows of no quarantine. So whoever starts this, it is refused while Podman would pull a digest again
+that was quarantined for the unit: Podman is asked what it would update, and the registry what is there.
 """
 
 from podup.recipes.codec import register
-from podup.recipes.facts import AutoUpdateOutlook, Diagnostics, StartUnit, UnitState, UnitStateOf
+from podup.recipes.facts import (
+    AutoUpdateOutlook,
+    Diagnostics,
+    RemoteImage,
+    RemoteImageOf,
+    StartUnit,
+    UnitState,
+    UnitStateOf,
+)
+from podup.recipes.policy import HeldBack, Policy, PolicyOf, refuse_return
 from podup.recipes.verbs import (
     Aim,
     Decision,
@@ -73,10 +85,12 @@ class AutoUpdateRecipe:
         return (f"unit:{p.unit}",)
 
     def needs(self, p: AutoUpdateParams, seen: Facts) -> tuple[Query, ...]:
-        if p.dry_run:
-            return (UnitStateOf(p.unit), AutoUpdateOutlook())
-        sizes = (LogSizes(p.log_dir),) if p.log_dir else ()
-        return (UnitStateOf(p.unit), Moment(), *sizes)
+        wanted: list[Query] = [PolicyOf(p.unit), UnitStateOf(p.unit)]
+        if not p.dry_run:
+            wanted += [Moment(), *((LogSizes(p.log_dir),) if p.log_dir else ())]
+        if p.dry_run or _held_back(p, seen):
+            wanted.append(AutoUpdateOutlook())
+        return (*wanted, *(RemoteImageOf(held.image) for held in _would_touch(p, seen)))
 
     def plan(self, p: AutoUpdateParams, seen: Facts) -> Plan:
         state = seen[UnitStateOf(p.unit)]
@@ -86,9 +100,13 @@ class AutoUpdateRecipe:
             hint = "name the right one in PODUP_MANUAL_AUTO_UPDATE_UNIT"
             return Plan((), Decision.REFUSE, "unit-not-found", f"{p.unit} is not known to systemd", hint)
         outlook = seen.get(AutoUpdateOutlook())
-        if isinstance(outlook, Unknown):
+        if isinstance(outlook, Unknown) and p.dry_run:
             return Plan((), Decision.FAIL, outlook.code, outlook.reason, outlook.hint)
-        would = [row.unit for row in outlook or () if row.updated == "pending"]
+        refusal = _refuse_quarantined(p, seen)
+        if refusal is not None:
+            return refusal
+        rows = outlook if isinstance(outlook, tuple) else ()
+        would = [row.unit for row in rows if row.updated == "pending"]
         says = f"start {p.unit}" + (f", which would update {', '.join(would)}" if would else "")
         return Plan((Step(says, StartUnit(p.unit, wait=False)),))
 
@@ -131,6 +149,35 @@ class AutoUpdateRecipe:
         self, p: AutoUpdateParams, before: Facts, after: Facts, outcome: str
     ) -> tuple[Remember, ...]:
         return ()
+
+
+def _held_back(p: AutoUpdateParams, seen: Facts) -> tuple[HeldBack, ...]:
+    policy = seen.get(PolicyOf(p.unit))
+    return policy.held_back if isinstance(policy, Policy) else ()
+
+
+def _would_touch(p: AutoUpdateParams, seen: Facts) -> tuple[HeldBack, ...]:
+    """Return those Podman says it would update; all of them when it cannot say (before Podman 4)."""
+    outlook = seen.get(AutoUpdateOutlook())
+    if outlook is None:
+        return ()
+    if isinstance(outlook, Unknown):
+        return _held_back(p, seen)
+    pending = {row.unit for row in outlook if row.updated == "pending"}
+    return tuple(held for held in _held_back(p, seen) if held.unit in pending)
+
+
+def _refuse_quarantined(p: AutoUpdateParams, seen: Facts) -> Plan | None:
+    for held in _would_touch(p, seen):
+        remote = seen.get(RemoteImageOf(held.image))
+        if not isinstance(remote, RemoteImage):
+            reason = remote.reason if isinstance(remote, Unknown) else "the registry was not asked"
+            why = f"whether {held.image} is what is quarantined for {held.unit} is not known: {reason}"
+            return Plan((), Decision.FAIL, "quarantine-unknown", why, "see `quarantine list`")
+        refusal = refuse_return(held, (remote.digest, remote.index_digest))
+        if refusal is not None:
+            return refusal
+    return None
 
 
 def _has_begun(p: AutoUpdateParams, before: Facts, after: Facts) -> bool:

@@ -106,7 +106,7 @@ class FoundService:
     """A unit worth knowing, and who told of it: `manual`, `quadlet`, `podman` or `systemd`.
 
     `kind` is the source of its `UnitConfig`. `image` is empty when there is none to deploy. `problem` says
-    why nothing more is known.
+    why it cannot be deployed as its files stand, or why nothing more is known.
     """
 
     unit: str

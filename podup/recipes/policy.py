@@ -16,12 +16,22 @@ class PolicyOf(Query):
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A service with the digests quarantined for it, of which Podman's own updater knows nothing."""
+
+    unit: str
+    image: str
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The rules that hold for one unit at `now_s` (Unix seconds).
 
     `quarantined` pairs a digest with the reason; `first_seen` a digest with when it was first seen here;
     `allowed` are patterns of image names (empty: all); `opens_s` is when the maintenance window opens, 0
-    when it is open; `previous` are image digests that ran well before, newest first.
+    when it is open; `previous` are image digests that ran well before, newest first; `held_back` are the
+    services of this machine that something is quarantined for (only Podman's own updater needs them all).
     """
 
     now_s: float
@@ -33,6 +43,7 @@ class Policy:
     opens_s: float = 0.0
     allowed: tuple[str, ...] = ()
     previous: tuple[str, ...] = ()
+    held_back: tuple[HeldBack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,16 @@ def forbid(policy: Policy, *, image: str, digests: Iterable[str], force: bool) -
     return _not_now(policy, digests)
 
 
+def refuse_return(held: HeldBack, offered: Iterable[str]) -> Plan | None:
+    """Return the plan that keeps Podman's updater from a digest among `offered`, or None."""
+    digest = next((digest for digest in offered if digest in held.digests), "")
+    if not digest:
+        return None
+    why = f"it would deploy what is quarantined for {held.unit}"
+    hint = f"push a mended image, deploy the other units by name, or release it: quarantine release {digest}"
+    return Plan((), Decision.REFUSE, "quarantined", why, hint)
+
+
 def _not_now(policy: Policy, digests: Iterable[str]) -> Plan | None:
     if policy.needs_operator:
         why = f"a rollback failed here: {policy.needs_operator}"
@@ -95,4 +116,4 @@ def short(digest: str) -> str:
     return f"{algorithm}:{letters[:12]}" if letters else digest
 
 
-register(PolicyOf, Policy, RunHook)
+register(PolicyOf, HeldBack, Policy, RunHook)

@@ -256,6 +256,12 @@ def _refuse_unit(unit: str, config: object, state: object) -> Plan | None:
     if not isinstance(state, UnitState) or not isinstance(config, UnitConfig) or not state.exists:
         hint = "is it spelled right, and was `systemctl --user daemon-reload` run?"
         return Plan((), Decision.REFUSE, "unit-not-found", f"{unit} is not known to systemd", hint)
+    return refuse_config(config)
+
+
+def refuse_config(config: UnitConfig) -> Plan | None:
+    """Return why a unit whose files say this can be given no other image, or None."""
+    unit = config.unit
     if config.source == "podman-start":
         why = f"{unit} starts a container that was made before, which keeps its image"
         hint = "generate the unit with `podman generate systemd --new`, or write a Quadlet file"

@@ -6,7 +6,7 @@ import pytest
 from whole import CONTROL, SECRET, TOKEN, Answer, Whole
 
 from podup.core.states import Status
-from podup.store import deliveries, digests, image_locks, limits, tasks
+from podup.store import deliveries, digests, image_locks, limits, services, tasks
 from podup.store.deliveries import Delivery
 from podup.store.digests import Quarantine
 from podup.store.tasks import Ending
@@ -41,6 +41,20 @@ def test_the_long_window_holds_too(whole_with: Callable[..., Whole]) -> None:
     whole = whole_with(PODUP_LIMIT1_COUNT="100", PODUP_LIMIT2_COUNT="3", PODUP_LIMIT2_WINDOW="5h")
     seen = [whole.ask("GET", "/auto-update").status for _ in range(4)]
     assert seen == [202, 202, 202, 429]
+
+
+def test_what_is_quarantined_keeps_podmans_updater_from_starting(whole: Whole) -> None:
+    digest = "sha256:" + "b" * 64
+    with whole.database.write() as cx:
+        services.change(cx, "web.service", remote_digest=digest)
+        digests.quarantine(cx, Quarantine("web.service", digest, "it exits at once", 1.0))
+    for method, path in (("GET", "/auto-update"), ("POST", "/api/manual/auto-update/run")):
+        answer = whole.ask(method, path, None if method == "GET" else {})
+        assert (answer.status, code(answer)) == (409, "quarantined")
+        assert f"quarantine release {digest}" in answer.json["error"]["hint"]
+    assert whole.ask("POST", "/api/manual/auto-update/run", {"dry_run": True}).status == 202
+    assert whole.ask("POST", "/api/quarantine/release", {"digest": digest}).status == 200
+    assert whole.ask("GET", "/auto-update").status == 202
 
 
 def test_a_head_starts_nothing(whole: Whole) -> None:

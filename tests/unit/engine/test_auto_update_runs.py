@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from simulated_host import IMAGE, Host
+from simulated_host import IMAGE, WEB, Host
 
 from podup.core.states import Status, Trigger
+from podup.engine.snapshot import TaskFiles
+from podup.files import read_journal
 from podup.host.simulator.parts import Fault
+from podup.store import digests
 from podup.store.tasks import Task
 
 NewHost = Callable[..., Host]
@@ -21,6 +24,11 @@ def run(host: Host, *, dry_run: bool = False) -> Task:
         task = host.built.engine.intake.submit(cx, intent, Trigger("api"))
     host.settle()
     return host.task(task.id)
+
+
+def hints(host: Host, task_id: str) -> list[str]:
+    records, _ = read_journal(TaskFiles(host.state, task_id).journal)
+    return [record["hint"] for record in records if record.get("hint")]
 
 
 def test_what_its_journal_says_is_on_the_timeline(host: Host) -> None:
@@ -62,6 +70,52 @@ def test_its_wrappers_log_is_read_from_where_it_ended(new_host: NewHost, tmp_pat
     assert said[:2] == ["log: updated: unit web.service", "log: summary: status failed"]
     assert "log: not json" in said
     assert not [line for line in said if "earlier" in line or "torn" in line]
+
+
+def with_quarantine(host: Host) -> str:
+    """Let a broken push be taken back; the digest that is quarantined for it."""
+    host.machine.push(IMAGE, "v2", "exits")
+    assert host.deploy().status is Status.ROLLED_BACK
+    with host.store.read() as cx:
+        return digests.quarantined(cx, target=WEB)[0].digest
+
+
+def test_podman_does_not_bring_back_what_is_quarantined_whoever_asks(host: Host) -> None:
+    digest = with_quarantine(host)
+    task = run(host)
+    assert (task.status, task.code) == (Status.SKIPPED, "quarantined")
+    assert task.summary == "it would deploy what is quarantined for web.service"
+    assert any(f"quarantine release {digest}" in line for line in hints(host, task.id))
+    assert host.version() == "v1"
+
+
+def test_a_dry_run_says_that_it_would_be_refused(host: Host) -> None:
+    with_quarantine(host)
+    assert run(host, dry_run=True).code == "quarantined"
+
+
+def test_what_an_operator_released_podman_may_have(host: Host) -> None:
+    digest = with_quarantine(host)
+    with host.store.write() as cx:
+        assert digests.release(cx, target=WEB, digest=digest, by="me", now_s=host.clock.now())
+    assert run(host).status is not Status.SKIPPED
+
+
+def test_a_tag_that_moved_on_is_free_although_nobody_looked_since(host: Host) -> None:
+    with_quarantine(host)
+    host.machine.push(IMAGE, "v3")
+    assert run(host).status is Status.SUCCEEDED
+    assert host.version() == "v3"
+
+
+def test_where_the_registry_does_not_answer_nothing_is_risked(host: Host) -> None:
+    with_quarantine(host)
+    host.machine.fault(Fault("podman auto-update --dry-run"))
+    with host.machine.open() as machine:
+        machine.registry = "gone"
+    task = run(host)
+    assert (task.status, task.code) == (Status.FAILED, "quarantine-unknown")
+    assert host.version() == "v1"
 
 
 def test_a_unit_that_cannot_be_started_fails_the_task(host: Host) -> None:

@@ -94,10 +94,21 @@ def send(inbox: Inbox, db: Database, wanted: Knock) -> Reply:
         return inbox.accept(cx, checked)
 
 
-def end(db: Database, task_id: str, status: Status) -> None:
+def end(db: Database, task_id: str, status: Status, code: str = "") -> None:
     with db.write() as cx:
         tasks.mark_running(cx, task_id, 1001.0)
-        tasks.finish(cx, task_id, Ending(status), now=1002.0)
+        tasks.finish(cx, task_id, Ending(status, code), now=1002.0)
+
+
+@pytest.mark.parametrize(("code", "status"), [("up-to-date", 200), ("pulls-at-start", 202)])
+def test_a_redelivery_of_what_a_rule_refused_is_a_new_attempt(
+    inbox: Inbox, db: Database, code: str, status: int
+) -> None:
+    first = send(inbox, db, knock(body(), delivery_id="d1"))
+    end(db, first.task_id, Status.SKIPPED, code)
+    again = send(inbox, db, knock(body(), delivery_id="d1"))
+    assert again.status == status
+    assert (again.task_id == first.task_id) is (status == 200)
 
 
 def test_a_signed_push_of_the_units_image_becomes_a_task(inbox: Inbox, db: Database) -> None:
@@ -189,7 +200,7 @@ def test_a_unit_whose_image_is_unknown_is_refused(inbox: Inbox, db: Database) ->
 def test_the_same_again_is_a_duplicate(inbox: Inbox, db: Database, status: Status) -> None:
     first = send(inbox, db, knock(body(), delivery_id="d1"))
     if status.is_final:
-        end(db, first.task_id, status)
+        end(db, first.task_id, status, "up-to-date")
     again = send(inbox, db, knock(body(), delivery_id="another-id"))
     assert (again.status, again.body) == (200, {"status": "duplicate", "task_id": first.task_id})
 

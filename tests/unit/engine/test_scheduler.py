@@ -14,6 +14,8 @@ from podup.core.states import Status
 from podup.engine.scheduler import NAME, Timetable
 from podup.engine.ticks import ACTION
 from podup.host.simulator.clock import ManualClock
+from podup.host.simulator.parts import SimulatedUnit
+from podup.host.simulator.scenes import container_unit
 from podup.store import events, freezes, schedule
 from podup.store.events import Event, EventFilter
 from podup.store.freezes import Freeze
@@ -73,6 +75,37 @@ def test_a_quarantined_digest_is_left_alone_until_the_next_push(host: Host) -> N
     assert again.skipped[0][1].startswith("quarantined")
     host.machine.push(IMAGE, "v3")
     host.built.scheduler.tick()
+    host.settle()
+    assert host.version() == "v3"
+
+
+def test_a_unit_that_pulls_by_itself_is_told_of_and_makes_no_task(host: Host) -> None:
+    unit = container_unit("web", IMAGE, port=8080, traits=SimulatedUnit("web", pull="always"))
+    host.change_unit(files=unit.files, pull="always")
+    host.machine.push(IMAGE, "v2")
+    done = host.built.scheduler.tick()
+    assert done.started == ()
+    assert done.skipped == ((WEB, f"{WEB} pulls by itself at start, so it could not be taken back"),)
+
+
+def test_what_a_rule_refused_is_asked_again_after_a_change_or_in_time(host: Host) -> None:
+    host.machine.push(IMAGE, "v2")
+    with host.machine.open() as machine:
+        machine.disk_free = 1
+    ((_, task_id),) = host.built.scheduler.tick().started
+    host.settle()
+    assert (host.task(task_id).status, host.task(task_id).code) == (Status.SKIPPED, "disk-full")
+    again = host.built.scheduler.tick()
+    assert again.started == ()
+    assert f"told by task {task_id}; nothing has changed since" in again.skipped[0][1]
+    host.machine.push(IMAGE, "v3")
+    ((_, task_id),) = host.built.scheduler.tick().started
+    host.settle()
+    assert host.built.scheduler.tick().started == ()
+    host.clock.sleep(3601)
+    with host.machine.open() as machine:
+        machine.disk_free = 1 << 40
+    assert host.built.scheduler.tick().started
     host.settle()
     assert host.version() == "v3"
 
