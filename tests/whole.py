@@ -14,6 +14,7 @@ from podup.api.sse import Hub
 from podup.app.building import build
 from podup.app.machine import Ground
 from podup.app.routes import UpdateHooks, all_routes, auth_of, site_of
+from podup.app.updates import places_of
 from podup.core.http1 import Head
 from podup.core.secrets import Secret
 from podup.core.signatures import sign
@@ -26,6 +27,7 @@ from podup.settings.environment import Environment
 from podup.settings.load import load
 from podup.store.migrations import open_current
 from podup.update import assemble
+from podup.update.remembered import hold_reason
 from podup.version import VERSION
 
 TOKEN = "the-operators-token"
@@ -80,7 +82,7 @@ class Whole:
         hooks = UpdateHooks(
             lambda _knock: None,
             lambda: assemble.parts_of(self.loaded, self.clock, lambda _text: None),
-            lambda: {"txid": "", "maintenance": False, "beats": True},
+            lambda: {"txid": "", "maintenance": False, "beats": True, "hold": self._hold()},
         )
         self.auth = auth_of(self.loaded, self.engine, self.clock)
         self.site = site_of(
@@ -90,6 +92,9 @@ class Whole:
             self.auth,
             on_done=RequestLog(self.engine.log, self.clock).heard,
         )
+
+    def _hold(self) -> str:
+        return hold_reason(places_of(self.loaded))
 
     def _keep_payload(self, body: bytes) -> None:
         durable_write(self.engine.state_dir / "last_payload.bin", body)

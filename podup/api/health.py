@@ -11,6 +11,7 @@ from podup.engine.host_state import HostState
 from podup.errors import PodupError
 from podup.records import asdict
 from podup.store import services
+from podup.update.remembered import CLEAR_HOLD
 
 
 class HealthRoutes:
@@ -65,6 +66,9 @@ class HealthRoutes:
         host = self._host() or HostState(0.0)
         issues += [asdict(issue) for issue in host.issues]
         update = self._update()
+        if update["hold"]:
+            says = f"updates are on hold: {update['hold']}"
+            issues.append({"component": "self-update", "message": says, "hint": CLEAR_HOLD})
         value = {
             "status": "maintenance" if update["maintenance"] else "degraded" if issues else "ok",
             "version": self._version,

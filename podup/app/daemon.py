@@ -71,7 +71,7 @@ class Daemon:
         duties = duties_of(loaded, self._built, clock, self._host)
         self._chores = Chores(duties, store, clock, say=self._say)
         self._doing_chores = Rounds("chores", self._quietly(self._chores.turn), say=self._say)
-        self._updates.use(self._built.engine)
+        self._updates.use(self._built.engine, self._built.outbox)
         self._exit_code = EXIT_DONE
         self._strangers = 0
         self._server: Server | None = None
@@ -123,6 +123,7 @@ class Daemon:
             for duty in duties:
                 duty.stop(within_s=_STOP_WITHIN_S)
             engine.log.close()
+        self._updates.alarm.end_well()
         return self._exit_code
 
     def _get_ready(self, address: str) -> float:

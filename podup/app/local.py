@@ -17,7 +17,7 @@ from podup.app.access import admin_token
 from podup.app.building import Built, build
 from podup.app.opening import BriefStore
 from podup.app.routes import UpdateHooks, all_routes, auth_of, engine_routes, site_of
-from podup.app.updates import in_maintenance
+from podup.app.updates import in_maintenance, places_of
 from podup.clock import Clock
 from podup.core.http1 import Head
 from podup.engine.inbox import Knock
@@ -27,6 +27,7 @@ from podup.net.control import read_answer
 from podup.settings.load import Loaded
 from podup.store import tasks
 from podup.update import assemble
+from podup.update.remembered import hold_reason
 
 _FOLLOW_EVERY_S = 0.2
 _PEER = Peer("", is_control=True)
@@ -106,7 +107,7 @@ def serve_connection(loaded: Loaded, clock: Clock) -> int:
         pass  # is somebody else the writer? then say so before anything is answered
     built.engine.catalogue.find()
     auth = auth_of(loaded, built.engine, clock, admin_token=admin_token(loaded))
-    hooks = UpdateHooks(_refuse, lambda: assemble.parts_of(loaded, clock, _quiet), _at_rest)
+    hooks = UpdateHooks(_refuse, lambda: assemble.parts_of(loaded, clock, _quiet), lambda: _at_rest(loaded))
     payload = built.engine.state_dir / "last_payload.bin"
     routes = all_routes(
         built, loaded, Hub(), hooks, keep_payload=lambda body: durable_write(payload, body, mode=0o600)
@@ -122,8 +123,9 @@ def _refuse(_knock: Knock) -> None:
     raise in_maintenance()
 
 
-def _at_rest() -> dict[str, Any]:
-    return {"txid": "", "maintenance": False, "beats": True}
+def _at_rest(loaded: Loaded) -> dict[str, Any]:
+    hold = hold_reason(places_of(loaded))
+    return {"txid": "", "maintenance": False, "beats": True, "hold": hold}
 
 
 def _quiet(_text: str) -> None:

@@ -14,12 +14,14 @@ from typing import Any
 
 from podup.api.request import Request
 from podup.api.router import Route, Who
+from podup.app.notices import Alarm, tell_end
 from podup.clock import Clock
 from podup.core.cron import next_time, parse_cron
 from podup.core.secrets import Redactor
 from podup.core.states import Status, Trigger, new_id
 from podup.engine.engine import Engine
 from podup.engine.inbox import Knock
+from podup.engine.outbox import Outbox
 from podup.engine.record import Outcome, Record
 from podup.engine.snapshot import TaskFiles
 from podup.engine.storage import Store
@@ -84,10 +86,13 @@ class SelfUpdates:
         self._import_at_s = 0.0
         self._next_run: float | None = self._first_run()
         self._engine: Engine | None = None
+        self._outbox: Outbox | None = None
+        self.alarm = Alarm(self.places, clock)
 
-    def use(self, engine: Engine) -> None:
-        """Take the engine, which is built over `QuietStore`."""
+    def use(self, engine: Engine, outbox: Outbox) -> None:
+        """Take the engine, which is built over `QuietStore`, and the box for what is told."""
         self._engine = engine
+        self._outbox = outbox
 
     def beat(self) -> None:
         """Hear that work that is done again and again goes on."""
@@ -96,7 +101,8 @@ class SelfUpdates:
     def health(self) -> dict[str, Any]:
         """Return what /health says of an update: its transaction, and whether this program's duties go on."""
         beats = self._clock.monotonic() - self._beat_s < _BEATS_WITHIN_S
-        return {"txid": self._started_in, "maintenance": self.maintenance.is_on(), "beats": beats}
+        is_on, hold = self.maintenance.is_on(), self.alarm.hold()
+        return {"txid": self._started_in, "maintenance": is_on, "beats": beats, "hold": hold}
 
     def check(self, request: Request, route: Route) -> None:
         """Turn away what cannot be served now. Raises Unavailable `maintenance`."""
@@ -122,6 +128,7 @@ class SelfUpdates:
             if self._clock.monotonic() >= self._import_at_s:
                 self._import_at_s = self._clock.monotonic() + _IMPORT_EVERY_S
                 self._import_reports()
+                self._look_out()
             if self._next_run is not None and now >= self._next_run:
                 self._next_run = self._run_by_cron(now)
         return _BUSY_EVERY_S if self.places.journal.exists() else _IDLE_EVERY_S
@@ -148,6 +155,13 @@ class SelfUpdates:
         with engine.store.write() as cx:
             engine.inbox.accept(cx, checked)
         engine.wake()
+
+    def _look_out(self) -> None:
+        """Tell what is badly wrong, and wake who sends it."""
+        engine, outbox = self._required_engine(), self._required_outbox()
+        self.alarm.look(engine.store, outbox)
+        if outbox.has_news:
+            engine.wake()
 
     def _import_reports(self) -> None:
         for report in reports.waiting(self.places.reports):
@@ -196,6 +210,7 @@ class SelfUpdates:
         with engine.store.write() as cx:
             if tasks.get(cx, task_id) is None:
                 tasks.insert(cx, task)
+                tell_end(cx, self._required_outbox(), report, task, now_s=self._clock.now())
 
     def _first_run(self) -> float | None:
         """Return when the built-in thread runs first; None leaves it off, with a warning by the settings."""
@@ -244,6 +259,11 @@ class SelfUpdates:
         if self._engine is None:
             raise RuntimeError("the engine comes before the first turn")
         return self._engine
+
+    def _required_outbox(self) -> Outbox:
+        if self._outbox is None:
+            raise RuntimeError("the outbox comes before the first turn")
+        return self._outbox
 
 
 def places_of(loaded: Loaded) -> Places:

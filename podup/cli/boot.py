@@ -17,7 +17,7 @@ from podup.loader import module_names
 from podup.store.backup import schema_number
 from podup.store.db import problems
 from podup.store.migrations import open_current
-from podup.update import assemble, guard
+from podup.update import assemble, guard, starts
 from podup.update.states import Act
 from podup.version import COMMIT, VERSION
 
@@ -41,9 +41,14 @@ def check(args: Mapping[str, Any], context: Context) -> int:
 def stand_guard(args: Mapping[str, Any], context: Context) -> int:
     """Recover an interrupted update before the service starts."""
     parts = assemble.parts_of(context.settings(), SystemClock(), context.out.note)
-    done = guard.guard(assemble.ground_of(parts), wait_s=GUARD_WAIT_S)
+    ground = assemble.ground_of(parts)
+    done = guard.guard(ground, wait_s=GUARD_WAIT_S)
     if done is not Act.LEAVE:
         context.out.note(f"boot-guard: {done}")
+    if not ground.places.journal.exists():
+        made = starts.count(ground.places, int(ground.clock.now()))
+        if made.failed and made.failed % starts.MANY == 0:
+            context.out.note(f"ERROR_SYSTEM: {made.failed} starts in a row came to nothing", "bad")
     return EXIT_DONE
 
 

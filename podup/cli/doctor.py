@@ -131,7 +131,7 @@ def _updates(parts: assemble.Parts) -> Iterator[Finding]:
     held = remembered.hold_reason(places)
     if held:
         yield Finding(
-            "updates", _BAD, f"on hold: {held}", "look what happened, then: self-update --clear-hold"
+            "updates", _BAD, f"on hold: {held}", remembered.CLEAR_HOLD
         )
     if journal.load(places.journal) is not None:
         hint = "boot-guard settles it at the next start of the service"

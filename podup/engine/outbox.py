@@ -86,9 +86,31 @@ class Outbox:
         self.tell(cx, notice, now_s=now_s)
         return True
 
-    def recovered(self, cx: Connection, thing: str, text: str, *, now_s: float, task_id: str = "") -> bool:
-        """Tell that a thing is well again if it was not; all its failures end with that."""
-        over = [one for one in outbox.incidents(cx) if one.key.startswith(f"{thing} ")]
+    def lasts(self, cx: Connection, key: str, notice: Notice, *, now_s: float, every_s: float) -> bool:
+        """Tell of a state that lasts: now, and again `every_s` after it was told. Called while it lasts."""
+        known = outbox.incident(cx, key)
+        if known is not None and 0 <= now_s - known.last_at < every_s:
+            return False
+        outbox.fail_again(cx, key, now_s=now_s)
+        self.tell(cx, notice, now_s=now_s)
+        return True
+
+    def recovered(
+        self,
+        cx: Connection,
+        thing: str,
+        text: str,
+        *,
+        now_s: float,
+        task_id: str = "",
+        kinds: tuple[str, ...] = ("",),
+    ) -> bool:
+        """Tell that a thing is well again if it was not; its failures end with that, or some `kinds` of them.
+
+        A kind is how the key goes on after the thing.
+        """
+        begins = tuple(f"{thing} {kind}" for kind in kinds)
+        over = [one for one in outbox.incidents(cx) if one.key.startswith(begins)]
         for incident in over:
             outbox.recover(cx, incident.key)
         if over:

@@ -122,6 +122,12 @@ def recover(cx: Connection, key: str) -> Incident | None:
     return Incident(*row) if row else None
 
 
+def incident(cx: Connection, key: str) -> Incident | None:
+    """Return what is known of this failure, None when it is none."""
+    row = cx.execute("SELECT * FROM incidents WHERE key = ?", (key,)).fetchone()
+    return Incident(*row) if row else None
+
+
 def incidents(cx: Connection) -> list[Incident]:
     """Return what is not well, oldest first."""
     return [Incident(*row) for row in cx.execute("SELECT * FROM incidents ORDER BY opened_at, key")]

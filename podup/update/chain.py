@@ -61,8 +61,7 @@ def run(world: World, request: Request, *, txid: str) -> Ended:
         _recover_first(world, request)
         held = remembered.hold_reason(places)
         if held and (request.is_automatic or not request.force):
-            hint = "look what happened, then: self-update --clear-hold"
-            raise Refused("updates-on-hold", f"updates are on hold: {held}", hint)
+            raise Refused("updates-on-hold", f"updates are on hold: {held}", remembered.CLEAR_HOLD)
         record = _begin(world, request, txid)
         try:
             record = _prepare(world, request, record)

@@ -147,8 +147,7 @@ def _check_free(places: Places, request: Request) -> None:
         raise Busy("update-running", f"an update is running already: {who}", "wait until it is done")
     held = remembered.hold_reason(places)
     if held and (request.is_automatic or not request.force):
-        hint = "look what happened, then: self-update --clear-hold"
-        raise Refused("updates-on-hold", f"updates are on hold: {held}", hint)
+        raise Refused("updates-on-hold", f"updates are on hold: {held}", remembered.CLEAR_HOLD)
 
 
 def _write(places: Places, txid: str, request: Request, report: str, loaded: Loaded) -> None:

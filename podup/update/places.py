@@ -78,6 +78,11 @@ class Places:
         return self.state / "HOLD.json"
 
     @property
+    def starts(self) -> Path:
+        """How often the program was started since it last stood; there is none while it stands."""
+        return self.state / "starts.json"
+
+    @property
     def history(self) -> Path:
         return self.state / "update-history.jsonl"
 

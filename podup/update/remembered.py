@@ -16,6 +16,7 @@ from podup.records import asdict, dataclass, field, fields, replace
 from podup.update import kept
 from podup.update.places import Places
 
+CLEAR_HOLD = "look what happened, then: pod-upgrade-trigger self-update --clear-hold"
 _LONGEST_TEXT = 400
 
 

@@ -63,6 +63,7 @@ class Report:
     txid: str
     before: str
     after: str
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def write(ground: Ground, record: Record, end: End, *, exit_code: int | None = N
         "started_at": record.started_at,
         "finished_at": int(ground.clock.now()),
         "status": "failed" if end is End.HELD else end.value,
+        "outcome": end.value,
         "exit_code": exit_code_of(end, record.code) if exit_code is None else exit_code,
         "binary_path": str(ground.places.target),
         "release_tag": record.tag,
@@ -182,6 +184,7 @@ def _read(path: Path) -> Report:
         **{name: _text(body, name) for name in ("message", "code", "txid")},
         before=_text(body, "from"),
         after=_text(body, "to"),
+        outcome=_text(body, "outcome"),
     )
 
 

@@ -31,7 +31,7 @@ class Told:
         self.lines: list[str] = []
         self.left = 0
         self.updates = SelfUpdates(whole.loaded, whole.clock, say=self.lines.append, leave=self.leave)
-        self.updates.use(whole.engine)
+        self.updates.use(whole.engine, whole.built.outbox)
         self.journal = self.updates.places.journal
 
     def leave(self) -> None:
