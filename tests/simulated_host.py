@@ -17,6 +17,7 @@ from podup.core.states import Status, Trigger
 from podup.engine.snapshot import TaskFiles
 from podup.engine.story import tell
 from podup.files import FileLock, read_journal
+from podup.host.run import Command
 from podup.host.simulator.clock import ManualClock
 from podup.host.simulator.scenes import auto_update_unit, container_unit
 from podup.host.simulator.simulator import Simulator
@@ -84,7 +85,7 @@ class Host:
         self.machine = Simulator(self.clock, path=self._simulated)
         self.machine.push(IMAGE, "v1")
         self.machine.add(container_unit("web", IMAGE, port=8080), auto_update_unit())
-        self.machine.run(("systemctl", "--user", "start", "--", WEB), mutates=True)
+        self.machine.run(Command(("systemctl", "--user", "start", "--", WEB), mutates=True))
         self._lock = FileLock(self.state / "daemon.lock", what="test")
         self._open()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from podup.clock import Clock
 from podup.core.images import parse_ref
 from podup.core.platforms import Platform
-from podup.host.run import Runner
+from podup.host.run import Command, Runner
 from podup.net.http import Http
 from podup.net.podman_files import load_registries, podman_files
 from podup.net.registry import Registry
@@ -41,5 +41,5 @@ def proxies_of(environment: Environment) -> dict[str, str]:
 def _ask(runner: Runner, program: str, registry: str) -> bytes:
     """Ask a credential helper; what it prints is a secret and is not recorded."""
     argv = (f"docker-credential-{program}", "get")
-    done = runner.run(argv, mutates=False, timeout_s=_HELPER_TIMEOUT_S, stdin=registry.encode())
+    done = runner.run(Command(argv, mutates=False, timeout_s=_HELPER_TIMEOUT_S, stdin=registry.encode()))
     return done.stdout.encode() if done.ok else b""

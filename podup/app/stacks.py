@@ -1,25 +1,17 @@
 """Stacks, built from the settings: the map of the configuration file and what reaches their machine."""
 
-from collections.abc import Callable
-
-from podup.app.machine import Machine
+from podup.app.machine import Machine, real_runner
 from podup.app.registries import proxies_of
 from podup.clock import Clock
 from podup.core.stack_map import Stack, stacks_from
 from podup.engine.stack_catalogue import StackCatalogue
 from podup.engine.stack_log import StackLog
 from podup.engine.stack_machine import StackMachine, StackRoots, StackTools
-from podup.host.run import Completed, HostFileRunner
+from podup.host.run import Runner
 from podup.net.http import Http, Limits
 from podup.settings.load import Loaded
 
 _LARGEST_ANSWER = 1024 * 1024
-
-Heard = Callable[[Completed, bool], None]
-
-
-def _unheard(_done: Completed, _mutates: bool) -> None:
-    """Nobody keeps what is looked at outside a task."""
 
 
 def configured_stacks(loaded: Loaded) -> tuple[Stack, ...]:
@@ -34,14 +26,14 @@ def stack_log(loaded: Loaded, clock: Clock) -> StackLog:
 
 def stack_catalogue(machine: Machine, loaded: Loaded, clock: Clock) -> StackCatalogue:
     """Return what knows the stacks."""
-    tools = stack_tools(machine, loaded, clock)
+    tools = stack_tools(machine, loaded, clock, private=real_runner(loaded, clock))
     return StackCatalogue(tools.stacks, lambda: StackMachine(tools))
 
 
 def stack_tools(
-    machine: Machine, loaded: Loaded, clock: Clock, *, heard: Heard = _unheard, task_id: str = ""
+    machine: Machine, loaded: Loaded, clock: Clock, *, private: Runner, task_id: str = ""
 ) -> StackTools:
-    """Return what a stack machine is given; `heard` is told of commands that read or write whole files."""
+    """Return what a stack machine is given; what `private` runs may print secrets."""
     stacks = loaded.settings.stacks
     http = Http(clock, proxies=proxies_of(loaded.environment))
 
@@ -51,7 +43,7 @@ def stack_tools(
 
     return StackTools(
         machine.runner,
-        HostFileRunner(clock, loaded.environment.for_children, heard),
+        private,
         clock,
         machine.resolve,
         fetch,

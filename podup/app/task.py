@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from podup.app.context import ground_from, host_facts_from, loaded_from
-from podup.app.machine import machine_on
+from podup.app.machine import machine_on, real_runner
 from podup.app.stacks import stack_tools
 from podup.clock import Clock
 from podup.core.secrets import Redactor
@@ -16,7 +16,7 @@ from podup.engine.snapshot import Snapshot
 from podup.engine.stack_effects import stack_world
 from podup.engine.stack_machine import StackMachine
 from podup.engine.world import World
-from podup.host.run import ReadOnly, Recorded, Runner
+from podup.host.run import Private, ReadOnly, Recorded, Runner
 
 
 def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
@@ -29,14 +29,18 @@ def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
         loaded = loaded_from(snapshot.context)
         known = host_facts_from(snapshot.context)
 
+        def allowed(runner: Runner) -> Runner:
+            return ReadOnly(runner) if snapshot.dry_run else runner
+
         def heard(runner: Runner) -> Runner:
-            return Recorded(ReadOnly(runner) if snapshot.dry_run else runner, record.command)
+            return Recorded(allowed(runner), record.command)
 
         machine = machine_on(ground_from(snapshot.context), loaded, clock, heard=heard, known=known)
         services = service_world(
             machine.service_host(snapshot.policy, hear=lambda line: record.note("info", line))
         )
-        tools = stack_tools(machine, loaded, clock, heard=record.command, task_id=task_id)
+        private = Private(allowed(real_runner(loaded, clock)), record.command)
+        tools = stack_tools(machine, loaded, clock, private=private, task_id=task_id)
         watch = AutoUpdateWatch(machine.journal, clock, record.note)
         return services.with_(stack_world(StackMachine(tools))).with_(watch.world())
 

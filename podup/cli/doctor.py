@@ -13,6 +13,7 @@ from podup.cli.context import Context
 from podup.clock import SystemClock
 from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError
 from podup.files import holder
+from podup.host.run import Command
 from podup.host.systemd import Systemd
 from podup.records import asdict, dataclass
 from podup.settings.load import Loaded
@@ -190,7 +191,8 @@ def _units(loaded: Loaded, systemd: Systemd) -> Iterator[Finding]:
 
 
 def _podman(parts: assemble.Parts) -> Iterator[Finding]:
-    done = parts.runner.run(("podman", "version", "--format", "{{.Client.Version}}"), mutates=False)
+    asked = ("podman", "version", "--format", "{{.Client.Version}}")
+    done = parts.runner.run(Command(asked, mutates=False))
     says = done.stdout.strip() or done.stderr.strip().partition("\n")[0]
     yield Finding("podman", _OK if done.ok else _BAD, says, "install podman")
     user = parts.loaded.environment.get("USER") or parts.loaded.environment.home.name

@@ -102,19 +102,19 @@ class Record:
     def verdict(self, verdict: Verdict, aim: Aim, *, final: bool) -> None:
         self._write("verdict", verdict=encode(verdict), aim=aim.value, final=final, sync=final)
 
-    def command(self, done: Completed, mutates: bool) -> None:
+    def command(self, done: Completed) -> None:
         given = {name: getattr(done, name) for name in ("stdout", "stderr")}
         whole = {name: without_environment(_newest(text)) for name, text in given.items()}
         streams: dict[str, Any] = {name: _tail(text, STREAM_BYTES) for name, text in whole.items()}
         cut = done.truncated or streams != whole or any(len(text) > _READ_LETTERS for text in given.values())
         self._write(
             "command",
-            sync=mutates,
-            argv=list(done.argv),
+            sync=done.command.mutates,
+            argv=list(done.command.argv),
             exit=done.exit,
             duration_ms=done.duration_ms,
             truncated=cut,
-            mutates=mutates,
+            mutates=done.command.mutates,
             **streams,
         )
 

@@ -9,7 +9,7 @@ from podup.host.discovery import Discovery
 from podup.host.journal import Journal
 from podup.host.podman import Podman
 from podup.host.probe import Prober
-from podup.host.run import Runner
+from podup.host.run import Command, Runner
 from podup.host.systemd import Systemd
 from podup.recipes import facts
 from podup.recipes.policy import Policy, PolicyOf, RunHook
@@ -75,7 +75,8 @@ def service_world(host: ServiceHost) -> World:
 
 
 def _hook(runner: Runner, action: RunHook) -> None:
-    done = runner.run(action.argv, mutates=True, timeout_s=action.timeout_s, env=dict(action.environment))
+    hook = Command(action.argv, mutates=True, timeout_s=action.timeout_s, env=dict(action.environment))
+    done = runner.run(hook)
     if done.exit == EXIT_BUSY:
         raise Postponed(
             "postponed", f"the hook {action.argv[0]} asks for later", retry_after_s=_HOOK_POSTPONES_S

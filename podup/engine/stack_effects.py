@@ -10,6 +10,7 @@ from podup.engine.stack_machine import StackMachine, env_path
 from podup.engine.world import World
 from podup.errors import PodupError, Refused
 from podup.host.compose_arguments import DOCKER, definitions_label
+from podup.host.run import Command
 from podup.recipes import stack_facts as facts
 from podup.recipes.facts import DiagnosticReport
 from podup.recipes.stack_goal import kept_prefix
@@ -102,7 +103,8 @@ def _checked(machine: StackMachine, stack: Stack, check: SmokeCheck) -> str:
             reach = machine.reach(stack, database)
             said = machine.postgres.query(reach, database, "select 1", timeout_s=check.timeout_s)
             return "" if said == "1" else f"answers {said!r}"
-        done = machine.tools.runner.run(check.command, mutates=False, timeout_s=check.timeout_s)
+        asked = Command(check.command, mutates=False, timeout_s=check.timeout_s)
+        done = machine.tools.runner.run(asked)
         return "" if done.ok else f"exit {done.exit}"
     except PodupError as error:
         return error.message

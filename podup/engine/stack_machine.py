@@ -16,7 +16,7 @@ from podup.files import durable_write, make_dirs, remove, sync_dir
 from podup.host.compose import Compose, find_engine
 from podup.host.compose_arguments import Place
 from podup.host.postgres import Postgres, Reach, reach_container, reach_host
-from podup.host.run import FileRunner, Runner
+from podup.host.run import Runner
 from podup.recipes.facts import RemoteImage
 from podup.recipes.stack_facts import EnvFile, Room, StackContainers, StackHistory
 from podup.records import dataclass
@@ -41,7 +41,7 @@ class StackTools:
     """
 
     runner: Runner
-    files: FileRunner
+    private: Runner
     clock: Clock
     resolve: Callable[[str], RemoteImage]
     fetch: Callable[[str, float], tuple[int, bytes]]
@@ -56,7 +56,7 @@ class StackMachine:
 
     def __init__(self, tools: StackTools) -> None:
         self.tools = tools
-        self.postgres = Postgres(tools.files)
+        self.postgres = Postgres(tools.private)
         self._compose: Compose | None = None
 
     @property
@@ -65,7 +65,7 @@ class StackMachine:
         if self._compose is None:
             engine = find_engine(self.tools.runner)
             self._compose = Compose(
-                self.tools.runner, engine, private=self.tools.files, manager=self.tools.manager()
+                self.tools.runner, engine, private=self.tools.private, manager=self.tools.manager()
             )
         return self._compose
 

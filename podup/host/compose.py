@@ -23,7 +23,7 @@ from podup.host.compose_arguments import (
     up_argv,
 )
 from podup.host.podman_answers import parse, pull_error, read_container, sha256_id
-from podup.host.run import Completed, FileRunner, Runner
+from podup.host.run import Command, Completed, Runner
 from podup.recipes.stack_facts import ComposeEngine, StackContainer, StackImage
 
 ASK_TIMEOUT_S = 30.0
@@ -43,12 +43,12 @@ def find_engine(runner: Runner) -> ComposeEngine:
     Docker counts only when its daemon answers: a client alone starts nothing.
     """
     for name, argv, containers in _ENGINES:
-        told = runner.run((*argv, "version"), mutates=False, timeout_s=ASK_TIMEOUT_S)
+        told = runner.run(Command((*argv, "version"), mutates=False, timeout_s=ASK_TIMEOUT_S))
         if not told.ok:
             continue
         if containers == "docker":
             daemon = ("docker", "version", "--format", "{{.Server.Version}}")
-            if not runner.run(daemon, mutates=False, timeout_s=ASK_TIMEOUT_S).ok:
+            if not runner.run(Command(daemon, mutates=False, timeout_s=ASK_TIMEOUT_S)).ok:
                 continue
         said = told.stdout + told.stderr
         dialect = PODMAN_COMPOSE if "podman-compose" in said.lower() else DOCKER
@@ -63,7 +63,7 @@ class Compose:
     What prints the environment of containers, secrets in it, runs over `private`: no log keeps its output.
     """
 
-    def __init__(self, runner: Runner, engine: ComposeEngine, *, private: FileRunner, manager: str) -> None:
+    def __init__(self, runner: Runner, engine: ComposeEngine, *, private: Runner, manager: str) -> None:
         self.engine = engine
         self._runner = runner
         self._private = private
@@ -78,13 +78,13 @@ class Compose:
         """
         if self._has_scopes is None:
             probe = scoped(("true",), self._manager, "podup looks for scopes")
-            done = self._runner.run(probe, mutates=True, timeout_s=ASK_TIMEOUT_S) if self._manager else None
-            self._has_scopes = done is not None and done.ok
+            asked = Command(probe, mutates=True, timeout_s=ASK_TIMEOUT_S)
+            self._has_scopes = bool(self._manager) and self._runner.run(asked).ok
 
     def config(self, place: Place, variables: Mapping[str, str]) -> Any:
         """Return the tree of the compose file as the engine reads it; `variables` win over `.env`."""
         argv = config_argv(self.engine, place)
-        done = self._private.run_files(argv, timeout_s=ASK_TIMEOUT_S, env=variables, mutates=False)
+        done = self._private.run(Command(argv, mutates=False, timeout_s=ASK_TIMEOUT_S, env=variables))
         done.check(
             "compose-not-read", f"{self.engine.name} cannot read {place.path}", "mend the compose file"
         )
@@ -100,7 +100,7 @@ class Compose:
         argv = scoped(
             up_argv(self.engine, place, services, definitions), manager, f"podup stack {place.project}"
         )
-        done = self._private.run_files(argv, timeout_s=timeout_s)
+        done = self._private.run(Command(argv, mutates=True, timeout_s=timeout_s))
         return done.check("up-failed", f"{self.engine.name} up failed for {place.project}")
 
     def containers(self, project: str) -> tuple[StackContainer, ...]:
@@ -123,13 +123,13 @@ class Compose:
     def logs(self, name: str, lines: int) -> str:
         """Return the newest lines of a container's log."""
         words = (self.engine.containers, "logs", f"--tail={lines}", name)
-        done = self._runner.run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return (done.stdout + done.stderr).strip()
 
     def image(self, ref: str) -> StackImage:
         """Return the local image of a reference, without an id when there is none."""
         words = (self.engine.containers, "image", "inspect", image_argument(ref))
-        done = self._runner.run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         if not done.ok and any(word in done.stderr.lower() for word in _NO_IMAGE):
             return StackImage()
         found = parse(done.check("image-not-read", f"image {ref} could not be inspected"))[0]
@@ -138,7 +138,7 @@ class Compose:
     def pull(self, ref: str, *, timeout_s: float, on_line: Callable[[str], None] | None = None) -> None:
         """Fetch an image under its name. Raises PodupError with a registry's code."""
         words = (self.engine.containers, "pull", image_argument(ref))
-        done = self._runner.run(words, mutates=True, timeout_s=timeout_s, on_line=on_line)
+        done = self._runner.run(Command(words, mutates=True, timeout_s=timeout_s, on_line=on_line))
         if not done.ok:
             raise pull_error(ref, done)
 
@@ -152,7 +152,7 @@ class Compose:
         """Return the names of local images that begin with `prefix`."""
         form = "{{.Repository}}:{{.Tag}}"
         words = (self.engine.containers, "images", "--format", form)
-        done = self._runner.run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         done.check("images-not-listed", "the local images could not be listed")
         return tuple(sorted({name for name in done.stdout.split() if name.startswith(prefix)}))
 
@@ -164,30 +164,30 @@ class Compose:
     def networks(self) -> tuple[str, ...]:
         """Return the names of the networks there are."""
         words = (self.engine.containers, "network", "ls", "--format", "{{.Name}}")
-        done = self._runner.run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return tuple(done.check("networks-not-listed", "the networks could not be listed").stdout.split())
 
     def image_store(self) -> str:
         """Return the directory the images are kept in, empty when the engine does not say."""
         form = "{{.Store.GraphRoot}}" if self.engine.containers == "podman" else "{{.DockerRootDir}}"
         words = (self.engine.containers, "info", "--format", form)
-        done = self._runner.run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return done.stdout.strip() if done.ok else ""
 
     def _ids(self, only: str) -> tuple[str, ...]:
         words = (self.engine.containers, "ps", "--all", "--quiet", "--no-trunc", "--filter", only)
-        done = self._runner.run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return tuple(done.check("containers-not-listed", "the containers could not be listed").stdout.split())
 
     def _inspect(self, ids: Sequence[str]) -> tuple[StackContainer, ...]:
         words = (self.engine.containers, "container", "inspect", *ids)
-        done = self._private.run_files(words, timeout_s=ASK_TIMEOUT_S, mutates=False)
+        done = self._private.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         if not done.ok and "no such container" not in done.stderr.lower():
             done.check("containers-not-inspected", "the containers could not be inspected")
         return tuple(read_stack_container(found) for found in parse(done) or ())
 
     def _change(self, argv: tuple[str, ...], code: str, timeout_s: float = CHANGE_TIMEOUT_S) -> None:
-        done = self._runner.run(argv, mutates=True, timeout_s=timeout_s)
+        done = self._runner.run(Command(argv, mutates=True, timeout_s=timeout_s))
         if not done.ok and "no such container" in done.stderr.lower():
             return
         done.check(code, f"{' '.join(argv[:2])} failed")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.host.arguments import unit_argument
-from podup.host.run import Runner
+from podup.host.run import Command, Runner
 from podup.records import dataclass
 
 TIMEOUT_S = 15.0
@@ -32,7 +32,7 @@ class Journal:
         """Return the newest lines as text, the newest last; what journalctl complained of is in it."""
         words = ("--no-pager", "--output=short-iso", f"--lines={lines}", f"--unit={unit_argument(unit)}")
         argv = ("journalctl", *self._scope, *words)
-        done = self._runner.run(argv, mutates=False, timeout_s=TIMEOUT_S)
+        done = self._runner.run(Command(argv, mutates=False, timeout_s=TIMEOUT_S))
         return (done.stdout + done.stderr).strip()
 
     def since(self, unit: str, *, cursor: str, lines: int = 1000) -> tuple[tuple[JournalLine, ...], str]:
@@ -43,7 +43,7 @@ class Journal:
         where = (f"--after-cursor={cursor}", f"--lines={lines}") if cursor else ("--lines=1",)
         words = ("--no-pager", "--output=json", *where, f"--unit={unit_argument(unit)}")
         argv = ("journalctl", *self._scope, *words)
-        done = self._runner.run(argv, mutates=False, timeout_s=TIMEOUT_S)
+        done = self._runner.run(Command(argv, mutates=False, timeout_s=TIMEOUT_S))
         done.check("journal-failed", f"the journal of {unit} could not be read")
         rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         newest = rows[-1]["__CURSOR"] if rows else cursor
@@ -53,7 +53,8 @@ class Journal:
         """Return what the unit's journal says since then (Unix seconds), at most the newest `lines`."""
         where = (f"--since=@{since_s:.3f}", f"--lines={lines}")
         words = ("--no-pager", "--output=json", *where, f"--unit={unit_argument(unit)}")
-        done = self._runner.run(("journalctl", *self._scope, *words), mutates=False, timeout_s=TIMEOUT_S)
+        argv = ("journalctl", *self._scope, *words)
+        done = self._runner.run(Command(argv, mutates=False, timeout_s=TIMEOUT_S))
         done.check("journal-failed", f"the journal of {unit} could not be read")
         return tuple(_line(json.loads(line)) for line in done.stdout.splitlines() if line.startswith("{"))
 

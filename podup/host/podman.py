@@ -23,7 +23,7 @@ from podup.host.podman_answers import (
     repository_of,
     sha256_id,
 )
-from podup.host.run import Completed, Runner
+from podup.host.run import Command, Completed, Runner
 from podup.recipes.facts import AutoUpdateRow, ContainerState, DiskSpace, LocalImage
 
 ASK_TIMEOUT_S = 30.0
@@ -63,7 +63,8 @@ class Podman:
     def disk(self, path: str = "") -> DiskSpace:
         """Return the room at `path`, or where the images are (df(1), POSIX form)."""
         place = path or self.graph_root()
-        done = self._runner.run(("df", "-P", "-k", "--", place), mutates=False, timeout_s=ASK_TIMEOUT_S)
+        asked = Command(("df", "-P", "-k", "--", place), mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done = self._runner.run(asked)
         done.check("disk-unknown", f"the room at {place} could not be read")
         fields = done.stdout.splitlines()[-1].split()
         return DiskSpace(place, free_bytes=int(fields[3]) * 1024, total_bytes=int(fields[1]) * 1024)
@@ -188,7 +189,8 @@ class Podman:
         timeout_s: float,
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
-        done = self._runner.run(("podman", *words), mutates=mutates, timeout_s=timeout_s, on_line=on_line)
+        asked = Command(("podman", *words), mutates=mutates, timeout_s=timeout_s, on_line=on_line)
+        done = self._runner.run(asked)
         if done.exit == 127:
             raise Unavailable("podman-missing", done.stderr, "Install podman, or put it on the PATH.")
         return done

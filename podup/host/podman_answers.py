@@ -83,7 +83,7 @@ def parse(done: Completed) -> Any:
     try:
         return json.loads(done.stdout or "null")
     except ValueError:
-        raise PodupError("podman-answer", f"{' '.join(done.argv[:3])} did not print JSON") from None
+        raise PodupError("podman-answer", f"{' '.join(done.command.argv[:3])} did not print JSON") from None
 
 
 def pull_error(ref: str, done: Completed) -> PodupError:

@@ -7,12 +7,11 @@ machine, read to its end by `pg_restore`: its table of contents names the expect
 can be read, and it is not smaller than told. Source: pg_dump(1), pg_restore(1), PostgreSQL 15.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from podup.core.stack_map import Database
 from podup.errors import PodupError
-from podup.host.run import Completed, FileRunner, HasDescriptor
+from podup.host.run import Command, Completed, OpenFile, Runner
 from podup.records import dataclass
 
 DUMP_TIMEOUT_S = 3600.0
@@ -46,13 +45,14 @@ def reach_host(database: Database) -> Reach:
 class Postgres:
     """The PostgreSQL tools."""
 
-    def __init__(self, runner: FileRunner) -> None:
+    def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def dump(self, reach: Reach, database: Database, sink: HasDescriptor) -> None:
+    def dump(self, reach: Reach, database: Database, sink: OpenFile) -> None:
         """Write a dump of the database into `sink`. Raises PodupError `dump-failed`."""
         tool = (*reach.prefix, "pg_dump", "--format=custom", *reach.connection, "--dbname", database.name)
-        done = self._runner.run_files(tool, sink=sink, timeout_s=DUMP_TIMEOUT_S, env=dict(reach.env))
+        dump = Command(tool, mutates=True, timeout_s=DUMP_TIMEOUT_S, stdout=sink, env=dict(reach.env))
+        done = self._runner.run(dump)
         done.check("dump-failed", f"database {database.name} could not be dumped", "is the database up?")
 
     def verify(self, reach: Reach, database: Database, dump: Path) -> tuple[str, ...]:
@@ -83,14 +83,14 @@ class Postgres:
         """Return what one statement prints, unaligned. Raises PodupError `query-failed`."""
         tool = ("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command", statement)
         words = (*reach.prefix, *tool, *reach.connection, "--dbname", database.name)
-        done = self._runner.run_files(words, timeout_s=timeout_s, env=dict(reach.env), mutates=False)
+        done = self._runner.run(Command(words, mutates=False, timeout_s=timeout_s, env=dict(reach.env)))
         done.check("query-failed", f"database {database.name} does not answer")
         return done.stdout.strip()
 
     def _restore(self, reach: Reach, words: tuple[str, ...], dump: Path) -> Completed:
         argv = (*reach.prefix_with_input, "pg_restore", *words)
-        env: Mapping[str, str] = dict(reach.env)
-        return self._runner.run_files(argv, source=dump, timeout_s=DUMP_TIMEOUT_S, env=env)
+        load = Command(argv, mutates=True, timeout_s=DUMP_TIMEOUT_S, stdin=dump, env=dict(reach.env))
+        return self._runner.run(load)
 
 
 def tables_in(listing: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from podup.clock import Clock
 from podup.core.probes import CommandProbe, HttpProbe, TcpProbe, parse_probe
-from podup.host.run import Runner
+from podup.host.run import Command, Runner
 from podup.recipes.facts import Probed
 
 _FIRST_LINE = 4096
@@ -43,7 +43,7 @@ class HostProber:
             return Probed(False, f"{spec}: {error}")
 
     def _command(self, wanted: CommandProbe, timeout_s: float) -> Probed:
-        done = self._runner.run(wanted.argv, mutates=False, timeout_s=timeout_s)
+        done = self._runner.run(Command(wanted.argv, mutates=False, timeout_s=timeout_s))
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
         return Probed(done.ok, f"{wanted.argv[0]} exited {done.exit}{': ' + lines[-1] if lines else ''}")
 

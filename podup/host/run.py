@@ -11,23 +11,49 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Protocol
 
 from podup.clock import Clock
 from podup.errors import PodupError, Refused
-from podup.records import dataclass
+from podup.records import dataclass, field, replace
 
 KEEP_BYTES = 16 * 1024 * 1024
 _NOT_FOUND = 127
 _TIMED_OUT = 124
 
 
+class OpenFile(Protocol):
+    """A file open for writing."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is run, how long at most, and whether it changes the machine.
+
+    A file as `stdin` or `stdout` is read or written by the command itself: no pipe stands between, so its
+    exit code is the whole truth about the file. `env` is added to the runner's base environment; `on_line`
+    hears each line of stderr as it comes.
+    """
+
+    argv: tuple[str, ...]
+    mutates: bool
+    timeout_s: float = 30.0
+    stdin: bytes | Path | None = field(default=None, repr=False)
+    stdout: OpenFile | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    on_line: Callable[[str], None] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """A command that ended: exit 127 when it could not be started, 124 when its time was up."""
 
-    argv: tuple[str, ...]
+    command: Command
     exit: int
     stdout: str
     stderr: str
@@ -49,153 +75,46 @@ class Completed:
 class Runner(Protocol):
     """Runs commands on the managed machine, or on a simulated one."""
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        mutates: bool,
-        timeout_s: float = 30.0,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """Run `argv` to its end; never raises for a command that fails.
-
-        `env` is added to the runner's base environment; `on_line` hears each line of stderr as it comes.
-        """
+    def run(self, command: Command) -> Completed:
+        """Run it to its end; never raises for a command that fails."""
 
 
 class HostRunner:
     """Runs commands as children of this process, each in a session of its own.
 
-    `base_env` is the whole environment of a child but for what a call adds.
+    `base_env` is the whole environment of a child but for what a command adds.
     """
 
     def __init__(self, clock: Clock, base_env: Mapping[str, str]) -> None:
         self._clock = clock
         self._base_env = dict(base_env)
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        mutates: bool,
-        timeout_s: float = 30.0,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        started = self._clock.monotonic()
-        words = tuple(argv)
-        try:
-            child = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={**self._base_env, **(env or {})},
-                close_fds=True,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            return Completed(words, _NOT_FOUND, "", f"{words[0]}: {error}", 0)
-        streams = (_Tail(child.stdout, None), _Tail(child.stderr, on_line))
-        timed_out = _wait(child, stdin, timeout_s)
-        for stream in streams:
-            stream.join()
-        return Completed(
-            words,
-            _TIMED_OUT if timed_out else child.returncode,
-            streams[0].text(),
-            streams[1].text() + (f"\nstopped after {timeout_s:g} s" if timed_out else ""),
-            round((self._clock.monotonic() - started) * 1000),
-            any(stream.dropped for stream in streams),
-        )
-
-
-class HasDescriptor(Protocol):
-    """An open file."""
-
-    def fileno(self) -> int:
-        """Return its descriptor."""
-
-
-class FileRunner(Protocol):
-    """Runs commands that read or write whole files past this process, and those whose output is private."""
-
-    def run_files(
-        self,
-        argv: Sequence[str],
-        *,
-        source: Path | None = None,
-        sink: HasDescriptor | None = None,
-        timeout_s: float,
-        env: Mapping[str, str] | None = None,
-        mutates: bool = True,
-    ) -> Completed:
-        """Run `argv` with `source` as standard input and its output written to `sink`; as `Runner.run` else.
-
-        No pipe and no other program stands between, so the exit code is the whole truth about the output.
-        Output that comes back instead is for the caller alone: it may hold the environment of containers.
-        """
-
-
-class HostFileRunner:
-    """Runs such commands as children; `heard` is told of each, without its output: (completed, mutates)."""
-
-    def __init__(
-        self, clock: Clock, base_env: Mapping[str, str], heard: Callable[[Completed, bool], None]
-    ) -> None:
-        self._clock = clock
-        self._base_env = dict(base_env)
-        self._heard = heard
-
-    def run_files(
-        self,
-        argv: Sequence[str],
-        *,
-        source: Path | None = None,
-        sink: HasDescriptor | None = None,
-        timeout_s: float,
-        env: Mapping[str, str] | None = None,
-        mutates: bool = True,
-    ) -> Completed:
-        done = self._run(tuple(argv), source or Path(os.devnull), sink, timeout_s, env or {})
-        self._heard(Completed(done.argv, done.exit, "", done.stderr, done.duration_ms), mutates)
-        return done
-
-    def _run(
-        self,
-        words: tuple[str, ...],
-        source: Path,
-        sink: HasDescriptor | None,
-        timeout_s: float,
-        env: Mapping[str, str],
-    ) -> Completed:
+    def run(self, command: Command) -> Completed:
         started = self._clock.monotonic()
         try:
-            with open(source, "rb") as reading:
+            with _opened(command.stdin) as reading:
                 child = subprocess.Popen(
-                    words,
+                    command.argv,
                     stdin=reading,
-                    stdout=subprocess.PIPE if sink is None else sink.fileno(),
+                    stdout=subprocess.PIPE if command.stdout is None else command.stdout.fileno(),
                     stderr=subprocess.PIPE,
-                    env={**self._base_env, **env},
+                    env={**self._base_env, **command.env},
                     close_fds=True,
                     start_new_session=True,
                 )
         except (OSError, ValueError) as error:
-            return Completed(words, _NOT_FOUND, "", f"{words[0]}: {error}", 0)
-        streams = (_Tail(child.stdout, None), _Tail(child.stderr, None))
-        timed_out = _wait(child, None, timeout_s)
+            return Completed(command, _NOT_FOUND, "", f"{command.argv[0]}: {error}", 0)
+        streams = (_Tail(child.stdout, None), _Tail(child.stderr, command.on_line))
+        timed_out = _wait(child, command)
         for stream in streams:
             stream.join()
         return Completed(
-            words,
+            command,
             _TIMED_OUT if timed_out else child.returncode,
             streams[0].text(),
-            streams[1].text() + (f"\nstopped after {timeout_s:g} s" if timed_out else ""),
+            streams[1].text() + (f"\nstopped after {command.timeout_s:g} s" if timed_out else ""),
             round((self._clock.monotonic() - started) * 1000),
+            any(stream.dropped for stream in streams),
         )
 
 
@@ -248,55 +167,53 @@ class ReadOnly:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        mutates: bool,
-        timeout_s: float = 30.0,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        if mutates:
-            raise Refused("dry-run", f"a dry run does not run {' '.join(argv)}")
-        return self._runner.run(
-            argv, mutates=False, timeout_s=timeout_s, stdin=stdin, env=env, on_line=on_line
-        )
+    def run(self, command: Command) -> Completed:
+        if command.mutates:
+            raise Refused("dry-run", f"a dry run does not run {' '.join(command.argv)}")
+        return self._runner.run(command)
 
 
 class Recorded:
-    """A runner that tells `heard` of every command: (completed, mutates)."""
+    """A runner that tells `heard` of every command and what it printed."""
 
-    def __init__(self, runner: Runner, heard: Callable[[Completed, bool], None]) -> None:
+    def __init__(self, runner: Runner, heard: Callable[[Completed], None]) -> None:
         self._runner = runner
         self._heard = heard
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        mutates: bool,
-        timeout_s: float = 30.0,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        done = self._runner.run(
-            argv, mutates=mutates, timeout_s=timeout_s, stdin=stdin, env=env, on_line=on_line
-        )
-        self._heard(done, mutates)
+    def run(self, command: Command) -> Completed:
+        done = self._runner.run(command)
+        self._heard(done)
         return done
 
 
-def _wait(child: subprocess.Popen[bytes], stdin: bytes | None, timeout_s: float) -> bool:
+class Private:
+    """A runner whose output is for the caller alone, as it may hold the environment of containers.
+
+    `heard` is told of every command, and what it complained of.
+    """
+
+    def __init__(self, runner: Runner, heard: Callable[[Completed], None]) -> None:
+        self._runner = runner
+        self._heard = heard
+
+    def run(self, command: Command) -> Completed:
+        done = self._runner.run(command)
+        self._heard(replace(done, stdout=""))
+        return done
+
+
+def _opened(stdin: bytes | Path | None) -> AbstractContextManager[int | IO[bytes]]:
+    if isinstance(stdin, Path):
+        return open(stdin, "rb")
+    return nullcontext(subprocess.DEVNULL if stdin is None else subprocess.PIPE)
+
+
+def _wait(child: subprocess.Popen[bytes], command: Command) -> bool:
     """Feed and await the child; return True when its time was up and its session was ended."""
-    feeder = None
-    if stdin is not None and child.stdin is not None:
-        feeder = threading.Thread(target=_feed, args=(child.stdin, stdin), daemon=True)
-        feeder.start()
+    if child.stdin is not None:
+        threading.Thread(target=_feed, args=(child.stdin, command.stdin), daemon=True).start()
     try:
-        child.wait(timeout=timeout_s)
+        child.wait(timeout=command.timeout_s)
         return False
     except subprocess.TimeoutExpired:
         _end(child)

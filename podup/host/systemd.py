@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from podup.errors import NotFound, PodupError, Unavailable
 from podup.host.arguments import unit_argument
-from podup.host.run import Completed, Runner
+from podup.host.run import Command, Completed, Runner
 from podup.recipes.facts import UnitState
 from podup.records import dataclass
 
@@ -192,14 +192,14 @@ class Systemd:
             *(f"--property={item}" for item in properties),
             *("--", *argv),
         )
-        done = self._runner.run(words, mutates=True, timeout_s=30.0)
+        done = self._runner.run(Command(words, mutates=True, timeout_s=30.0))
         self._check_bus(done)
         return done.check("unit-start-failed", f"{unit} could not be started")
 
     def has_linger(self, user: str) -> bool:
         """Return whether the user's manager lives without a login (loginctl(1))."""
         words = ("loginctl", "show-user", "--property=Linger", "--value", "--", user)
-        done = self._runner.run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return done.ok and done.stdout.strip() == "yes"
 
     def _job(self, verb: str, unit: str, timeout_s: float, *options: str) -> Completed:
@@ -218,7 +218,7 @@ class Systemd:
 
     def _run(self, words: Sequence[str], *, mutates: bool, timeout_s: float) -> Completed:
         argv = ("systemctl", *self._scope, *words)
-        done = self._runner.run(argv, mutates=mutates, timeout_s=timeout_s)
+        done = self._runner.run(Command(argv, mutates=mutates, timeout_s=timeout_s))
         self._check_bus(done)
         return done
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import podup
 from podup.files import durable_write, make_dirs, remove, remove_tree, sync_dir
-from podup.host.run import Runner
+from podup.host.run import Command, Runner
 from podup.records import dataclass
 from podup.settings.environment import Environment
 from podup.settings.render import environment_example
@@ -87,9 +87,10 @@ def export(directory: Path) -> list[Path]:
 def switch_on(runner: Runner, environment: Environment, units: tuple[str, ...]) -> None:
     """Let the manager read its units again, and enable and start these. Raises PodupError."""
     scope = _scope(environment)
-    done = runner.run(("systemctl", scope, "daemon-reload"), mutates=True)
+    done = runner.run(Command(("systemctl", scope, "daemon-reload"), mutates=True))
     done.check("systemd-reload-failed", "systemd could not read its unit files again", _NO_MANAGER)
-    done = runner.run(("systemctl", scope, "enable", "--now", *units), mutates=True, timeout_s=180.0)
+    words = ("systemctl", scope, "enable", "--now", *units)
+    done = runner.run(Command(words, mutates=True, timeout_s=180.0))
     done.check("units-not-enabled", f"could not start {', '.join(units)}", "see `doctor`")
 
 
@@ -97,7 +98,7 @@ def switch_off(runner: Runner, environment: Environment) -> None:
     """Stop and disable all units; those that are not there are fine."""
     for unit in UNITS:
         words = ("systemctl", _scope(environment), "disable", "--now", unit)
-        runner.run(words, mutates=True, timeout_s=180.0)
+        runner.run(Command(words, mutates=True, timeout_s=180.0))
 
 
 def remove_installed(environment: Environment) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 from podup.clock import Clock
 from podup.errors import NotFound, PodupError, Unavailable
 from podup.files import durable_write, holder, is_locked, make_dirs, remove
-from podup.host.run import Runner
+from podup.host.run import Command, Runner
 from podup.host.systemd import Systemd
 from podup.store import backup
 from podup.store.db import Connection, Error, Reader, problems, table_counts
@@ -85,7 +85,7 @@ class SupervisedService:
             pid = self._pid()
             if not pid:
                 break
-            self._runner.run(("kill", f"-{signal}", str(pid)), mutates=True)
+            self._runner.run(Command(("kill", f"-{signal}", str(pid)), mutates=True))
             deadline = self._clock.monotonic() + within_s
             while self._pid() == pid and self._clock.monotonic() < deadline:
                 self._clock.sleep(0.05)
@@ -145,7 +145,8 @@ def dry_start(runner: Runner, python: str, program: Path, copy: Path | None) -> 
     """
     scratch = program.parent if copy is None else copy.parent
     words = (python, str(program), "boot-check", *(("--db", str(copy)) if copy else ()))
-    done = runner.run(words, mutates=True, timeout_s=DRY_START_S, env={"PODUP_STATE_DIR": str(scratch)})
+    env = {"PODUP_STATE_DIR": str(scratch)}
+    done = runner.run(Command(words, mutates=True, timeout_s=DRY_START_S, env=env))
     try:
         seen = json.loads(done.stdout.strip().splitlines()[-1])
         return DryStart(str(seen["version"]), int(seen["schema"]), "" if done.ok else _last_line(done.stderr))
@@ -166,7 +167,7 @@ def signature_check(runner: Runner, signers: Path, scratch: Path) -> Callable[[P
         path = scratch / "release.sig"
         durable_write(path, signature)
         about = ("-f", str(signers), "-I", "release", "-n", "file", "-s", str(path))
-        done = runner.run(("ssh-keygen", "-Y", "verify", *about), mutates=False, stdin=program.read_bytes())
+        done = runner.run(Command(("ssh-keygen", "-Y", "verify", *about), mutates=False, stdin=program))
         remove(path, missing_ok=True)
         if not done.ok:
             why = _last_line(done.stderr or done.stdout) or f"ssh-keygen ended with {done.exit}"

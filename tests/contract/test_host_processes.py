@@ -12,7 +12,7 @@ import pytest
 from podup.clock import SystemClock
 from podup.errors import Busy, Invalid, PodupError
 from podup.host import run as host_run
-from podup.host.run import Detached, HostRunner
+from podup.host.run import Command, Completed, Detached, HostRunner, Private
 from podup.host.task_process import ChildTasks
 
 PATH = {"PATH": os.environ["PATH"]}
@@ -45,7 +45,7 @@ def is_alive(pid: int) -> bool:
 def test_a_command_is_told_in_full(runner: HostRunner) -> None:
     lines: list[str] = []
     code = "import sys; print(sys.stdin.read().upper()); print('a\\nb', file=sys.stderr); sys.exit(3)"
-    done = runner.run(python(code), mutates=False, stdin=b"hello", on_line=lines.append)
+    done = runner.run(Command(python(code), mutates=False, stdin=b"hello", on_line=lines.append))
     assert (done.exit, done.stdout, done.stderr) == (3, "HELLO\n", "a\nb\n")
     assert lines == ["a", "b"]
     assert done.duration_ms > 0
@@ -55,16 +55,16 @@ def test_a_command_is_told_in_full(runner: HostRunner) -> None:
 
 
 def test_what_cannot_be_started_ends_with_127(runner: HostRunner) -> None:
-    done = runner.run(("/nowhere/program",), mutates=False)
+    done = runner.run(Command(("/nowhere/program",), mutates=False))
     assert done.exit == 127
     assert "/nowhere/program" in done.stderr
-    assert runner.run(("echo", "a\0b"), mutates=False).exit == 127
+    assert runner.run(Command(("echo", "a\0b"), mutates=False)).exit == 127
 
 
 def test_the_environment_is_only_what_was_given(runner: HostRunner) -> None:
     os.environ["PODUP_CONTRACT_SECRET"] = "leaked"
     try:
-        done = runner.run(("env",), mutates=False, env={"ADDED": "yes"})
+        done = runner.run(Command(("env",), mutates=False, env={"ADDED": "yes"}))
     finally:
         del os.environ["PODUP_CONTRACT_SECRET"]
     assert {line.partition("=")[0] for line in done.stdout.splitlines()} == {"PATH", "ADDED"}
@@ -73,7 +73,8 @@ def test_the_environment_is_only_what_was_given(runner: HostRunner) -> None:
 def test_no_descriptor_reaches_a_command(runner: HostRunner) -> None:
     with open("/dev/null") as held:
         os.set_inheritable(held.fileno(), True)
-        done = runner.run(python("import os; print(sorted(os.listdir('/proc/self/fd')))"), mutates=False)
+        lists = python("import os; print(sorted(os.listdir('/proc/self/fd')))")
+        done = runner.run(Command(lists, mutates=False))
     assert done.stdout == "['0', '1', '2', '3']\n"  # 3 is the directory that is listed
 
 
@@ -81,7 +82,7 @@ def test_time_is_up_for_the_command_and_its_children(runner: HostRunner, tmp_pat
     pids = tmp_path / "pids"
     script = f"sleep 60 & echo $! > {pids}; echo $$ >> {pids}; wait"
     started = time.monotonic()
-    done = runner.run(("sh", "-c", script), mutates=False, timeout_s=0.3)
+    done = runner.run(Command(("sh", "-c", script), mutates=False, timeout_s=0.3))
     assert time.monotonic() - started < 3
     assert done.exit == 124
     assert "stopped after 0.3 s" in done.stderr
@@ -89,21 +90,42 @@ def test_time_is_up_for_the_command_and_its_children(runner: HostRunner, tmp_pat
         eventually(f"{pid} ended", lambda pid=pid: not is_alive(pid))
 
 
+def test_whole_files_go_past_this_process(runner: HostRunner, tmp_path: Path) -> None:
+    source, sink = tmp_path / "source", tmp_path / "sink"
+    source.write_bytes(b"\0\xff" * 100_000)
+    heard: list[Completed] = []
+    with open(sink, "wb") as written:
+        copy = Command(("cat",), mutates=True, stdin=source, stdout=written)
+        done = Private(runner, heard.append).run(copy)
+    assert (done.ok, done.stdout, sink.read_bytes()) == (True, "", source.read_bytes())
+    gone = runner.run(Command(("cat",), mutates=False, stdin=tmp_path / "gone"))
+    assert gone.exit == 127
+
+
+def test_what_is_private_is_heard_of_without_its_output(runner: HostRunner) -> None:
+    heard: list[Completed] = []
+    secret = Command(("sh", "-c", "echo secret; echo why >&2; exit 3"), mutates=False)
+    assert Private(runner, heard.append).run(secret).stdout == "secret\n"
+    [told] = heard
+    assert (told.command, told.exit, told.stdout, told.stderr) == (secret, 3, "", "why\n")
+
+
 def test_a_command_that_ignores_the_signal_is_killed(runner: HostRunner) -> None:
-    done = runner.run(("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"), mutates=False, timeout_s=0.2)
+    deaf = ("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
+    done = runner.run(Command(deaf, mutates=False, timeout_s=0.2))
     assert done.exit == 124
 
 
 def test_a_grandchild_that_keeps_the_streams_is_not_waited_for(runner: HostRunner) -> None:
     started = time.monotonic()
-    done = runner.run(("sh", "-c", "setsid sleep 8 & echo ready"), mutates=False)
+    done = runner.run(Command(("sh", "-c", "setsid sleep 8 & echo ready"), mutates=False))
     assert done.stdout == "ready\n"
     assert time.monotonic() - started < 7
 
 
 def test_of_endless_output_the_newest_is_kept(runner: HostRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_run, "KEEP_BYTES", 1000)
-    done = runner.run(python("print('x' * 5000); print('the end')"), mutates=False)
+    done = runner.run(Command(python("print('x' * 5000); print('the end')"), mutates=False))
     assert done.truncated
     assert done.stdout.endswith("the end\n")
     assert len(done.stdout) == 1000

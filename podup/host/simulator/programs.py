@@ -4,7 +4,7 @@ A program that takes time is a generator: it yields how many seconds to let pass
 change the machine, and returns its answer.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 
 from podup.host.simulator.parts import Machine
 from podup.records import dataclass
@@ -16,7 +16,7 @@ class Call:
 
     words: tuple[str, ...]
     stdin: bytes
-    env: dict[str, str]
+    env: Mapping[str, str]
     tell: Callable[[str], None]
 
 

@@ -1,6 +1,7 @@
 """Units as people write them, and a small machine to show things on."""
 
 from podup.core.unit_files import AUTO_UPDATE_LABEL
+from podup.host.run import Command
 from podup.host.simulator.parts import SimulatedUnit
 from podup.host.simulator.simulator import Simulator
 from podup.recipes.facts import PROBE_LABEL
@@ -94,5 +95,5 @@ def set_up_demo(simulator: Simulator) -> tuple[str, ...]:
         simulator.push(unit.image, "v1", "healthy" if unit.name == "api.service" else "good")
     simulator.add(*shop, auto_update_unit())
     for unit in shop:
-        simulator.run(("systemctl", "--user", "start", "--", unit.name), mutates=True)
+        simulator.run(Command(("systemctl", "--user", "start", "--", unit.name), mutates=True))
     return units

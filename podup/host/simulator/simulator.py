@@ -7,7 +7,7 @@ command takes its time.
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from podup.core.platforms import Platform
 from podup.core.probes import CommandProbe, parse_probe
 from podup.errors import NotFound, PodupError, RateLimited, Unauthorized, Unavailable
 from podup.files import FileLock, durable_write
-from podup.host.run import Completed
+from podup.host.run import Command, Completed
 from podup.host.simulator import images, physics
 from podup.host.simulator.parts import (
     BEHAVIOURS,
@@ -32,7 +32,7 @@ from podup.host.simulator.podman_program import PODMAN
 from podup.host.simulator.programs import Answer, Call, Program, Working
 from podup.host.simulator.systemd_programs import PROGRAMS
 from podup.recipes.facts import Probed, RemoteImage
-from podup.records import dataclass, replace
+from podup.records import replace
 
 _NOT_FOUND = 127
 _TIMED_OUT = 124
@@ -53,22 +53,12 @@ class Undeclared(Exception):
     """A command that changes the machine was run as one that does not: a dry run would have run it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A command this process ran here."""
-
-    argv: tuple[str, ...]
-    mutates: bool
-    exit: int
-
-
 class Simulator:
     """A machine with `podman`, `systemctl` and the like, and what stands around it: registry and ports."""
 
     def __init__(
         self, clock: Clock, *, path: Path | None = None, programs: Mapping[str, Program] | None = None
     ) -> None:
-        self.heard: list[Heard] = []
         self._clock = clock
         self._path = path
         self._programs = {"podman": PODMAN, **PROGRAMS, **(programs or {})}
@@ -94,32 +84,24 @@ class Simulator:
                 finally:
                     self._held = None
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        mutates: bool,
-        timeout_s: float = 30.0,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
+    def run(self, command: Command) -> Completed:
         """Run a command as `Runner` says; raises `NotSimulated` for words it does not know."""
-        words, started = tuple(argv), self._clock.monotonic()
+        started = self._clock.monotonic()
         said: list[str] = []
 
         def tell(line: str) -> None:
             said.append(line)
-            if on_line is not None:
-                on_line(line)
+            if command.on_line is not None:
+                command.on_line(line)
 
-        call = Call(words[1:], stdin or b"", dict(env or {}), tell)
-        answer = self._answer(words, call, mutates, timeout_s)
+        stdin = command.stdin.read_bytes() if isinstance(command.stdin, Path) else command.stdin or b""
+        call = Call(command.argv[1:], stdin, command.env, tell)
+        answer = self._answer(command, call)
         for line in answer.stderr.splitlines():
             tell(line)
-        self.heard.append(Heard(words, mutates, answer.exit))
         passed_ms = round((self._clock.monotonic() - started) * 1000)
-        return Completed(words, answer.exit, answer.stdout, "".join(f"{line}\n" for line in said), passed_ms)
+        stderr = "".join(f"{line}\n" for line in said)
+        return Completed(command, answer.exit, answer.stdout, stderr, passed_ms)
 
     def add(self, *units: SimulatedUnit) -> None:
         """Put units on the machine, stopped."""
@@ -161,7 +143,7 @@ class Simulator:
         """Answer like `podup.host.probe.Prober`: a port answers while its unit's program does."""
         wanted = parse_probe(spec)
         if isinstance(wanted, CommandProbe):
-            done = self.run(wanted.argv, mutates=False, timeout_s=timeout_s)
+            done = self.run(Command(wanted.argv, mutates=False, timeout_s=timeout_s))
             return Probed(done.ok, f"{wanted.argv[0]} exited {done.exit}")
         with self.open() as machine:
             for container in machine.containers.values():
@@ -190,7 +172,8 @@ class Simulator:
         finally:
             lock.release()
 
-    def _answer(self, words: tuple[str, ...], call: Call, mutates: bool, timeout_s: float) -> Answer:
+    def _answer(self, command: Command, call: Call) -> Answer:
+        words, timeout_s = command.argv, command.timeout_s
         if words[0] == "systemd-run" and "--scope" in words:  # a scope only changes whose child it is
             words = words[words.index("--") + 1 :]
             call = replace(call, words=words[1:])
@@ -198,7 +181,7 @@ class Simulator:
         if program is None:
             return Answer("", f"{words[0]}: No such file or directory", _NOT_FOUND)
         changes = program.changes(call.words)
-        if changes and not mutates:
+        if changes and not command.mutates:
             raise Undeclared(" ".join(words))
         fault = self._take_fault(words, changes)
         if fault.effect == "kill-before":

@@ -1,7 +1,7 @@
 """A service on the simulated machine, deployed by the real recipe and the real loop."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from podup.core.images import parse_ref
@@ -12,7 +12,7 @@ from podup.engine.service_effects import ServiceHost, service_world
 from podup.host.discovery import Discovery
 from podup.host.journal import Journal
 from podup.host.podman import Podman
-from podup.host.run import Completed, ReadOnly, Recorded, Runner
+from podup.host.run import Command, Completed, ReadOnly, Recorded, Runner
 from podup.host.simulator.clock import ManualClock
 from podup.host.simulator.parts import SimulatedUnit
 from podup.host.simulator.scenes import container_unit
@@ -42,28 +42,18 @@ class Sink:
 class Meddler:
     """The machine, on which something happens in the middle of each pull."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, runner: Runner) -> None:
         self.at_pull: Callable[[], object] = lambda: None
-        self._simulator = simulator
+        self._runner = runner
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        mutates: bool,
-        timeout_s: float = 30.0,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
+    def run(self, command: Command) -> Completed:
         def heard(line: str) -> None:
             if line.startswith("Copying blob"):
                 self.at_pull()
 
-        listen = heard if argv[1] == "pull" else on_line
-        return self._simulator.run(
-            argv, mutates=mutates, timeout_s=timeout_s, stdin=stdin, env=env, on_line=listen
-        )
+        if command.argv[1] == "pull":
+            command = replace(command, on_line=heard)
+        return self._runner.run(command)
 
 
 class Bench:
@@ -74,8 +64,10 @@ class Bench:
     ) -> None:
         self.clock = ManualClock()
         self.simulator = Simulator(self.clock)
-        self.podman, self.systemd = Podman(self.simulator), Systemd(self.simulator)
-        self.meddler = Meddler(self.simulator)
+        self.heard: list[Completed] = []
+        machine = Recorded(self.simulator, self.heard.append)
+        self.podman, self.systemd = Podman(machine), Systemd(machine)
+        self.meddler = Meddler(machine)
         self.is_stopped: Callable[[], bool] = lambda: False
         self.sink = Sink()
         proxy = SimulatedUnit("", stubborn=stubborn)
@@ -108,7 +100,7 @@ class Bench:
     @property
     def changes(self) -> list[str]:
         """The commands that changed the machine in this process, in order."""
-        return [" ".join(heard.argv) for heard in self.simulator.heard if heard.mutates]
+        return [" ".join(done.command.argv) for done in self.heard if done.command.mutates]
 
     def deploy(self, kind: str = "deploy", *, dry_run: bool = False, **params: Any) -> Outcome:
         """Run one deployment from beginning to end, on a journal of its own."""

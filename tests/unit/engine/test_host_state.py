@@ -6,6 +6,7 @@ from simulated_host import WEB, Host
 
 from podup.app.duties import HostWatch, duties_of
 from podup.engine.host_state import HostState
+from podup.host.run import Command
 from podup.host.simulator.parts import Fault, SimulatedUnit
 
 
@@ -27,7 +28,7 @@ def test_an_active_auto_update_timer_on_managed_units_is_warned_of(host: Host) -
     timer = "podman-auto-update.timer"
     host.machine.add(SimulatedUnit(timer, kind="service"))
     assert look(host).issues == ()
-    host.machine.run(("systemctl", "--user", "start", "--", timer), mutates=True)
+    host.machine.run(Command(("systemctl", "--user", "start", "--", timer), mutates=True))
     (issue,) = look(host).issues
     assert issue.component == "auto-update"
     assert WEB in issue.message

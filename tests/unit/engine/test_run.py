@@ -14,7 +14,7 @@ from podup.engine.story import tell
 from podup.engine.world import World
 from podup.errors import PodupError
 from podup.files import JournalWriter, read_journal
-from podup.host.run import Completed
+from podup.host.run import Command, Completed
 from podup.recipes.codec import register
 from podup.recipes.verbs import (
     Action,
@@ -268,7 +268,8 @@ def test_the_values_of_an_environment_are_not_kept() -> None:
     sink = Sink()
     record = Record(sink, House(), Redactor())  # type: ignore[arg-type]
     said = '[{"Env": ["KEY=hunter2"]}]'
-    record.command(Completed(("podman", "inspect"), 0, said, "run --env KEY=hunter2", 1), mutates=False)
+    asked = Command(("podman", "inspect"), mutates=False)
+    record.command(Completed(asked, 0, said, "run --env KEY=hunter2", 1))
     assert "hunter2" not in repr(sink[0])
     assert (sink[0]["stdout"], sink[0]["truncated"]) == ('[{"Env": ["KEY=***"]}]', False)
 
@@ -289,7 +290,7 @@ def test_what_a_container_prints_never_makes_a_record_too_long(letter: str, tmp_
     with JournalWriter(tmp_path / "journal") as sink:
         record = Record(sink, House(), Redactor())  # type: ignore[arg-type]
         record.diagnosis(Said(text, text, text))
-        record.command(Completed(("podman", "logs"), 0, text, text, 1), mutates=False)
+        record.command(Completed(Command(("podman", "logs"), mutates=False), 0, text, text, 1))
     kept, _ = read_journal(tmp_path / "journal")
     assert kept[1]["truncated"] is True
     assert kept[0]["report"]["first"].endswith(letter) or not letter.isprintable()

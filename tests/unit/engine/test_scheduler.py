@@ -13,6 +13,7 @@ from podup.core.cron import parse_cron
 from podup.core.states import Status
 from podup.engine.scheduler import NAME, Timetable
 from podup.engine.ticks import ACTION
+from podup.host.run import Command
 from podup.host.simulator.clock import ManualClock
 from podup.host.simulator.parts import SimulatedUnit
 from podup.host.simulator.scenes import container_unit
@@ -129,7 +130,7 @@ def test_a_frozen_unit_has_one_task_that_is_held_visibly_and_goes_on(host: Host)
 
 def test_a_stopped_unit_stays_stopped(host: Host) -> None:
     host.machine.push(IMAGE, "v2")
-    host.machine.run(("systemctl", "--user", "stop", "--", WEB), mutates=True)
+    host.machine.run(Command(("systemctl", "--user", "stop", "--", WEB), mutates=True))
     assert host.built.scheduler.tick().started == ()
     assert host.version() == ""
 

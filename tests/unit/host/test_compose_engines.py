@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from podup.errors import PodupError, Unavailable
 from podup.host.compose import Compose, find_engine, read_stack_container
 from podup.host.compose_arguments import Place
-from podup.host.run import Completed, HasDescriptor
+from podup.host.run import Command, Completed
 
 PLACE = Place("odoo", "/srv/stacks/odoo", "docker-compose.yml")
 PYTHON_VERSION = "['podman', '--version', '']\nusing podman version: 4.3.1\npodman-composer version  1.0.3\n"
@@ -49,21 +48,13 @@ class FakeMachine:
         self._answers = answers
         self.asked: list[str] = []
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        mutates: bool,
-        timeout_s: float = 30.0,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        line = " ".join(argv)
+    def run(self, command: Command) -> Completed:
+        line = " ".join(command.argv)
         self.asked.append(line)
         known = [words for words in self._answers if line.startswith(words)]
-        code, out, error = self._answers[max(known, key=len)] if known else (127, "", f"{argv[0]}: not found")
-        return Completed(tuple(argv), code, out, error, 1)
+        missing = (127, "", f"{command.argv[0]}: not found")
+        code, out, error = self._answers[max(known, key=len)] if known else missing
+        return Completed(command, code, out, error, 1)
 
 
 class Private:
@@ -73,18 +64,9 @@ class Private:
         self.machine = machine
         self.asked: list[str] = []
 
-    def run_files(
-        self,
-        argv: Sequence[str],
-        *,
-        source: Path | None = None,
-        sink: HasDescriptor | None = None,
-        timeout_s: float,
-        env: Mapping[str, str] | None = None,
-        mutates: bool = True,
-    ) -> Completed:
-        self.asked.append(" ".join(argv))
-        return self.machine.run(argv, mutates=mutates, timeout_s=timeout_s, env=env)
+    def run(self, command: Command) -> Completed:
+        self.asked.append(" ".join(command.argv))
+        return self.machine.run(command)
 
 
 @pytest.mark.parametrize(

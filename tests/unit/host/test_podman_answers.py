@@ -10,9 +10,10 @@ from podup.host.podman_answers import (
     read_listed,
     repository_of,
 )
-from podup.host.run import Completed
+from podup.host.run import Command, Completed
 
 REF = "ghcr.io/acme/geoffrey-denied-429@sha256:" + "429" * 20 + "0000"
+PULL = Command(("podman", "pull", REF), mutates=True)
 
 
 def inspected(state: dict, **config) -> dict:
@@ -108,6 +109,6 @@ PULLS = {
 @pytest.mark.parametrize(("said", "code"), [(said, code) for code, all in PULLS.items() for said in all])
 def test_what_a_failed_pull_means(said: str, code: str) -> None:
     stderr = f"Trying to pull {REF}...\nError: initializing source docker://{REF}: {said}\n"
-    failed = Completed(("podman", "pull", REF), 125, "", stderr, 1)
+    failed = Completed(PULL, 125, "", stderr, 1)
     assert pull_error(REF, failed).code == code
-    assert pull_error(REF, Completed(("podman", "pull", REF), 124, "", stderr, 1)).code == "pull-timeout"
+    assert pull_error(REF, Completed(PULL, 124, "", stderr, 1)).code == "pull-timeout"

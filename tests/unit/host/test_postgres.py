@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from podup.core.stack_map import Database
 from podup.errors import PodupError
 from podup.files import NewFile
 from podup.host.postgres import Postgres, Reach, reach_container, reach_host, tables_in
-from podup.host.run import Completed, HasDescriptor
+from podup.host.run import Command, Completed
 
 WHOLE = b"PGDMP" + b"x" * 995
 LISTING = """\
@@ -34,26 +34,17 @@ class FakeTools:
         self.asked: list[tuple[str, ...]] = []
         self.env: Mapping[str, str] = {}
 
-    def run_files(
-        self,
-        argv: Sequence[str],
-        *,
-        source: Path | None = None,
-        sink: HasDescriptor | None = None,
-        timeout_s: float,
-        env: Mapping[str, str] | None = None,
-        mutates: bool = True,
-    ) -> Completed:
-        words = tuple(argv)
+    def run(self, command: Command) -> Completed:
+        words, source = command.argv, command.stdin
         self.asked.append(words)
-        self.env = env or {}
-        if sink is not None:
-            os.write(sink.fileno(), self.dump)
-            return Completed(words, self.exit_code, "", "pg_dump: error: connection refused\n", 1)
-        whole = source is not None and source.read_bytes() == WHOLE
+        self.env = command.env
+        if command.stdout is not None:
+            os.write(command.stdout.fileno(), self.dump)
+            return Completed(command, self.exit_code, "", "pg_dump: error: connection refused\n", 1)
+        whole = isinstance(source, Path) and source.read_bytes() == WHOLE
         if "--list" in words:
-            return Completed(words, 0, LISTING, "", 1)
-        return Completed(words, 0 if whole else 1, "", "" if whole else "could not read: end of file\n", 1)
+            return Completed(command, 0, LISTING, "", 1)
+        return Completed(command, 0 if whole else 1, "", "" if whole else "could not read: end of file\n", 1)
 
 
 DATABASE = Database("odoo", service="db", user="odoo", tables=("res_users",))

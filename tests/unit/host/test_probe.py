@@ -8,7 +8,7 @@ import pytest
 from podup.clock import SystemClock
 from podup.errors import Invalid
 from podup.host.probe import HostProber
-from podup.host.run import Completed
+from podup.host.run import Command, Completed
 
 
 class OneAnswer:
@@ -17,9 +17,9 @@ class OneAnswer:
     def __init__(self, exit: int = 0, stderr: str = "") -> None:
         self._exit, self._stderr = exit, stderr
 
-    def run(self, argv, *, mutates, timeout_s=30.0, stdin=None, env=None, on_line=None) -> Completed:
-        assert not mutates
-        return Completed(tuple(argv), self._exit, "", self._stderr, 1)
+    def run(self, command: Command) -> Completed:
+        assert not command.mutates
+        return Completed(command, self._exit, "", self._stderr, 1)
 
 
 @contextmanager

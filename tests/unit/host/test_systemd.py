@@ -3,22 +3,22 @@
 import pytest
 
 from podup.errors import PodupError, Unavailable
-from podup.host.run import Completed
+from podup.host.run import Command, Completed
 from podup.host.systemd import Systemd
 
 
 class NoBus:
     """A machine whose user has no manager."""
 
-    def run(self, argv, *, mutates, timeout_s=30.0, stdin=None, env=None, on_line=None) -> Completed:
-        return Completed(tuple(argv), 1, "", "Failed to connect to bus: No medium found\n", 1)
+    def run(self, command: Command) -> Completed:
+        return Completed(command, 1, "", "Failed to connect to bus: No medium found\n", 1)
 
 
 class NoSystemd:
     """A machine without systemd."""
 
-    def run(self, argv, *, mutates, timeout_s=30.0, stdin=None, env=None, on_line=None) -> Completed:
-        return Completed(tuple(argv), 127, "", "systemctl: [Errno 2] No such file or directory", 1)
+    def run(self, command: Command) -> Completed:
+        return Completed(command, 127, "", "systemctl: [Errno 2] No such file or directory", 1)
 
 
 @pytest.mark.parametrize("machine", [NoBus(), NoSystemd()])
@@ -52,8 +52,8 @@ x web.service - Podman container-web.service
 class Tells:
     """A machine whose `systemctl status` says `STATUS`."""
 
-    def run(self, argv, *, mutates, timeout_s=30.0, stdin=None, env=None, on_line=None) -> Completed:
-        return Completed(tuple(argv), 3, STATUS, "", 1)
+    def run(self, command: Command) -> Completed:
+        return Completed(command, 3, STATUS, "", 1)
 
 
 def test_a_status_holds_no_command_lines() -> None:

@@ -20,9 +20,9 @@ class OneAnswer:
         self.answer = (exit, stdout, stderr)
         self.asked: list[tuple[str, ...]] = []
 
-    def run(self, argv, **_):
-        self.asked.append(tuple(argv))
-        return Completed(tuple(argv), *self.answer, 1)
+    def run(self, command):
+        self.asked.append(command.argv)
+        return Completed(command, *self.answer, 1)
 
 
 def test_health_is_read():

@@ -9,7 +9,7 @@ from podup.core.images import parse_ref
 from podup.errors import NotFound, PodupError
 from podup.host.journal import Journal
 from podup.host.podman import Podman
-from podup.host.run import ReadOnly
+from podup.host.run import Command, ReadOnly
 from podup.host.simulator.clock import ManualClock
 from podup.host.simulator.parts import Behaviour, Fault, SimulatedUnit
 from podup.host.simulator.programs import NotSimulated
@@ -265,10 +265,10 @@ def test_a_dry_run_is_refused_what_changes_and_a_false_declaration_is_found_out(
         Systemd(ReadOnly(bench.machine)).restart("web.service")
     assert refused.value.code == "dry-run"
     with pytest.raises(Undeclared):
-        bench.machine.run(("systemctl", "--user", "restart", "--", "web.service"), mutates=False)
+        bench.machine.run(Command(("systemctl", "--user", "restart", "--", "web.service"), mutates=False))
     with pytest.raises(NotSimulated):
-        bench.machine.run(("podman", "rmi", "--force", "x"), mutates=True)
-    assert bench.machine.run(("/usr/bin/backup",), mutates=True).exit == 127
+        bench.machine.run(Command(("podman", "rmi", "--force", "x"), mutates=True))
+    assert bench.machine.run(Command(("/usr/bin/backup",), mutates=True)).exit == 127
 
 
 def test_faults_hit_the_commands_they_name() -> None:
