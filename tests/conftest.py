@@ -1,6 +1,7 @@
 """Makes what stands beside this file importable in every test: `from serving import Wire`.
 
-`--share 1/3` runs the first of three shares of the tests, for labs that work side by side.
+`--share 1/3` runs the first of three shares of the tests, for labs that work side by side. `--full` runs
+every case of the sweeps of faults, of which the daily run takes a sample: `scripts/test faults -- --full`.
 """
 
 import zlib
@@ -9,6 +10,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="every case of the sweeps of faults")
     parser.addoption("--share", default="1/1", help="which share of the tests to run, NUMBER/SHARES")
 
 

@@ -2,10 +2,13 @@
 
 Rules: a program is a zip that says its version, its schema and how it behaves; the service manager runs
 `boot-guard` before each start, starts what stands at the target, and starts it again when it leaves; a
-running program migrates the database, answers, and looks after a transaction left alone. The state of the
-service is in a file, because tests kill the process that simulates it.
+running program migrates the database, answers, and looks after a transaction left alone. A webhook comes
+whenever it is stopped or started during an update: it waits in the spool, is on the list of what was
+acknowledged, and reaches the database when the update is over. The state of the service is in a file,
+because tests kill the process that simulates it.
 """
 
+import contextlib
 import json
 import sqlite3
 import zipfile
@@ -15,7 +18,8 @@ from pathlib import Path
 from podup.core.releases import Release
 from podup.core.versions import parse_tag
 from podup.errors import PodupError
-from podup.files import NewFile, sync_dir
+from podup.files import NewFile, Spool, sync_dir
+from podup.files.calls import told
 from podup.files.trace import announce
 from podup.update import boot, chain, guard, kept
 from podup.update.places import Places
@@ -65,7 +69,8 @@ class SqliteDatabase:
     """The `Database` protocol over sqlite3, its schema number in user_version."""
 
     def copy(self, source: Path, target: Path) -> str:
-        announce("backup", target)
+        with told(target):
+            announce("backup", target)
         reading = sqlite3.connect(f"file:{source}?mode=ro", uri=True)
         writing = sqlite3.connect(target)
         reading.backup(writing)
@@ -95,9 +100,28 @@ def make_database(path: Path) -> None:
     cx.execute("pragma journal_mode=wal")
     cx.execute("create table things(id integer primary key, name text)")
     cx.executemany("insert into things(name) values (?)", [(f"row {n}",) for n in range(ROWS)])
+    cx.execute("create table deliveries(key text primary key)")
     cx.execute("pragma user_version=1")
     cx.commit()
     cx.close()
+
+
+def deliver(path: Path, key: str) -> None:
+    """Commit a delivery by its key, once."""
+    cx = sqlite3.connect(path)
+    with told(path):
+        announce("commit", path)
+    cx.execute("insert or ignore into deliveries values (?)", (key,))
+    cx.commit()
+    cx.close()
+
+
+def delivered(path: Path) -> list[str]:
+    cx = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return [row[0] for row in cx.execute("select key from deliveries order by key")]
+    finally:
+        cx.close()
 
 
 def migrate(path: Path, schema: int, behaviour: str) -> None:
@@ -107,7 +131,8 @@ def migrate(path: Path, schema: int, behaviour: str) -> None:
         cx.close()
         raise PodupError("database-newer", f"the database has schema {now}, this program knows {schema}")
     if now < schema:
-        announce("migrate", path)
+        with told(path):
+            announce("migrate", path)
         cx.execute("create table more(id integer primary key)")
         cx.execute(f"pragma user_version={schema}")
         if behaviour == "drops-column":
@@ -135,7 +160,24 @@ class SimService:
         self.path.write_text(json.dumps(state))
         return state
 
+    @property
+    def acknowledged(self) -> list[str]:
+        path = self.path.with_name("acknowledged")
+        return path.read_text().split() if path.exists() else []
+
+    def _webhook(self):
+        """One comes in while the database takes no write."""
+        maintenance = boot.Maintenance(self.ground.places.journal)
+        if not self._state()["active"] or not maintenance.is_on():
+            return
+        key = f"hook-{len(self.acknowledged):02d}"
+        with contextlib.suppress(PodupError):  # answered 503, nobody was promised anything
+            Spool(self.ground.places.spool).put(key, b"{}")
+            with self.path.with_name("acknowledged").open("a") as file:
+                file.write(f"{key}\n")
+
     def stop(self):
+        self._webhook()
         announce("service-stop", self.ground.places.target)
         self.commands.append("stop")
         self._set(active=False, restarts=0)
@@ -167,13 +209,20 @@ class SimService:
             "behaviour": behaviour,
         }
         self._set(active=True, **answers)
+        self._webhook()
         self.attend()
 
     def attend(self):
-        """What a running program does each second."""
-        if self._state()["active"] and boot.attend(self.ground) is boot.Next.LEAVE:
-            self._set(active=False, restarts=self._state()["restarts"] + 1)
-            self._start_once()
+        """What a running program does each second; it hears of trouble and looks again in the next one."""
+        try:
+            if self._state()["active"] and boot.attend(self.ground) is boot.Next.LEAVE:
+                self._set(active=False, restarts=self._state()["restarts"] + 1)
+                self._start_once()
+            places = self.ground.places
+            if self._state()["active"] and not boot.Maintenance(places.journal).is_on():
+                boot.replay(Spool(places.spool), lambda key, data: deliver(places.database, key))
+        except PodupError as error:
+            self.ground.log(f"daemon: {error.message}")
 
     def look(self) -> Running:
         self.looks += 1

@@ -5,6 +5,7 @@ absent, short, or zeros; each name changed in a directory since its last sync ma
 order; a rename inside one directory is atomic; fsync of a file does not keep its name.
 """
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -113,7 +114,8 @@ class Disk:
         if call.name in ("create", "mkdir"):
             self._change((call.path, _Node(call.name == "mkdir")))
         elif call.name in ("unlink", "rmdir"):
-            self._change((call.path, None))
+            with contextlib.suppress(KeyError):  # announced, and then there was not even its directory
+                self._change((call.path, None))
         elif call.name == "link":
             self._change((call.other, self._find(call.path)))
         elif call.name == "rename":

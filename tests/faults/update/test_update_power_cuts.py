@@ -4,18 +4,21 @@ The recorded calls of a whole update are replayed to every state a restart may f
 program's own start end it. The target has to be the old program or the new one, whole, in each of them.
 """
 
+import contextlib
 import shutil
 from itertools import count
 from pathlib import Path
 
+import pytest
 from power_cut import SYNCS, Disk, after_power_cuts, lay_out, note, record
 from update_simulator import NEW, OLD, build, make_machine, with_changes
 
 from podup.errors import Refused
+from podup.files import trace
 from podup.files.trace import Call
-from podup.update import boot, guard, kept, swap
+from podup.update import boot, guard, journal, kept, swap
 
-SAMPLED = 11  # of some twelve thousand states, every eleventh
+SAMPLED = 11  # of some twelve thousand states, every eleventh; `--full` takes all
 
 
 def machine_without_service(root: Path):
@@ -58,25 +61,67 @@ def update(root: Path) -> None:
     note("updated")
 
 
-def test_a_whole_update_rests_on_the_old_or_the_new(tmp_path):
+def recover(root: Path) -> None:
+    machine = make_machine(root)
+    guard.guard(machine.ground, wait_s=0)
+    boot.attend(machine.ground)
+
+
+def assert_at_rest(root: Path, promises: list[str]) -> str:
+    """Recover, and hold what is there against S1 and S2; return the version."""
+    assert version(root), "at every instant a whole program stands at the target"
+    recover(root)
+    found = version(root)
+    assert found == NEW or "updated" not in promises
+    assert not make_machine(root).places.journal.exists()
+    assert not list((root / "bin").glob("*.new.*"))
+    return found
+
+
+def test_a_whole_update_rests_on_the_old_or_the_new(tmp_path, request):
+    step = 1 if request.config.getoption("--full") else SAMPLED
     before, calls = recorded(tmp_path, update)
     assert len([call for call in calls if call.name in SYNCS]) > 20
     rested = {OLD: 0, NEW: 0}
     for number, (promises, state) in enumerate(after_power_cuts(Disk(before), calls)):
-        if number % SAMPLED:
+        if number % step:
             continue
         root = lay_out(state, tmp_path / f"cut{number}")
-        assert version(root), "at every instant a whole program stands at the target"
-        machine = make_machine(root)
-        guard.guard(machine.ground, wait_s=0)
-        boot.attend(machine.ground)
-        found = version(root)
-        rested[found] += 1
-        assert found == NEW or promises == []
-        assert not machine.places.journal.exists()
-        assert not list((root / "bin").glob("*.new.*"))
+        rested[assert_at_rest(root, promises)] += 1
         shutil.rmtree(root)
     assert all(rested.values())
+
+
+def killed(root: Path, at: str) -> None:
+    """Leave behind what an update leaves whose process ends when its journal says `at`."""
+
+    def watcher(call: Call) -> None:
+        if call.name == "sync_dir" and journal_says(root) == at:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt), trace.watched(watcher):
+        machine_without_service(root).update()
+
+
+def journal_says(root: Path) -> str:
+    seen = journal.load(make_machine(root).places.journal)
+    return seen.state.value if isinstance(seen, journal.Record) else ""
+
+
+@pytest.mark.parametrize("at", ["requested", "staged", "snapshot", "switching", "trial", "committing"])
+def test_a_power_cut_in_the_recovery(tmp_path, at):
+    live = prepare(tmp_path / "live")
+    killed(live, at)
+    assert journal_says(live) == at
+    before = tmp_path / "before"
+    shutil.copytree(live, before)
+    calls = moved(record(lambda: recover(live)), live, before)
+    rested = set()
+    for number, (_, state) in enumerate(after_power_cuts(Disk(before), calls)):
+        root = lay_out(state, tmp_path / f"cut{number}")
+        rested.add(assert_at_rest(root, []))
+        shutil.rmtree(root)
+    assert rested == {NEW if at == "committing" else OLD}
 
 
 def switch(root: Path) -> None:
