@@ -13,8 +13,8 @@
 #   brings code and database back, and a commit that failed is not tried again. STATE is never touched by it.
 #
 # Exit code 10 of the program, or SIGUSR1 to this script, asks for an update. Signals are forwarded. A program
-# that ends is started again after 1, 2, 4 ... 60 s; after five quick ends in a row the program before it
-# comes back, once.
+# that ends is started again after 1, 2, 4 ... 60 s (UPDATE_LONGEST_PAUSE_SECS); after five quick ends in a row
+# the program before it comes back, once.
 set -u
 
 NAME=pod-upgrade-trigger
@@ -28,7 +28,7 @@ REQUIREMENTS=${REQUIREMENTS:-$CODE/requirements.txt}
 TRIAL=${UPDATE_TRIAL_SECS:-20}
 QUICK=${UPDATE_QUICK_SECS:-30}
 CRASHES=5
-LONGEST=60
+LONGEST=${UPDATE_LONGEST_PAUSE_SECS:-60}
 
 if [ -n "${PODUP_STATE_DIR:-}" ]; then
     STATE=$PODUP_STATE_DIR
@@ -292,6 +292,10 @@ while [ -z "$stopping" ]; do
         if [ "$SOURCE" = git ]; then update_code; else start_release_update; fi
         continue
     fi
+    if [ "$SOURCE" = release ] && [ -e "$STATE/UPDATE_LOCK.json" ]; then # the update judges, not this loop
+        [ "$code" = 0 ] || pause 1
+        continue
+    fi
     [ $(($(date +%s) - began)) -lt "$QUICK" ] && crashes=$((crashes + 1)) || crashes=0
     if [ "$crashes" -gt 0 ] && [ $((crashes % CRASHES)) = 0 ]; then old_program_back; fi
     delay=1
@@ -301,9 +305,8 @@ while [ -z "$stopping" ]; do
         turn=$((turn + 1))
     done
     [ "$delay" -le "$LONGEST" ] || delay=$LONGEST
-    [ -e "$STATE/UPDATE_LOCK.json" ] && delay=0
     log "the program ended with $code; again in $delay s"
-    [ "$delay" = 0 ] || pause "$delay"
+    pause "$delay"
 done
 log "stopped"
 rm -f "$STATE/supervisor.pid"
