@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"build_zipapp: {version!r} is not a version like 1.2.3\n")
         return 2
     commit = asked.commit or _commit()
-    data = pack(contents(version=version, commit=commit), epoch=_epoch())
+    data = pack(contents(version=version, commit=commit, repo=asked.repo), epoch=_epoch())
     digest = hashlib.sha256(data).hexdigest()
     asked.output.mkdir(parents=True, exist_ok=True)
     _replace(asked.output / NAME, data, mode=0o755)
@@ -74,11 +74,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="build_zipapp.py", description="Build the program as one file.")
     parser.add_argument("--version", metavar="X.Y.Z", help="version inside (default: that of pyproject.toml)")
     parser.add_argument("--commit", metavar="HASH", help="commit inside (default: the one checked out)")
+    parser.add_argument("--repo", default="", help="OWNER/NAME it is released in, where it looks for updates")
     parser.add_argument("--output", metavar="DIR", type=Path, default=ROOT / "dist", help="default: dist/")
     return parser.parse_args(arguments)
 
 
-def contents(*, version: str, commit: str) -> dict[str, bytes]:
+def contents(*, version: str, commit: str, repo: str = "") -> dict[str, bytes]:
     """Return name -> bytes of all that goes in, compiled modules included, sorted by name."""
     files: dict[str, bytes] = {}
     for path in sorted((ROOT / "podup").rglob("*")):
@@ -92,7 +93,8 @@ def contents(*, version: str, commit: str) -> dict[str, bytes]:
             if path.is_file() and path.suffix in SHARED_SUFFIXES:
                 files[f"{target}/{path.relative_to(ROOT / source).as_posix()}"] = path.read_bytes()
     constants = {"VERSION": version, "COMMIT": commit, "OVERVIEW": overview.render("{program}")}
-    files["podup/version.py"] = stamped(files["podup/version.py"].decode(), constants)
+    stamps = {**constants, "REPOSITORY": repo}
+    files["podup/version.py"] = stamped(files["podup/version.py"].decode(), stamps)
     files["__main__.py"] = start(files["podup/__main__.py"].decode(), constants)
     ours = [name for name in files if name.startswith("podup/") and name.endswith(".py")]
     modules = {name: files[name] for name in ours}

@@ -11,7 +11,7 @@ set -eu
 NAME=pod-upgrade-trigger
 ASSET=$NAME.pyz
 TARGET=${TARGET_BIN:-$HOME/.local/bin/$NAME}
-REPO=${PODUP_RELEASE_REPO:-ivanli-cn/$NAME}
+REPO=${PODUP_RELEASE_REPO:-}
 API=${PODUP_RELEASE_API_URL:-https://api.github.com}
 BASE=${PODUP_RELEASE_BASE_URL:-https://github.com}
 
@@ -32,7 +32,7 @@ fetch() { # URL FILE: download, following redirects, never from https to http
 
 wanted_tag() { # the tag asked for, else the newest release
     if [ -n "$tag" ]; then
-        printf '%s\n' "$tag"
+        printf 'v%s\n' "${tag#v}"
         return
     fi
     fetch "$API/repos/$REPO/releases/latest" "$work/latest" || die "no release found at $API/repos/$REPO"
@@ -61,6 +61,7 @@ if [ -f "$TARGET" ] && "$TARGET" --version >/dev/null 2>&1; then
     exec "$TARGET" self-update "$@"
 fi
 
+[ -n "$REPO" ] || die "nothing says which repository releases come from" "set PODUP_RELEASE_REPO=OWNER/NAME"
 command -v sha256sum >/dev/null 2>&1 || die "sha256sum is not installed" "install coreutils or busybox"
 directory=$(dirname "$TARGET")
 mkdir -p "$directory"

@@ -266,6 +266,9 @@ class SimReleases:
     def named(self, tag):
         return Release(tag, parse_tag(tag))
 
+    def url_of(self, tag):
+        return f"https://releases.test/{tag}"
+
     def fetch(self, release, target):
         if self.error is not None:
             raise self.error

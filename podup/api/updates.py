@@ -5,6 +5,7 @@ from collections.abc import Callable
 from podup.api.request import Request
 from podup.api.response import Response, answer
 from podup.api.router import Route, Who
+from podup.core.versions import tag_of
 from podup.errors import Invalid
 from podup.records import asdict, dataclass
 from podup.update import assemble, chain, journal, kept, launch, remembered
@@ -96,7 +97,7 @@ class UpdateRoutes:
     def run(self, request: Request) -> Response:
         asked: RunBody = request.data
         wanted = Wanted(
-            tag=asked.to or self._parts().loaded.settings.updates.tag,
+            tag=tag_of(asked.to or self._parts().loaded.settings.updates.tag),
             dry_run=asked.dry_run,
             force=asked.force,
             actor=asked.caller or "api",

@@ -47,9 +47,9 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     else:
         rows = [(found.state, found.about, found.says) for found in findings]
         context.out.table(("", "what", "finding"), rows, roles=[_ROLES[found.state] for found in findings])
-        for found in findings:
-            if found.hint and found.state != _OK:
-                context.out.line(f"{found.about}: {found.hint}")
+        hints = [f"{found.about}: {found.hint}" for found in findings if found.hint and found.state != _OK]
+        for hint in dict.fromkeys(hints):
+            context.out.line(hint)
     return EXIT_FAILED if any(found.state == _BAD for found in findings) else EXIT_DONE
 
 
@@ -128,6 +128,9 @@ def _program(parts: assemble.Parts) -> Iterator[Finding]:
 def _updates(parts: assemble.Parts) -> Iterator[Finding]:
     if not parts.loaded.settings.updates.target.exists():
         return
+    if not parts.loaded.settings.updates.repo:
+        hint = "set PODUP_RELEASE_REPO=OWNER/NAME in ~/.config/pod-upgrade-trigger-http.env"
+        yield Finding("updates", _LOOK, "nothing says which repository releases come from", hint)
     places = assemble.places_of(parts.loaded)
     held = remembered.hold_reason(places)
     if held:

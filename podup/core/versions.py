@@ -71,6 +71,14 @@ def parse_tag(text: str) -> Version:
     return parse_version(text[1:] if text.startswith("v") else text)
 
 
+def tag_of(text: str) -> str:
+    """Return the tag `v1.2.3` of what people write for it (1.2.3, v1.2.3), nothing for nothing.
+
+    Raises Invalid `version-invalid`.
+    """
+    return parse_tag(text).tag if text else ""
+
+
 def is_version(text: str) -> bool:
     """Return whether `parse_version` takes it."""
     return len(text) <= _LONGEST and _SEMVER.fullmatch(text) is not None

@@ -80,9 +80,9 @@ class ReleaseClient:
     def newest(self) -> Release | None:
         """Return the newest release of the channel, None when there is none.
 
-        Raises RateLimited, Unavailable, PodupError `release-server-answer`.
+        Raises Refused `no-release-repo`, RateLimited, Unavailable, PodupError `release-server-answer`.
         """
-        base = f"{self._source.api_url.rstrip('/')}/repos/{self._source.repo}/releases"
+        base = f"{self._source.api_url.rstrip('/')}/repos/{self._repo()}/releases"
         if self._source.channel == BETA:
             return newest(read_releases(self._list(base)), BETA)
         found = self._json(f"{base}/latest")
@@ -120,7 +120,13 @@ class ReleaseClient:
     def url_of(self, tag: str) -> str:
         """Return the address of the program of a release."""
         base = self._source.base_url.rstrip("/")
-        return f"{base}/{self._source.repo}/releases/download/{quote(tag, safe='')}/{ASSET}"
+        return f"{base}/{self._repo()}/releases/download/{quote(tag, safe='')}/{ASSET}"
+
+    def _repo(self) -> str:
+        if not self._source.repo:
+            hint = "set PODUP_RELEASE_REPO=OWNER/NAME in ~/.config/pod-upgrade-trigger-http.env"
+            raise Refused("no-release-repo", "nothing says which repository releases come from", hint)
+        return self._source.repo
 
     def _list(self, base: str) -> Any:
         try:
@@ -159,9 +165,8 @@ class ReleaseClient:
         limits = Limits(deadline_s=self._deadlines.small_s, max_bytes=max_bytes)
         answer = self._patiently(lambda: self._http.fetch("GET", url, limits=limits))
         if answer.status in (404, 410):
-            raise Refused(
-                f"{what}-missing", f"there is no {what} at {url}", f"a release without {what} is refused"
-            )
+            hint = f"is there such a release? one without its {what} is refused"
+            raise Refused(f"{what}-missing", f"there is no {what} at {url}", hint)
         if answer.status != 200:
             raise _unexpected(url, answer.status)
         return answer.body

@@ -37,6 +37,8 @@ def warnings_about(settings: Settings) -> list[str]:
                 parse_cron(text)
         except ValueError as error:
             found.append(f"{name}: {text!r} cannot be read and is off: {error}")
+    if settings.updates.cron and not settings.updates.repo and not settings.updates.command:
+        found.append("PODUP_SELF_UPDATE_CRON is set, and PODUP_RELEASE_REPO does not say where releases are")
     if settings.access.is_dev_open:
         found.append("PODUP_DEV_OPEN_ADMIN is on: everybody who reaches this server is an administrator")
     return found

@@ -22,6 +22,7 @@ from podup.settings.environment import Environment
 from podup.settings.row import Row, written
 from podup.settings.sources import Found, Layer, Origin, read_file, read_secret
 from podup.settings.table import BY_ENV, GROUPS, OLDER, ROWS, Settings
+from podup.version import REPOSITORY
 
 SHARED_STATE = Path("/srv/pod-upgrade-trigger")
 ENV_FILE = ".config/pod-upgrade-trigger-http.env"
@@ -159,6 +160,8 @@ def _settings(values: Mapping[str, Any], environment: Environment, shared_state:
         )
     if "TARGET_BIN" not in values:
         updates = replace(updates, target=environment.home / ".local/bin/pod-upgrade-trigger")
+    if "PODUP_RELEASE_REPO" not in values:
+        updates = replace(updates, repo=REPOSITORY)
     if "PODUP_SELF_UPDATE_REPORT_DIR" not in values:
         updates = replace(updates, report_dir=state.directory / "self-update-reports")
     if access.manual_token is None:

@@ -32,6 +32,13 @@ def text(value: str) -> str:
     return value
 
 
+def repository(value: str) -> str:
+    """OWNER/NAME, with more parts where the server has groups; or nothing."""
+    if value and not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)+", value, re.ASCII):
+        raise ValueError("want OWNER/NAME")
+    return value
+
+
 def flag(value: str) -> bool:
     """Truth: 1 true yes on, or 0 false no off."""
     lowered = value.lower()

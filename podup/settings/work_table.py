@@ -4,7 +4,19 @@ from pathlib import Path
 
 from podup.core.secrets import Secret
 from podup.records import dataclass
-from podup.settings.parsers import flag, one_of, path, seconds, secret, share, text, url, whole, words
+from podup.settings.parsers import (
+    flag,
+    one_of,
+    path,
+    repository,
+    seconds,
+    secret,
+    share,
+    text,
+    url,
+    whole,
+    words,
+)
 from podup.settings.row import setting
 
 
@@ -112,9 +124,10 @@ class Updates:
 
     repo: str = setting(
         "PODUP_RELEASE_REPO",
-        "Repository releases come from, OWNER/NAME",
-        text,
-        default="ivanli-cn/pod-upgrade-trigger",
+        "Repository releases come from, OWNER/NAME; without one no update is looked for",
+        repository,
+        default="",
+        shown="the one this program was released in; a build by hand has none",
     )
     channel: str = setting(
         "PODUP_RELEASE_CHANNEL", "beta takes pre-releases too", one_of("stable", "beta"), default="stable"

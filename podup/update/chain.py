@@ -72,7 +72,7 @@ def run(world: World, request: Request, *, txid: str) -> Ended:
         except _Skip as nothing:
             return recovery.abort(world.ground, _current(world, record), nothing, end=End.SKIPPED)
         except PodupError as error:
-            world.ground.log(f"not updated: {error.message}")
+            say_why(world.ground, error)
             return recovery.abort(world.ground, _current(world, record), error)
         return _transact(world, record)
 
@@ -84,6 +84,13 @@ def check(world: World, request: Request) -> Chosen | None:
         return _choose(world, request, current)
     except _Skip:
         return None
+
+
+def say_why(ground: Ground, error: PodupError) -> None:
+    """Tell the person who watches why there is no update, and what to do."""
+    ground.log(f"not updated: {error.message}")
+    if error.hint:
+        ground.log(f"hint: {error.hint}")
 
 
 def _begin(world: World, request: Request, txid: str) -> Record:
@@ -127,7 +134,8 @@ def _prepare(world: World, request: Request, record: Record) -> Record:
         why = world.may_begin(chosen.version)
         if why:
             raise _Skip("put-off", why)
-    ground.log(f"{record.before.version} -> {chosen.version} ({chosen.tag or 'kept'})")
+    source = world.releases.url_of(chosen.tag) if chosen.release else chosen.path
+    ground.log(f"{record.before.version} -> {chosen.version}, from {source}")
     record = replace(record, tag=chosen.tag, after=Build(chosen.version, ""))
     record = journal.store(places.journal, record)
     new = places.new(record.txid)
@@ -248,7 +256,7 @@ def _transact(world: World, record: Record) -> Ended:
     except PodupError as error:
         record = _current(world, record)
         if record.state in UNTOUCHED:
-            ground.log(f"not updated: {error.message}")
+            say_why(ground, error)
             ended = recovery.abort(ground, record, error)
             _start(world)
             return ended

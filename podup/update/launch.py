@@ -117,7 +117,7 @@ def run_given(parts: Parts, given: Given) -> int:
     try:
         ended = _run(parts, given.request, given.txid)
     except PodupError as error:
-        ground.log(f"not updated: {error.message}")
+        chain.say_why(ground, error)
         request = given.request
         reports.write_refusal(ground, error, report=request.report, dry_run=request.dry_run)
         return error.exit_code

@@ -7,6 +7,7 @@ here starts or stops the service: that is the chain's business, or nobody's when
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from podup.core.versions import parse_version
 from podup.errors import Busy, PodupError, Unavailable
 from podup.files import FileLock, holder, remove, set_mode
 from podup.records import dataclass, replace
@@ -75,6 +76,7 @@ def commit(ground: Ground, record: Record, *, keep_versions: int, keep_backups: 
     kept.set_good(places, record.after)
     kept.prune(places, keep_count=keep_versions, protected=(record.before.version, record.after.version))
     remembered.forget(places, record.after.version)
+    _remember_going_back(ground, record)
     return _finish(ground, record, End.SUCCEEDED, keep_backups=keep_backups)
 
 
@@ -160,6 +162,15 @@ def _remember_failure(ground: Ground, record: Record) -> None:
     if record.code != INTERRUPTED or is_given_up(attempts):
         rejection = remembered.Rejection(record.message, int(ground.clock.now()), record.after.sha256)
         remembered.reject(places, version, rejection)
+
+
+def _remember_going_back(ground: Ground, record: Record) -> None:
+    """Keep automatic updates from a version somebody went back from (a kept one has no tag)."""
+    before, after = record.before.version, record.after.version
+    if not record.tag and parse_version(after) < parse_version(before):
+        why = f"{record.actor} went back to {after}" + (f": {record.reason}" if record.reason else "")
+        rejection = remembered.Rejection(why, int(ground.clock.now()), record.before.sha256)
+        remembered.reject(ground.places, before, rejection)
 
 
 def _finish(ground: Ground, record: Record, end: End, *, keep_backups: int = 3) -> Ended:

@@ -153,9 +153,9 @@ def history(places: Places) -> list[HistoryEntry]:
 
 
 def last_good(places: Places) -> str:
-    """Return the version that ran well before the installed one. Raises NotFound."""
+    """Return the version that ran well before the installed one; a rejected one did not. Raises NotFound."""
     current = kept.read_version(places.target)
-    there = kept.versions(places)
+    there = set(kept.versions(places)) - set(load_rejected(places).versions) - {current}
     for entry in history(places):
         if entry.outcome == "succeeded" and entry.after == current and entry.before in there:
             return entry.before

@@ -100,6 +100,9 @@ class Releases(Protocol):
     def named(self, tag: str) -> Release:
         """Return the release of that tag. Raises PodupError."""
 
+    def url_of(self, tag: str) -> str:
+        """Return where the program of that tag is. Raises PodupError."""
+
     def fetch(self, release: Release, target: Path) -> str:
         """Download and verify the program into the new file `target`; return its SHA-256.
 

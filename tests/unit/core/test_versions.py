@@ -1,6 +1,6 @@
 import pytest
 
-from podup.core.versions import is_version, newest_above, parse_tag, parse_version
+from podup.core.versions import is_version, newest_above, parse_tag, parse_version, tag_of
 from podup.errors import Invalid
 
 ORDER = [
@@ -29,6 +29,7 @@ def test_build_metadata_does_not_order_but_is_kept():
 def test_a_tag_has_a_v_or_none():
     assert parse_tag("v1.2.3") == parse_tag("1.2.3")
     assert parse_tag("v1.2.3").tag == "v1.2.3"
+    assert [tag_of(text) for text in ("", "1.2.3", "v1.2.3-rc.1")] == ["", "v1.2.3", "v1.2.3-rc.1"]
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,15 @@ def test_a_good_release_is_fetched_and_not_executable(server, clock, tmp_path):
     assert target.stat().st_mode & 0o777 == 0o600
 
 
+def test_without_a_repository_nobody_is_asked(server, clock, tmp_path):
+    nowhere = ReleaseClient(Http(clock), clock, Source("", STABLE, server.url, server.url))
+    for ask in (nowhere.newest, lambda: nowhere.fetch(RELEASE, tmp_path / "new")):
+        with pytest.raises(Refused, match="which repository") as caught:
+            ask()
+        assert "PODUP_RELEASE_REPO" in caught.value.hint
+    assert server.asked == []
+
+
 def stall(connection):
     connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 10000\r\n\r\nabc")
     connection.settimeout(5)

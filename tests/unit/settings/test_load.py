@@ -158,6 +158,7 @@ def test_what_is_odd_is_reported(home: Path) -> None:
     found = loaded(home, PODUP_SELF_UPDATE_CRON="often", PODUP_DEV_OPEN_ADMIN="yes")
     assert [warning.split()[0] for warning in found.warnings] == [
         "PODUP_SELF_UPDATE_CRON:",
+        "PODUP_SELF_UPDATE_CRON",
         "PODUP_DEV_OPEN_ADMIN",
     ]
 

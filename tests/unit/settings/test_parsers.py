@@ -33,6 +33,9 @@ Parse = Callable[[str], Any]
         (parsers.address, "[::1]:80", Address("::1", 80)),
         (parsers.url, "https://a.example/x/", "https://a.example/x"),
         (parsers.path, "/a", Path("/a")),
+        (parsers.repository, "", ""),
+        (parsers.repository, "acme/pod-upgrade.trigger", "acme/pod-upgrade.trigger"),
+        (parsers.repository, "group/sub/name", "group/sub/name"),
     ],
 )
 def test_what_is_taken(parse: Parse, text: str, value: object) -> None:
@@ -60,6 +63,9 @@ def test_what_is_taken(parse: Parse, text: str, value: object) -> None:
         (parsers.url, "ftp://x"),
         (parsers.url, "https://x/?q"),
         (parsers.path, "relative"),
+        (parsers.repository, "name"),
+        (parsers.repository, "../name"),
+        (parsers.repository, "https://github.com/a/b"),
         (parsers.header_name, "Two Words"),
     ],
 )

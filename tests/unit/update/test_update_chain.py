@@ -3,7 +3,7 @@ import json
 import pytest
 from update_simulator import NEW, OLD, ROWS, build, make_machine, with_changes
 
-from podup.errors import Busy, PodupError, Refused
+from podup.errors import Busy, NotFound, PodupError, Refused
 from podup.files import FileLock
 from podup.update import kept, remembered, reports
 from podup.update.states import End
@@ -152,6 +152,36 @@ def test_back_to_a_kept_version(tmp_path):
     ended = machine.update("tx2", kept_version="v1.0.0", report="b.json")
     assert ended.end is End.SUCCEEDED
     assert_at_rest(machine, OLD, schema=1)
+
+
+def test_a_version_somebody_went_back_from_is_not_taken_by_itself_again(tmp_path):
+    machine = make_machine(tmp_path, schema=1)
+    machine.update()
+    machine.update("tx2", kept_version=OLD, actor="cli", reason="it is slow", report="b.json")
+    assert remembered.load_rejected(machine.places).reasons() == {NEW: f"cli went back to {OLD}: it is slow"}
+    ended = machine.update("tx3", is_automatic=True, report="c.json")
+    assert (ended.end, ended.record.code) == (End.SKIPPED, "version-rejected")
+    with pytest.raises(NotFound, match="no version from before"):
+        remembered.last_good(machine.places)
+    assert machine.update("tx4", kept_version=NEW, report="d.json").end is End.SUCCEEDED
+    assert remembered.load_rejected(machine.places).reasons() == {}
+
+
+def test_the_last_good_version_is_another_one(tmp_path):
+    machine = make_machine(tmp_path, schema=1)
+    machine.update()
+    machine.update("tx2", force=True, report="b.json")
+    assert remembered.last_good(machine.places) == OLD
+
+
+def test_the_log_says_from_where_to_where_and_the_outcome(tmp_path):
+    machine = make_machine(tmp_path)
+    machine.update()
+    assert machine.lines[0] == f"{OLD} -> {NEW}, from https://releases.test/v{NEW}"
+    assert machine.lines[-1] == f"{NEW} is well and stays"
+    machine.releases.error = PodupError("checksum-missing", "there is no checksum", "is there one?")
+    machine.update("tx2", force=True, report="b.json")
+    assert machine.lines[-2:] == ["not updated: there is no checksum", "hint: is there one?"]
 
 
 def test_an_old_program_that_cannot_read_the_database_is_not_started(tmp_path):
