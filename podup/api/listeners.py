@@ -56,6 +56,15 @@ def split_address(address: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)
 
 
+def accepted(number: int = FIRST_INHERITED_FD) -> bool:
+    """Return whether a descriptor is one accepted connection (systemd.socket(5), `Accept=yes`)."""
+    try:
+        with socket.socket(fileno=os.dup(number)) as sock:
+            return not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and bool(sock.getpeername())
+    except OSError:
+        return False
+
+
 def inherit(count: int, *, first: int = FIRST_INHERITED_FD) -> list[Listener]:
     """Return the `count` listening sockets a supervisor passed, from descriptor `first` on."""
     listeners = []

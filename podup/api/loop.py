@@ -176,7 +176,7 @@ class ServerLoop:
                 connection.answer(request, response)
 
     def _timeout_s(self) -> float | None:
-        if self._again or self._calls:
+        if self._again or self._calls or self._ready:  # a call may have made a request ready
             return 0.0
         until = min(self._next_sweep, self._stop_at)
         return None if until == NEVER else max(0.0, until - self.now)

@@ -21,6 +21,7 @@ import socket
 import stat
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import BaseServer
@@ -113,12 +114,17 @@ class Server(HTTPServer):
 def serve_one(
     site: Site, clock: Clock, *, stdin: int = 0, stdout: int = 1, limits: ServerLimits | None = None
 ) -> None:
-    """Answer the connection on these descriptors until it ends: an accepted socket, or a pair of pipes."""
+    """Answer the connection on these descriptors until it ends: an accepted socket, or a pair of pipes.
+
+    The descriptors stay open, but the peer is told at once that there is nothing more to come.
+    """
     server = Server(site, (), clock, limits=limits)
     if stat.S_ISSOCK(os.fstat(stdin).st_mode):
         connection = socket.socket(fileno=os.dup(stdin))
         server.loop.adopt(connection, _peer_of(connection))
         server.serve_forever()
+        with socket.socket(fileno=os.dup(stdin)) as still_open, suppress(OSError):  # the peer may have gone
+            still_open.shutdown(socket.SHUT_RDWR)
         return
     ours, theirs = socket.socketpair()
     server.loop.adopt(theirs, Peer("stdin"))

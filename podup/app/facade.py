@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+from podup.api.listeners import FIRST_INHERITED_FD, accepted
 from podup.app import daemon, demo, scheduling, task
 from podup.app.api import api_of
 from podup.app.local import serve_connection
@@ -48,10 +49,11 @@ class App:
 
     def serve_inherited(self) -> int:
         """Serve the socket systemd passed, or the one connection on standard input; return the exit code."""
-        supervisor = Supervisor(self.loaded.environment.variables, pid=os.getpid())
-        if supervisor.listening_sockets:
-            return self.serve()
-        return serve_connection(self.loaded, self.clock)
+        if not Supervisor(self.loaded.environment.variables, pid=os.getpid()).listening_sockets:
+            return serve_connection(self.loaded, self.clock)
+        if accepted():
+            return serve_connection(self.loaded, self.clock, stdin=FIRST_INHERITED_FD)
+        return self.serve()
 
     def restore_database(self, source: Path) -> Backup:
         """Put a backup in the database's place. Raises Busy, naming the holder, while it is in use."""

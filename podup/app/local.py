@@ -5,6 +5,8 @@ that starts in the meantime can go on. While a task is followed this process mov
 """
 
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,7 +23,7 @@ from podup.app.updates import in_maintenance, places_of
 from podup.clock import Clock
 from podup.core.http1 import Head
 from podup.engine.inbox import Knock
-from podup.errors import PodupError
+from podup.errors import Invalid, PodupError
 from podup.files import durable_write
 from podup.net.control import read_answer
 from podup.settings.load import Loaded
@@ -97,11 +99,15 @@ def open_local(loaded: Loaded, clock: Clock) -> LocalApi:
     return LocalApi(built, loaded, clock)
 
 
-def serve_connection(loaded: Loaded, clock: Clock) -> int:
+def serve_connection(loaded: Loaded, clock: Clock, *, stdin: int = 0) -> int:
     """Answer the one connection on standard input and output, then see what it began to its end.
 
-    Return the exit code. Raises Busy while a daemon has the state: its own port serves then.
+    Return the exit code. Raises Invalid where there can be none; Busy while a daemon has the state: its own
+    port serves then.
     """
+    if stat.S_ISCHR(os.fstat(stdin).st_mode):  # a terminal or /dev/null
+        hint = "`http-server` listens by itself; the socket of a unit comes with its .socket unit"
+        raise Invalid("no-connection", "no socket was passed, and standard input is no connection", hint)
     built = build(loaded, BriefStore(loaded, clock), clock, wake=lambda: None)
     with built.engine.store.write():
         pass  # is somebody else the writer? then say so before anything is answered
@@ -113,7 +119,7 @@ def serve_connection(loaded: Loaded, clock: Clock) -> int:
         built, loaded, Hub(), hooks, keep_payload=lambda body: durable_write(payload, body, mode=0o600)
     )
     heard = RequestLog(built.engine.log, clock).heard
-    serve_one(site_of(routes, built.engine, loaded, auth, on_done=heard), clock)
+    serve_one(site_of(routes, built.engine, loaded, auth, on_done=heard), clock, stdin=stdin)
     built.engine.log.close()
     settle(built, clock)
     return 0

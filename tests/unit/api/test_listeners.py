@@ -1,5 +1,6 @@
 """Sockets of every origin: TCP, inherited, our control socket, and one on standard input and output."""
 
+import dataclasses
 import os
 import socket
 import stat
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from serving import QUICK
 
-from podup.api.listeners import inherit, listen_control, listen_tcp, split_address
+from podup.api.listeners import accepted, inherit, listen_control, listen_tcp, split_address
 from podup.api.response import answer
 from podup.api.router import Route, Who
 from podup.api.server import Server, serve_one
@@ -140,6 +141,45 @@ def test_one_connection_on_an_accepted_socket(serve):
         received += data
     assert received.count(b'"token"\n') == 2
     ours.close()
+
+
+def test_one_connection_whose_request_is_answered_by_the_loop_does_not_wait(serve):
+    ours, theirs = socket.socketpair()
+    ours.settimeout(5)
+    ours.sendall(b"GET /who HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good-token\r\n\r\n")
+    ours.shutdown(socket.SHUT_WR)
+    clock, in_loop = SystemClock(), dataclasses.replace(WHO, in_loop=True)
+    began_s = clock.monotonic()
+    serve_one(serve(in_loop).site, clock, stdin=theirs.fileno(), stdout=theirs.fileno())
+    assert clock.monotonic() - began_s < 3  # a head has ten seconds, and the loop slept through them
+    assert ours.recv(65536).startswith(b"HTTP/1.1 200")
+    for sock in (ours, theirs):
+        sock.close()
+
+
+def test_whoever_is_answered_on_a_socket_hears_its_end_although_it_stays_open(serve):
+    ours, theirs = socket.socketpair()
+    ours.settimeout(5)
+    ours.sendall(b"GET /who HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    serve_one(serve(WHO).site, SystemClock(), stdin=theirs.fileno(), stdout=theirs.fileno())
+    while ours.recv(65536):
+        pass
+    for sock in (ours, theirs):
+        sock.close()
+
+
+def test_an_accepted_connection_is_told_from_a_listening_socket():
+    listening = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listening.getsockname())
+    connection, _ = listening.accept()
+    assert accepted(connection.fileno())
+    assert not accepted(listening.fileno())
+    reading, writing = os.pipe()
+    assert not accepted(reading)
+    for number in (reading, writing):
+        os.close(number)
+    for sock in (client, connection, listening):
+        sock.close()
 
 
 def test_one_connection_on_a_pair_of_pipes(serve):
