@@ -8,6 +8,7 @@ from podup.api.router import Route, Who
 from podup.engine.engine import Engine
 from podup.engine.tidying import Tidying
 from podup.errors import Invalid, NotFound, Refused
+from podup.host.processes import ProcessIdentity, is_alive
 from podup.records import dataclass
 from podup.store import backup, image_locks, tasks
 from podup.store.db import problems, table_counts
@@ -63,7 +64,8 @@ class UpkeepRoutes:
                     "owner": lock.owner,
                     "since": lock.since,
                     "age_s": round(now_s - lock.since, 1),
-                    "is_alive": self._tidying.is_alive(lock),
+                    "pid": lock.pid or None,
+                    "is_alive": is_alive(ProcessIdentity(lock.pid, lock.start_time, lock.boot_id)),
                 }
                 for lock in image_locks.held(cx)
             ]

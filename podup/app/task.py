@@ -16,6 +16,8 @@ from podup.engine.snapshot import Snapshot
 from podup.engine.stack_effects import stack_world
 from podup.engine.stack_machine import StackMachine
 from podup.engine.world import World
+from podup.errors import Unavailable
+from podup.host.processes import identify
 from podup.host.run import Private, ReadOnly, Recorded, Runner
 
 
@@ -44,6 +46,7 @@ def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
         watch = AutoUpdateWatch(machine.journal, clock, record.note)
         return services.with_(stack_world(StackMachine(tools))).with_(watch.world())
 
-    return run_task(
-        task_id, state_dir, clock=clock, pid=os.getpid(), workshop=Workshop(redactor_of, world_of)
-    )
+    me = identify(os.getpid())
+    if me is None:
+        raise Unavailable("no-proc", "this process is not in /proc", "mount the proc file system there")
+    return run_task(task_id, state_dir, clock=clock, me=me, workshop=Workshop(redactor_of, world_of))

@@ -9,6 +9,7 @@ counted in the journal before they are made and bounded.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from podup.clock import Clock
 from podup.core.states import Status
@@ -64,6 +65,7 @@ class Dispatcher:
         self._take_snapshot = take_snapshot
         self._touched_s: dict[str, float] = {}
         self._started: Counter[str] = Counter()  # a process that dies before it can write counts too
+        self._noted: dict[str, int] = {}  # how many of a task's processes are written down
         self._born_s = clock.monotonic()
         self.ended_count = 0
 
@@ -87,11 +89,23 @@ class Dispatcher:
         outcome = decode_outcome(records[-1]) if records and records[-1]["type"] == "outcome" else None
         if outcome is not None and not _is_of_earlier_attempt(task, outcome):
             self._end(task, outcome)
-        elif task.force_stop_requested_at is not None and self._launch.processes.is_alive(task.id):
+            return
+        begun = [record for record in records if record["type"] == "begin"]
+        if len(begun) > self._noted.get(task.id, 0):
+            self._note_process(task, begun)
+        if task.force_stop_requested_at is not None and self._launch.processes.is_alive(task.id):
             self._launch.processes.stop(task.id)
             self._touched_s[task.id] = self._clock.monotonic() - _GRACE_S
         elif self._is_dead(task, files):
             self._revive(task, len([old for old in current(records) if old["type"] == "begin"]))
+
+    def _note_process(self, task: Task, begun: list[dict[str, Any]]) -> None:
+        """Write down beside what the task holds which process works for it."""
+        self._noted[task.id] = len(begun)
+        about = {name: begun[-1][name] for name in ("pid", "start_time", "boot_id")}
+        if task.locks:
+            with self._store.write() as cx:
+                image_locks.set_process(cx, task.id, **about)
 
     def _is_dead(self, task: Task, files: TaskFiles) -> bool:
         touched_s = self._touched_s.get(task.id, self._born_s)
@@ -127,6 +141,7 @@ class Dispatcher:
                 settle_batches(cx, task.parent_id, now_s)
         self._touched_s.pop(task.id, None)
         self._started.pop(task.id, None)
+        self._noted.pop(task.id, None)
         if outcome.status is not Status.PENDING:
             self.ended_count += 1
 

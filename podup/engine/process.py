@@ -17,6 +17,7 @@ from podup.engine.run import Job, Run
 from podup.engine.snapshot import Snapshot, TaskFiles, read_snapshot
 from podup.engine.world import World
 from podup.files import JournalWriter, read_journal
+from podup.host.processes import ProcessIdentity
 from podup.recipes.table import recipe_of
 from podup.records import dataclass
 from podup.version import VERSION
@@ -30,7 +31,9 @@ class Workshop:
     world_of: Callable[[Snapshot, Record], World]
 
 
-def run_task(task_id: str, state_dir: Path, *, clock: Clock, pid: int, workshop: Workshop) -> Outcome:
+def run_task(
+    task_id: str, state_dir: Path, *, clock: Clock, me: ProcessIdentity, workshop: Workshop
+) -> Outcome:
     """Take the task to its outcome and return it.
 
     Raises Busy when another process has it, Invalid when there is no snapshot. A crash of the recipe is
@@ -46,7 +49,7 @@ def run_task(task_id: str, state_dir: Path, *, clock: Clock, pid: int, workshop:
         alive = current(records)
         record = Record(sink, clock, workshop.redactor_of(snapshot))
         attempt = 1 + sum(1 for old in alive if old["type"] == "begin")
-        record.begin(pid=pid, version=VERSION, attempt=attempt)
+        record.begin(me, version=VERSION, attempt=attempt)
         run = Run(
             Job(recipe_of(snapshot.kind), snapshot.params, snapshot.dry_run),
             world=workshop.world_of(snapshot, record),

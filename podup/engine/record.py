@@ -22,10 +22,11 @@ from podup.clock import Clock
 from podup.core.secrets import Redactor, without_environment
 from podup.core.states import Status
 from podup.files import read_journal
+from podup.host.processes import ProcessIdentity
 from podup.host.run import Completed
 from podup.recipes.codec import encode
 from podup.recipes.verbs import Aim, Facts, Plan, Remember, Step, Verdict
-from podup.records import dataclass
+from podup.records import asdict, dataclass
 
 STREAM_BYTES = 32 * 1024
 _REPORT_BYTES = 24 * 1024  # of each of three texts: as JSON a record has to stay below 256 KiB
@@ -69,8 +70,8 @@ class Record:
         self._redactor = redactor
         self._one_at_a_time = threading.Lock()
 
-    def begin(self, *, pid: int, version: str, attempt: int) -> None:
-        self._write("begin", pid=pid, version=version, attempt=attempt)
+    def begin(self, me: ProcessIdentity, *, version: str, attempt: int) -> None:
+        self._write("begin", **asdict(me), version=version, attempt=attempt)
 
     def plan(self, plan: Plan, before: Facts) -> None:
         self._write("plan", exact={"plan": encode(plan), "before": encode(before)})

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from podup.clock import Clock
-from podup.engine.snapshot import TaskFiles
 from podup.engine.storage import Store
 from podup.engine.upkeep import forget_old
-from podup.files import is_locked, remove, remove_tree
+from podup.files import remove, remove_tree
 from podup.records import dataclass, replace
 from podup.store import backup
 from podup.store.backup import Backup
 from podup.store.db import Reader
-from podup.store.image_locks import ImageLock
 from podup.store.retention import Ages
 
 _OLDER_FILES = (
@@ -65,10 +63,6 @@ class Tidying:
             "history": gone.history,
             "older_files": self._older_files(dry_run),
         }
-
-    def is_alive(self, lock: ImageLock) -> bool:
-        """Return whether the process of a lock's owner lives: it holds the kernel lock of its journal."""
-        return is_locked(TaskFiles(self.state_dir, lock.owner).journal)
 
     def back_up(self) -> Backup:
         """Make a verified copy of the database now. Raises Unavailable, or PodupError when it is not good."""

@@ -5,14 +5,12 @@ from datetime import UTC
 from pathlib import Path
 
 from podup.clock import Clock
-from podup.core.states import Status
 from podup.engine.snapshot import TaskFiles
 from podup.engine.storage import Store
 from podup.files import is_locked, remove
 from podup.store import backup, retention, tasks
 from podup.store.backup import Backup
 from podup.store.db import Reader
-from podup.store.image_locks import ImageLock
 from podup.store.retention import Ages, Pruned
 
 DAILY = "daily-"
@@ -23,18 +21,10 @@ def forget_old(
     store: Store, state_dir: Path, ages: Ages, clock: Clock, *, dry_run: bool = False
 ) -> Pruned:
     """Forget what is older than `ages`, journals of forgotten tasks included; a dry run only counts."""
-
-    def is_alive(lock: ImageLock) -> bool:
-        with store.read() as cx:
-            owner = tasks.get(cx, lock.owner)
-        return owner is not None and owner.status is Status.RUNNING
-
     if dry_run:
         with store.read() as cx:
-            return retention.outlook(cx, ages, now_s=clock.now(), is_alive=is_alive)
-    gone = retention.prune(
-        store, ages, now_s=clock.now(), is_alive=is_alive, pause=lambda: clock.sleep(_PAUSE_S)
-    )
+            return retention.outlook(cx, ages, now_s=clock.now())
+    gone = retention.prune(store, ages, now_s=clock.now(), pause=lambda: clock.sleep(_PAUSE_S))
     remove_journals(store, state_dir)
     return gone
 

@@ -1,11 +1,11 @@
 """What running tasks hold: units, images, stacks; one owner a bucket.
 
 A row is taken in the transaction that lets its owner run and goes in the one that ends it. The process of
-the owner is written down once it runs (pid, start time, boot), so that `stale` can name what is held by
-nobody: an owner that is no living task, or a process that is gone.
+the owner is written down once it runs (pid, start time, boot), so that everybody can see whether it lives.
+A process that died does not free what its task holds: the task is taken up again, and reverted if need be.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from podup.records import dataclass
 from podup.store.db import Connection, Row
@@ -63,14 +63,11 @@ def held(cx: Connection) -> list[ImageLock]:
     return [_lock(row) for row in cx.execute("SELECT * FROM image_locks ORDER BY since, bucket")]
 
 
-def stale(cx: Connection, *, is_alive: Callable[[ImageLock], bool]) -> list[ImageLock]:
-    """Return the locks whose owner is no living task, or whose process is not alive.
-
-    `is_alive` is asked only about locks with a pid; it compares start time and boot, since pids come again.
-    """
+def stale(cx: Connection) -> list[ImageLock]:
+    """Return the locks whose owner is no living task."""
     living = "SELECT id FROM tasks INDEXED BY tasks_alive WHERE finished_at IS NULL"
     owners = {row[0] for row in cx.execute(living)}
-    return [lock for lock in held(cx) if lock.owner not in owners or (lock.pid and not is_alive(lock))]
+    return [lock for lock in held(cx) if lock.owner not in owners]
 
 
 def _lock(row: Row) -> ImageLock:

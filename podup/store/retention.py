@@ -9,7 +9,6 @@ from collections.abc import Callable
 from podup.records import dataclass
 from podup.store import deliveries, deployments, digests, events, image_locks, limits, outbox, tasks
 from podup.store.db import Connection, Writable
-from podup.store.image_locks import ImageLock
 
 DAY_S = 86400.0
 
@@ -38,14 +37,12 @@ class Pruned:
     history: int = 0
 
 
-def outlook(
-    cx: Connection, ages: Ages, *, now_s: float, is_alive: Callable[[ImageLock], bool]
-) -> Pruned:
+def outlook(cx: Connection, ages: Ages, *, now_s: float) -> Pruned:
     """Return what `prune` would do now. History is not counted ahead."""
     hits, buckets = limits.count_older(cx, now_s - ages.hits_s)
     return Pruned(
         tasks=tuple(tasks.finished_before(cx, now_s - ages.tasks_s, limit=-1)),
-        locks=tuple(lock.bucket for lock in image_locks.stale(cx, is_alive=is_alive)),
+        locks=tuple(lock.bucket for lock in image_locks.stale(cx)),
         hits=hits,
         buckets=buckets,
         events=events.count_older(cx, now_s - ages.events_s),
@@ -53,17 +50,10 @@ def outlook(
     )
 
 
-def prune(
-    db: Writable,
-    ages: Ages,
-    *,
-    now_s: float,
-    is_alive: Callable[[ImageLock], bool],
-    pause: Callable[[], None],
-) -> Pruned:
+def prune(db: Writable, ages: Ages, *, now_s: float, pause: Callable[[], None]) -> Pruned:
     """Forget what is older than `ages`; `pause` is called between the steps. Raises Unavailable."""
     with db.write() as cx:
-        stale = [lock.bucket for lock in image_locks.stale(cx, is_alive=is_alive)]
+        stale = [lock.bucket for lock in image_locks.stale(cx)]
         for bucket in stale:
             image_locks.release(cx, bucket)
         _, buckets = limits.count_older(cx, now_s - ages.hits_s)

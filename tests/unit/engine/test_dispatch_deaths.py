@@ -1,16 +1,23 @@
-"""Task processes that die before they can write a word."""
+"""Task processes: what is written down of them, and those that die before they can write a word."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import astuple
 
 from simulated_host import Host
 
+from podup.core.secrets import Redactor
 from podup.core.states import Status
 from podup.engine.dispatch import MAX_ATTEMPTS, Dispatcher, Launch
 from podup.engine.memory import KEEPERS, Memory
+from podup.engine.record import Record
 from podup.engine.snapshot import TaskFiles
+from podup.files import JournalWriter
+from podup.host.processes import identify
 from podup.records import replace
+from podup.store import image_locks
 
 
 class Stillborn:
@@ -29,8 +36,7 @@ class Stillborn:
         return False
 
 
-def test_a_task_whose_process_never_says_a_word_is_given_up(host: Host) -> None:
-    processes = Stillborn()
+def with_processes(host: Host, processes: Stillborn) -> Dispatcher:
     dispatcher = Dispatcher(
         host.state,
         host.store,
@@ -40,6 +46,25 @@ def test_a_task_whose_process_never_says_a_word_is_given_up(host: Host) -> None:
         take_snapshot=host.built.dispatcher._take_snapshot,
     )
     host.built = replace(host.built, dispatcher=dispatcher)
+    return dispatcher
+
+
+def test_what_a_task_holds_names_its_process(host: Host) -> None:
+    dispatcher = with_processes(host, Stillborn())
+    task = host.deploy()
+    me = identify(os.getpid())
+    assert me is not None
+    with JournalWriter(TaskFiles(host.state, task.id).journal) as sink:
+        Record(sink, host.clock, Redactor(())).begin(me, version="0.1.0", attempt=1)
+        dispatcher.turn()
+        with host.store.read() as cx:
+            (lock,) = image_locks.held(cx)
+    assert (lock.owner, lock.pid, lock.start_time, lock.boot_id) == (task.id, *astuple(me))
+
+
+def test_a_task_whose_process_never_says_a_word_is_given_up(host: Host) -> None:
+    processes = Stillborn()
+    dispatcher = with_processes(host, processes)
     task = host.deploy()
     for _ in range(3 * MAX_ATTEMPTS):
         host.clock.sleep(5)

@@ -26,12 +26,18 @@ def test_an_operator_can_free_one(cx: Connection) -> None:
     assert not image_locks.release(cx, "unit:a")
 
 
-def test_locks_of_ended_tasks_and_dead_processes_are_stale(cx: Connection) -> None:
-    for name in ("living", "dead", "ended", "starting"):
+def test_the_process_of_an_owner_stands_beside_all_it_holds(cx: Connection) -> None:
+    image_locks.acquire_all(cx, ["unit:a", "image:x"], owner="t1", now_s=1.0)
+    image_locks.acquire_all(cx, ["unit:b"], owner="t2", now_s=1.0)
+    image_locks.set_process(cx, "t1", pid=10, start_time=5, boot_id="b")
+    known = {lock.bucket: (lock.pid, lock.start_time, lock.boot_id) for lock in image_locks.held(cx)}
+    assert known == {"unit:a": (10, 5, "b"), "image:x": (10, 5, "b"), "unit:b": (0, 0, "")}
+
+
+def test_locks_of_ended_and_of_unknown_tasks_are_stale(cx: Connection) -> None:
+    for name in ("living", "ended"):
         tasks.insert(cx, Task(name, "service", 1.0, Trigger("api")))
+    for name in ("living", "ended", "unknown"):
         image_locks.acquire_all(cx, [f"unit:{name}"], owner=name, now_s=1.0)
-    image_locks.set_process(cx, "living", pid=10, start_time=5, boot_id="b")
-    image_locks.set_process(cx, "dead", pid=10, start_time=4, boot_id="b")
     tasks.finish(cx, "ended", Ending(Status.SUCCEEDED), now=2.0)
-    found = image_locks.stale(cx, is_alive=lambda lock: lock.start_time == 5)
-    assert buckets(found) == ["unit:dead", "unit:ended"]
+    assert buckets(image_locks.stale(cx)) == ["unit:ended", "unit:unknown"]

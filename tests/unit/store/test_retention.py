@@ -35,13 +35,13 @@ def fill(db: Database) -> None:
 def test_the_outlook_is_what_then_happens(db: Database) -> None:
     fill(db)
     with db.read() as cx:
-        ahead = outlook(cx, Ages(), now_s=NOW_S, is_alive=lambda lock: True)
+        ahead = outlook(cx, Ages(), now_s=NOW_S)
     assert ahead == Pruned(("old",), ("unit:old", "unit:young"), 2, 2, 250, 250)
     pauses: list[None] = []
-    done = prune(db, Ages(), now_s=NOW_S, is_alive=lambda lock: True, pause=lambda: pauses.append(None))
+    done = prune(db, Ages(), now_s=NOW_S, pause=lambda: pauses.append(None))
     assert done == replace(ahead, history=6)
     assert len(pauses) > 8
-    again = prune(db, Ages(), now_s=NOW_S, is_alive=lambda lock: True, pause=lambda: None)
+    again = prune(db, Ages(), now_s=NOW_S, pause=lambda: None)
     assert again == Pruned()
     with db.read() as cx:
         assert tasks.get(cx, "old") is None
