@@ -33,7 +33,9 @@ QUICK = ServerLimits(
     sweep_s=0.05,
     stop_s=2.0,
 )
+LONG_TOKEN = "podup_a-token-made-by-the-program-itself"
 TOKENS = {
+    hash_token(LONG_TOKEN): Principal("ci", "token", frozenset(("admin",))),
     hash_token("good-token"): Principal("operator", "token", frozenset(("admin",))),
     hash_token("narrow-token"): Principal("prometheus", "token", frozenset(("metrics",))),
 }

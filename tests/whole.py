@@ -11,6 +11,7 @@ from typing import Any
 from podup.api.request import Peer
 from podup.api.request_log import RequestLog
 from podup.api.sse import Hub
+from podup.api.token_uses import TokenUses
 from podup.app.building import build
 from podup.app.machine import Ground
 from podup.app.routes import UpdateHooks, all_routes, auth_of, site_of
@@ -84,7 +85,8 @@ class Whole:
             lambda: assemble.parts_of(self.loaded, self.clock, lambda _text: None),
             lambda: {"txid": "", "maintenance": False, "beats": True, "hold": self._hold()},
         )
-        self.auth = auth_of(self.loaded, self.engine, self.clock)
+        self.token_uses = TokenUses(self.database, self.clock, wake=lambda: None)
+        self.auth = auth_of(self.loaded, self.engine, self.clock, on_use=self.token_uses.note)
         self.site = site_of(
             all_routes(self.built, self.loaded, self.hub, hooks, keep_payload=self._keep_payload),
             self.engine,

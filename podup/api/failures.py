@@ -28,9 +28,9 @@ class Failures:
             times.popleft()
         if len(times) >= self._count:
             wait_s = max(1, round(times[0] + self._window_s - now))
-            raise RateLimited(
-                "too-many-failures", "too many failed attempts from this address", retry_after_s=wait_s
-            )
+            hint = "wait; behind a proxy clients count for themselves once PODUP_TRUSTED_PROXIES names it"
+            says = "too many failed attempts from this address"
+            raise RateLimited("too-many-failures", says, hint, retry_after_s=wait_s)
 
     def record(self, address: str) -> None:
         """Count one failure."""

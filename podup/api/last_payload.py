@@ -31,13 +31,18 @@ class LastPayload:
             self._wake()
 
     def turn(self) -> float:
-        """Write what waits, at most once a second; return the seconds until the next call."""
+        """Write what waits, at most once a second; return the seconds until the next call.
+
+        Raises PodupError when it cannot be written (a full disk, for instance); it then waits on.
+        """
         if self._waiting is None:
             return _FOR_EVER_S
         early_s = self._written_s + WRITE_EVERY_S - self._clock.monotonic()
         if early_s > 0:
             return early_s
-        body, self._waiting = self._waiting, None
+        body = self._waiting
         self._written_s = self._clock.monotonic()
         durable_write(self._path, body)
+        if self._waiting is body:
+            self._waiting = None
         return _FOR_EVER_S

@@ -79,16 +79,17 @@ def routes(auth: Auth) -> tuple[Route, ...]:
 
 def begin_session(auth: Auth, request: Request, body: LoginBody) -> tuple[Principal, tuple[str, str]]:
     """Return who logged in, and the header that gives the cookie. Raises Unauthorized and RateLimited."""
-    auth.failures.check(request.client)
     if body.code:
         if not auth.sessions.redeem(body.code):
+            auth.failures.check(request.client)
             auth.failures.record(request.client)
             raise Unauthorized("bad-code", "the code was used before or is too old", "use a token")
         principal, lasts_s = Principal("login code", "session", ADMIN), CODE_SESSION_S
     else:
         known = auth.principal_of(body.token, request)
         principal, lasts_s = Principal(known.name, "session", known.scopes), TOKEN_SESSION_S
-    return principal, _cookie(request, auth.sessions.begin(principal, lasts_s), lasts_s)
+    value = auth.sessions.begin(principal, lasts_s, token="" if body.code else body.token)
+    return principal, _cookie(request, value, lasts_s)
 
 
 def _described(principal: Principal) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Sessions of browsers and the single-use codes that begin one; in memory, forgotten at a restart.
 
 Only hashes are kept. A code is good for one login within 15 minutes and gives a session of 15 minutes; a
-token gives one of 12 hours.
+token gives one of 12 hours, which ends when the token does.
 """
 
 import base64
@@ -21,10 +21,11 @@ _MAX_KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is logged in, and until when (monotonic seconds)."""
+    """Who is logged in, until when (monotonic seconds), and the hash of the token it was begun with."""
 
     principal: Principal
     expires_at: float
+    token_hash: str = ""
 
 
 class Sessions:
@@ -48,14 +49,15 @@ class Sessions:
         expires_at = self._codes.pop(hash_token(code), None)
         return expires_at is not None and self._clock.monotonic() < expires_at
 
-    def begin(self, principal: Principal, lasts_s: int) -> str:
+    def begin(self, principal: Principal, lasts_s: int, *, token: str = "") -> str:
         """Return the cookie's value of a new session."""
         now = self._clock.monotonic()
         for key in [key for key, session in self._sessions.items() if session.expires_at <= now]:
             del self._sessions[key]
         _drop_oldest(self._sessions)
         value = self._new_value()
-        self._sessions[hash_token(value)] = Session(principal, now + lasts_s)
+        token_hash = hash_token(token) if token else ""
+        self._sessions[hash_token(value)] = Session(principal, now + lasts_s, token_hash)
         return value
 
     def find(self, value: str) -> Session | None:

@@ -94,5 +94,6 @@ def _row(token: Token) -> dict[str, Any]:
         "scopes": list(token.scopes),
         "created_at": token.created_at,
         "expires_at": token.expires_at,
+        "last_used_at": token.last_used_at,
         "revoked_at": token.revoked_at,
     }

@@ -19,6 +19,7 @@ from podup.api.live import TaskFeed
 from podup.api.request_log import RequestLog
 from podup.api.server import Server
 from podup.api.sse import Hub
+from podup.api.token_uses import TokenUses
 from podup.app.access import admin_token
 from podup.app.building import Built, build
 from podup.app.duties import OUTBOX, SERVICES, HostWatch, duties_of
@@ -86,13 +87,16 @@ class Daemon:
         self._payload = LastPayload(
             self._built.engine.state_dir / "last_payload.bin", clock, wake=self._logging.wake
         )
+        self._token_uses = TokenUses(store, clock, wake=self._logging.wake)
         self._token = admin_token(loaded)
         self._supervisor = Supervisor(loaded.environment.variables, pid=os.getpid())
 
     def run(self, address: str) -> int:
         """Listen and serve until a signal; return the exit code."""
         engine = self._built.engine
-        auth = auth_of(self._loaded, engine, self._clock, admin_token=self._token)
+        auth = auth_of(
+            self._loaded, engine, self._clock, admin_token=self._token, on_use=self._token_uses.note
+        )
         hooks = UpdateHooks(self._updates.keep, lambda: self._updates.parts, self._updates.health)
         host, keep = (lambda: self._host.latest), self._payload.keep
         rows = all_routes(self._built, self._loaded, self._hub, hooks, keep_payload=keep, host=host)
@@ -202,9 +206,10 @@ class Daemon:
         log = self._built.engine.log
         if not self._updates.maintenance.is_on():
             log.take_in()
-        wait_s = min(log.turn(), self._payload.turn())
+            self._token_uses.turn()
+        wait_s = log.turn()
         self._event_feed.turn()
-        return wait_s
+        return min(wait_s, self._payload.turn())
 
     def _back_stacks_up(self) -> float:
         if self._updates.maintenance.is_on():

@@ -15,6 +15,7 @@ from podup.api.request import Peer
 from podup.api.request_log import RequestLog
 from podup.api.server import serve_one
 from podup.api.sse import Hub
+from podup.api.token_uses import TokenUses
 from podup.app.access import admin_token
 from podup.app.building import Built, build
 from podup.app.opening import BriefStore
@@ -112,7 +113,8 @@ def serve_connection(loaded: Loaded, clock: Clock, *, stdin: int = 0) -> int:
     with built.engine.store.write():
         pass  # is somebody else the writer? then say so before anything is answered
     built.engine.catalogue.find()
-    auth = auth_of(loaded, built.engine, clock, admin_token=admin_token(loaded))
+    uses = TokenUses(built.engine.store, clock, wake=lambda: None)
+    auth = auth_of(loaded, built.engine, clock, admin_token=admin_token(loaded), on_use=uses.note)
     hooks = UpdateHooks(_refuse, lambda: assemble.parts_of(loaded, clock, _quiet), lambda: _at_rest(loaded))
     payload = built.engine.state_dir / "last_payload.bin"
     routes = all_routes(
@@ -121,6 +123,7 @@ def serve_connection(loaded: Loaded, clock: Clock, *, stdin: int = 0) -> int:
     heard = RequestLog(built.engine.log, clock).heard
     serve_one(site_of(routes, built.engine, loaded, auth, on_done=heard), clock, stdin=stdin)
     built.engine.log.close()
+    uses.turn()
     settle(built, clock)
     return 0
 

@@ -42,6 +42,7 @@ from podup.errors import Unavailable
 from podup.records import dataclass
 from podup.settings.load import Loaded
 from podup.store import tokens
+from podup.store.tokens import Token
 from podup.update.assemble import Parts
 from podup.version import VERSION
 
@@ -52,6 +53,10 @@ def _refuse(_knock: Knock) -> None:
 
 def _forget(_body: bytes) -> None:
     """Nobody keeps what was refused."""
+
+
+def _not_noted(_token: Token) -> None:
+    """Nobody keeps when a token was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +121,18 @@ def tidying_of(built: Built, loaded: Loaded) -> Tidying:
     return Tidying(state.directory, state.database, engine.store, engine.clock, ages_of(loaded))
 
 
-def auth_of(loaded: Loaded, engine: Engine, clock: Clock, *, admin_token: Secret | None = None) -> Auth:
-    """Return who may do what: ForwardAuth, configured tokens, tokens of the database."""
+def auth_of(
+    loaded: Loaded,
+    engine: Engine,
+    clock: Clock,
+    *,
+    admin_token: Secret | None = None,
+    on_use: Callable[[Token], None] = _not_noted,
+) -> Auth:
+    """Return who may do what: ForwardAuth, configured tokens, tokens of the database.
+
+    `on_use` hears of every use of one of the last.
+    """
     access = loaded.settings.access
     configured: dict[str, Principal] = {}
     for name, token, scopes in (
@@ -134,6 +149,8 @@ def auth_of(loaded: Loaded, engine: Engine, clock: Clock, *, admin_token: Secret
             return known
         with engine.store.read() as cx:
             row = tokens.find(cx, token_hash, now_s=clock.now())
+        if row is not None:
+            on_use(row)
         return Principal(row.name, "token", frozenset(row.scopes)) if row is not None else None
 
     rules = AuthRules(

@@ -34,11 +34,12 @@ def run_list(args: Mapping[str, Any], context: Context) -> int:
             ",".join(token["scopes"]),
             _when(token["created_at"]),
             _when(token["expires_at"]),
-            f"revoked {_when(token['revoked_at'])}" if token["revoked_at"] else "holds",
+            _when(token["last_used_at"]),
+            _state(token),
         )
         for token in answer["tokens"]
     ]
-    context.out.table(("id", "name", "scopes", "created", "ends", "state"), rows)
+    context.out.table(("id", "name", "scopes", "created", "ends", "last used", "state"), rows)
     return 0
 
 
@@ -50,6 +51,13 @@ def run_revoke(args: Mapping[str, Any], context: Context) -> int:
     else:
         context.out.line(f"revoked: {answer['token']}")
     return 0
+
+
+def _state(token: Mapping[str, Any]) -> str:
+    if token["revoked_at"]:
+        return f"revoked {_when(token['revoked_at'])}"
+    is_over = token["expires_at"] is not None and token["expires_at"] <= SystemClock().now()
+    return "ended" if is_over else "holds"
 
 
 def _when(at_s: float | None) -> str:

@@ -1,11 +1,14 @@
 """Work that is done again and again beside the server: one thread a duty.
 
-The door of a scheduler tick: a fault in one round is told and the next round comes after a pause.
+The door of a scheduler tick: a fault in one round is told and the next round comes after a pause. A fault we
+have words for is told in them, a defect with its trace; either once, until a round goes well.
 """
 
 import threading
 import traceback
 from collections.abc import Callable
+
+from podup.errors import PodupError
 
 _PAUSE_S = 5.0
 
@@ -19,6 +22,7 @@ class Rounds:
         self._say = say
         self._wanted = threading.Event()
         self._is_stopped = False
+        self._told = ""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -39,8 +43,19 @@ class Rounds:
         while not self._is_stopped:
             try:
                 wait_s = self._work()
+                self._told = ""
+            except PodupError as error:
+                hint = f" ({error.hint})" if error.hint else ""
+                self._tell(error.code, f"{self._name}: {error.message}{hint}")
+                wait_s = _PAUSE_S
             except Exception:
-                self._say(f"{self._name} met a fault:\n{traceback.format_exc()}")
+                trace = traceback.format_exc()
+                self._tell(trace, f"{self._name} met a fault:\n{trace}")
                 wait_s = _PAUSE_S
             self._wanted.wait(wait_s)
             self._wanted.clear()
+
+    def _tell(self, fault: str, text: str) -> None:
+        if fault != self._told:
+            self._told = fault
+            self._say(text)

@@ -8,7 +8,7 @@ import json
 from podup.records import dataclass
 from podup.store.db import Connection, Row
 
-_USED_EVERY_S = 60.0
+USED_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def used(cx: Connection, token_id: str, *, now_s: float) -> None:
     """Note that the token was used; at most one write a minute."""
     cx.execute(
         "UPDATE tokens SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at <= ?, 1)",
-        (now_s, token_id, now_s - _USED_EVERY_S),
+        (now_s, token_id, now_s - USED_EVERY_S),
     )
 
 

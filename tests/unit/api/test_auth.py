@@ -4,6 +4,7 @@ import ipaddress
 import json
 
 import pytest
+from serving import LONG_TOKEN
 
 from podup.api.auth import AuthRules, allow_hosts
 from podup.api.response import answer
@@ -109,6 +110,18 @@ def test_guessing_is_slowed_down_but_the_operator_is_not_locked_out(serve):
     assert (got.status, got.headers["retry-after"]) == (429, "60")
     assert wire.get("/read", "Remote-User: boss").status == 200
     assert wire.get("/read", TOKEN, "X-Forwarded-For: 192.0.2.1").status == 200
+
+
+def test_a_token_too_long_to_be_guessed_does_not_wait_for_those_who_guess(serve):
+    wire = serve(*ROWS).wire()
+    for _ in range(12):
+        last = wire.get("/read", "Authorization: Bearer guess", "X-Forwarded-For: 192.0.2.1")
+    assert last.status == 429
+    assert "PODUP_TRUSTED_PROXIES" in json.loads(last.body)["error"]["hint"]
+    assert wire.get("/read", TOKEN).status == 429
+    assert wire.get("/read", f"Authorization: Bearer {LONG_TOKEN}").status == 200
+    login = json.dumps({"token": LONG_TOKEN}).encode()
+    assert wire.post("/api/login", login, "Content-Type: application/json").status == 200
 
 
 def test_logging_in_with_a_code_works_once(serve):

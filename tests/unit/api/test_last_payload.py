@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from podup.api.last_payload import LastPayload
+from podup.errors import Unavailable
 
 
 class StepClock:
@@ -36,3 +39,17 @@ def test_the_newest_of_many_bodies_is_written_once_a_second(tmp_path: Path) -> N
     payload.turn()
     assert path.read_bytes() == b"second"
     assert wakes == [100.0, 100.25]
+
+
+def test_what_finds_no_room_waits_for_it(tmp_path: Path) -> None:
+    clock, path = StepClock(), tmp_path / "gone" / "last_payload.bin"
+    payload = LastPayload(path, clock, wake=lambda: None)
+    path.parent.write_bytes(b"")
+    payload.keep(b"body")
+    with pytest.raises(Unavailable):
+        payload.turn()
+    path.parent.unlink()
+    path.parent.mkdir()
+    clock.at_s += 1.0
+    payload.turn()
+    assert path.read_bytes() == b"body"

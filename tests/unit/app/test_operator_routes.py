@@ -249,6 +249,20 @@ def test_a_token_is_shown_once_kept_as_a_hash_and_can_be_ended(whole: Whole) -> 
         assert whole.ask("POST", "/api/tokens", wrong).status == 400
 
 
+def test_a_session_ends_with_its_token_and_the_use_of_a_token_is_noted(whole: Whole) -> None:
+    made = whole.ask("POST", "/api/tokens", {"name": "phone"}).json
+    assert made["last_used_at"] is None
+    logged_in = whole.ask("POST", "/api/login", {"token": made["token"]}, headers={})
+    cookie = {"cookie": logged_in.headers["Set-Cookie"].partition(";")[0]}
+    assert whole.ask("GET", "/api/tasks", headers=cookie).status == 200
+    whole.token_uses.turn()
+    listed = {row["name"]: row for row in whole.ask("GET", "/api/tokens").json["tokens"]}
+    assert listed["phone"]["last_used_at"] == whole.clock.now()
+    assert whole.ask("DELETE", f"/api/tokens/{made['id']}").status == 200
+    assert whole.ask("GET", "/api/tasks", headers=cookie).status == 401
+    assert whole.ask("GET", "/api/session", headers=cookie).json["name"] == ""
+
+
 def test_settings_and_config_show_no_secret(whole: Whole) -> None:
     settings = whole.ask("GET", "/api/settings")
     config = whole.ask("GET", "/api/config", headers={})
