@@ -2,10 +2,10 @@
 
 Promise: the same commit, Python minor version, zlib and liblzma give the same bytes, from any directory,
 user, umask, time zone and hash seed. Names are sorted, dates are SOURCE_DATE_EPOCH or the commit's, modes are
-fixed, and the modules are compiled in a bare interpreter, without what depends on its state (marshal format 2
-has no references; no column tables; no docstrings). Each module is inside twice: compiled for the building
-interpreter, and as source for any other one (podup.loader tells where). The few modules before the loader are
-plain entries, with .pyc files of an unchecked hash: a zip's local times depend on the time zone.
+fixed. Modules are inside as source, in one archive: each interpreter compiles what it imports once and keeps
+it (podup.loader, podup.compiled). The few modules up to the loader are plain entries, with .pyc files for the
+building interpreter: of an unchecked hash, as a zip's local times depend on the time zone, and compiled in a
+bare interpreter, without what depends on its state (marshal format 2 has no references; no column tables).
 Refused: a version that is not SemVer, a module that does not compile.
 
 Formats: PEP 441 (zipapp), PEP 552 (hash-based pyc), https://reproducible-builds.org/specs/source-date-epoch/.
@@ -32,12 +32,11 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT))
 
 from podup.cli import overview  # noqa: E402
-from podup.loader import room_of  # noqa: E402
 
 NAME = "pod-upgrade-trigger.pyz"
 SHEBANG = b"#!/usr/bin/env python3\n"
 CONSTANTS = "from podup.version import COMMIT, OVERVIEW, VERSION\n"
-PLAIN = ("podup/__init__.py", "podup/loader.py", "podup/version.py")  # and for who looks inside
+PLAIN = ("podup/__init__.py", "podup/compiled.py", "podup/loader.py", "podup/version.py")
 SHARED = (
     ("migrations", "podup/migrations"),
     ("systemd", "podup/share/systemd"),
@@ -80,7 +79,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def contents(*, version: str, commit: str, repo: str = "") -> dict[str, bytes]:
-    """Return name -> bytes of all that goes in, compiled modules included, sorted by name."""
+    """Return name -> bytes of all that goes in, sorted by name."""
     files: dict[str, bytes] = {}
     for path in sorted((ROOT / "podup").rglob("*")):
         name = path.relative_to(ROOT).as_posix()
@@ -100,7 +99,7 @@ def contents(*, version: str, commit: str, repo: str = "") -> dict[str, bytes]:
     modules = {name: files[name] for name in ours}
     files = {name: data for name, data in files.items() if name not in modules or name in PLAIN}
     files |= {f"{name}c": pyc(name, files[name]) for name in ("__main__.py", *PLAIN)}
-    files |= {"sources.tar.xz": sources(modules)} | compiled(modules)
+    files["sources.tar.xz"] = sources(modules)
     return dict(sorted(files.items()))
 
 
@@ -139,16 +138,6 @@ def sources(modules: dict[str, bytes]) -> bytes:
     return lzma.compress(buffer.getvalue(), preset=9 | lzma.PRESET_EXTREME)
 
 
-def compiled(modules: dict[str, bytes]) -> dict[str, bytes]:
-    """Return the code of the modules, a member a room for podup.loader."""
-    rooms: dict[str, dict[str, bytes]] = {}
-    for name, source in sorted(modules.items()):
-        module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        rooms.setdefault(room_of(module), {})[name] = code_of(name, source)
-    magic = importlib.util.MAGIC_NUMBER.hex()
-    return {f"compiled/{magic}/{room}": marshal.dumps(files, 2) for room, files in rooms.items()}
-
-
 def code_of(name: str, source: bytes) -> bytes:
     """Return the code of a module, marshalled."""
     return marshal.dumps(compile(source, name, "exec", dont_inherit=True, optimize=2), 2)
@@ -169,7 +158,7 @@ def pack(files: dict[str, bytes], *, epoch: int) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name, date)
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(".xz") else zipfile.ZIP_DEFLATED
             entry.create_system = 3
             executable = name.endswith(".sh") or data.startswith(b"#!")
             entry.external_attr = (0o100755 if executable else 0o100644) << 16

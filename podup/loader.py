@@ -1,9 +1,10 @@
 """Take modules from what `build_zipapp.py` packed into the built file.
 
-The sources are in one `sources.tar.xz`, and compiled beside it for the interpreter that built the file: a
-member a room (`compiled/MAGIC/core`) with the code of its modules by file name. Entries of their own would
-make the file twice as large, and zipimport's search of them would take longer than running the modules.
-An interpreter with another magic number compiles the sources. Data and `podup` itself stay zipimport's.
+The sources are in one `sources.tar.xz`: entries of their own would make the file twice as large. A module is
+compiled when it is first imported by this user's interpreter, and its code kept for the next start
+(podup.compiled), so a start decompresses and compiles nothing. Data and `podup` itself stay zipimport's.
+
+The packed sources are read once, here: the file of a running program may be replaced at any time.
 """
 
 import io
@@ -11,10 +12,14 @@ import marshal
 import sys
 from importlib import import_module
 from importlib.machinery import ModuleSpec
-from importlib.util import MAGIC_NUMBER
+from importlib.util import MAGIC_NUMBER, source_hash
 from types import CodeType, ModuleType
 from typing import Any, cast
 from zipimport import zipimporter
+
+from podup.compiled import Compiled
+
+_SOURCES = "sources.tar.xz"
 
 
 class Packed(zipimporter):
@@ -22,17 +27,20 @@ class Packed(zipimporter):
 
     def __init__(self, archive: str) -> None:
         super().__init__(archive)
-        self._rooms: dict[str, dict[str, bytes]] = {}
+        self._packed = self.get_data(f"{archive}/{_SOURCES}")
+        self._compiled = Compiled(f"{source_hash(self._packed).hex()}-{MAGIC_NUMBER.hex()}")
+        self._found: dict[str, CodeType] = {}
         self._sources: dict[str, bytes] = {}
-        self._has_compiled = bool(self._room("podup"))
 
     def find_spec(self, fullname: str, target: object = None, _: object = None) -> ModuleSpec | None:
         """Return where a module of ours comes from."""
         if not fullname.startswith("podup."):
             return None
-        name = self._name(fullname)
-        if name not in self._modules_beside(fullname):
+        code = self._code(fullname)
+        if code is None:
             return None
+        self._found[fullname] = code
+        name = code.co_filename
         is_package = name.endswith("/__init__.py")
         spec = ModuleSpec(fullname, cast(Any, self), origin=f"{self.archive}/{name}", is_package=is_package)
         if spec.submodule_search_locations is not None:
@@ -43,16 +51,15 @@ class Packed(zipimporter):
         """Run the module's code in it."""
         origin = module.__spec__.origin if module.__spec__ else None
         module.__file__ = origin or self.archive
-        exec(self.get_code(module.__name__), module.__dict__)
+        code = self._found.pop(module.__name__, None) or self.get_code(module.__name__)
+        exec(code, module.__dict__)
 
     def get_code(self, fullname: str) -> CodeType:
-        """Return the code of a module."""
-        name = self._name(fullname)
-        data = self._modules_beside(fullname)[name]
-        if self._has_compiled:
-            made: CodeType = marshal.loads(data)
-            return made
-        return compile(data, f"{self.archive}/{name}", "exec", dont_inherit=True)
+        """Return the code of a module. Raises ImportError."""
+        code = self._code(fullname)
+        if code is None:
+            raise ImportError(f"{self.archive} has no module {fullname}", name=fullname)
+        return code
 
     def get_source(self, fullname: str) -> str | None:
         """Return the text of a module, for tracebacks."""
@@ -60,41 +67,39 @@ class Packed(zipimporter):
         return None if text is None else text.decode()
 
     def is_package(self, fullname: str) -> bool:
-        """Tell whether the module has modules in it."""
-        return self._name(fullname).endswith("/__init__.py")
+        """Tell whether the module has modules in it. Raises ImportError."""
+        return self.get_code(fullname).co_filename.endswith("/__init__.py")
 
     def sources(self) -> dict[str, bytes]:
         """Return the text of all modules by file name."""
         if not self._sources:
-            data = self.get_data(f"{self.archive}/sources.tar.xz")
-            tarfile = import_module("tarfile")  # for other interpreters and for tracebacks only
-            with tarfile.open(fileobj=io.BytesIO(data), mode="r:xz") as packed:
+            tarfile = import_module("tarfile")  # at the first start, and for tracebacks
+            with tarfile.open(fileobj=io.BytesIO(self._packed), mode="r:xz") as packed:
                 members = [(member.name, packed.extractfile(member)) for member in packed]
                 self._sources = {name: text.read() for name, text in members if text}
         return self._sources
 
+    def drop_sources(self) -> None:
+        """Free the unpacked text; who asks for it again unpacks again."""
+        self._sources = {}
+
+    def _code(self, fullname: str) -> CodeType | None:
+        """Return the code of a module, kept or compiled now; None when there is no such module."""
+        kept = self._compiled.get(fullname)
+        if kept is not None:
+            code: CodeType = marshal.loads(kept)
+            return code
+        name = self._name(fullname)
+        if name not in self.sources():
+            return None
+        code = compile(self.sources()[name], name, "exec", dont_inherit=True, optimize=2)
+        self._compiled.put(fullname, marshal.dumps(code))
+        return code
+
     def _name(self, fullname: str) -> str:
         stem = fullname.replace(".", "/")
         package = f"{stem}/__init__.py"
-        return package if package in self._modules_beside(fullname) else f"{stem}.py"
-
-    def _modules_beside(self, fullname: str) -> dict[str, bytes]:
-        return self._room(room_of(fullname)) if self._has_compiled else self.sources()
-
-    def _room(self, room: str) -> dict[str, bytes]:
-        if room not in self._rooms:
-            try:
-                data = self.get_data(f"{self.archive}/compiled/{MAGIC_NUMBER.hex()}/{room}")
-            except OSError:
-                return {}  # not compiled for this interpreter, or none of ours
-            self._rooms[room] = marshal.loads(data)
-        return self._rooms[room]
-
-
-def room_of(fullname: str) -> str:
-    """Return the room that holds a module: `core` for podup.core.images, `podup` for podup.errors."""
-    parts = fullname.split(".")
-    return parts[1] if len(parts) > 2 else "podup"
+        return package if package in self.sources() else f"{stem}.py"
 
 
 def install(archive: str) -> None:
@@ -104,6 +109,15 @@ def install(archive: str) -> None:
 
 def module_names() -> list[str]:
     """Return the names of all modules in the built file; none in a checkout."""
-    packed = [finder for finder in sys.meta_path if isinstance(finder, Packed)]
-    files = sorted(packed[0].sources()) if packed else []
+    files = sorted(name for packed in _packed() for name in packed.sources())
     return [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in files]
+
+
+def drop_sources() -> None:
+    """Free what only imports need, in a process that lives long and has imported all it needs."""
+    for packed in _packed():
+        packed.drop_sources()
+
+
+def _packed() -> list[Packed]:
+    return [finder for finder in sys.meta_path if isinstance(finder, Packed)]

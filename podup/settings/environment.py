@@ -50,6 +50,10 @@ class Environment:
         return self._directory("XDG_STATE_HOME", ".local/state")
 
     @property
+    def cache_home(self) -> Path:
+        return self._directory("XDG_CACHE_HOME", ".cache")
+
+    @property
     def runtime_dir(self) -> Path:
         """$XDG_RUNTIME_DIR, else where systemd would put it; root has /run."""
         return Path(self.get("XDG_RUNTIME_DIR") or ("/run" if self.is_root else f"/run/user/{self.uid}"))

@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import podup
+from podup import compiled
 from podup.files import durable_write, make_dirs, remove, remove_tree, sync_dir
 from podup.host.run import Command, Runner
 from podup.records import dataclass
@@ -117,16 +118,21 @@ def remove_installed(environment: Environment) -> list[Path]:
 
 
 def purge(environment: Environment, target: Path, state: Path) -> list[Path]:
-    """Remove the program, the one before it, the environment file and the whole state."""
+    """Remove the program, the one before it, the environment file, its compiled code and the whole state."""
     env = environment.home / ".config" / _ENV_NAME
     lock = target.with_name(f".{target.name}.flock")
     gone = [path for path in (target, target.with_name(target.name + ".old"), lock, env) if path.exists()]
     for path in gone:
         remove(path, missing_ok=True)
-    if state.is_dir():
-        remove_tree(state)
-        gone.append(state)
-    return gone
+    whole = [path for path in (compiled_directory(environment), state) if path.is_dir()]
+    for path in whole:
+        remove_tree(path)
+    return gone + whole
+
+
+def compiled_directory(environment: Environment) -> Path:
+    """Return where this user's compiled code is kept for the next start (podup.compiled)."""
+    return environment.cache_home / compiled.NAME
 
 
 def unit_files() -> dict[str, bytes]:

@@ -1,7 +1,6 @@
 """The built file: the same bytes from anywhere, small, quick to load, at home in every Python it supports."""
 
 import hashlib
-import importlib.util
 import io
 import lzma
 import os
@@ -11,6 +10,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from source_tree import ROOT
 from podup.cli import overview
 
 NAME = "pod-upgrade-trigger.pyz"
-LARGEST = 1_200_000
+LARGEST = 500_000
 READY_RATIO = 18.0  # of an interpreter whose site-packages are empty; to come down to 10
 IMPORT_ALL = """
 import sys, importlib
@@ -29,7 +29,7 @@ assert len(module_names()) > 200
 for name in module_names():
     importlib.import_module(name)
 """
-RUN_AND_LOOK = """
+RUN = """
 import runpy, sys
 archive = sys.argv[1]
 sys.argv = [archive, 'settings']
@@ -37,9 +37,13 @@ try:
     runpy.run_path(archive, run_name="__main__")
 except SystemExit:
     pass
-modules = [module for name, module in sys.modules.items() if name.startswith("podup.")]
-functions = [value for module in modules for value in vars(module).values() if hasattr(value, "__code__")]
-print(*sorted({function.__code__.co_filename for function in functions}))
+"""
+COUNT = f"""
+import sys
+names = []
+sys.addaudithook(lambda event, args: names.append(str(args[1])) if event == "compile" else None)
+{RUN}
+print(len([name for name in names if name.startswith("podup/")]))
 """
 FAIL = """
 from podup.core.cron import parse_cron
@@ -57,6 +61,14 @@ def build(output: Path, *options: str, env: dict[str, str] | None = None, umask:
         capture_output=True,
     )
     return output / NAME
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compiled code of the files built here is not left in the home of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -106,9 +118,6 @@ def test_what_is_inside(built: Path) -> None:
         inside = {member.name for member in sources}
     assert inside == {p.relative_to(ROOT).as_posix() for p in (ROOT / "podup").rglob("*.py")}
     assert "podup/version.py" in names, "an update reads the version of a file it does not run"
-    rooms = {path.name for path in (ROOT / "podup").iterdir() if (path / "__init__.py").is_file()}
-    magic = importlib.util.MAGIC_NUMBER.hex()
-    assert {f"compiled/{magic}/{room}" for room in rooms | {"podup"}} <= set(names)
     for folder, target in (("migrations", "podup/migrations"), ("systemd", "podup/share/systemd")):
         for path in (ROOT / folder).rglob("*"):
             assert path.is_dir() or f"{target}/{path.relative_to(ROOT / folder)}" in names
@@ -143,17 +152,42 @@ def test_the_source_version_is_the_project_version() -> None:
     assert f'VERSION = "{version}"' in (ROOT / "podup" / "version.py").read_text()
 
 
-def test_compiled_modules_are_taken(built: Path) -> None:
-    """A compiled module carries its name inside the zip, one compiled now that of the zip as well."""
-    done = run(sys.executable, "-I", "-S", "-c", RUN_AND_LOOK, built)
-    names = done.stdout.splitlines()[-1].split()
-    assert "podup/cli/main.py" in names and "podup/settings/load.py" in names, done.stderr
-    assert not [name for name in names if f"{NAME}/" in name]
+def with_home(python: str | Path, built: Path, script: str, home: Path) -> str:
+    """Run a script on the built file as a user whose home is `home`, and return what it said last."""
+    words = [str(python), "-I", "-S", "-c", script, str(built)]
+    done = subprocess.run(words, env={"HOME": str(home)}, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
 
 
-def test_a_traceback_shows_the_source(built: Path) -> None:
-    done = run(sys.executable, "-I", "-S", "-c", RUN_AND_LOOK + FAIL, built)
-    assert 'raise ValueError(f"want five fields' in done.stderr
+def test_modules_are_compiled_once(built: Path, tmp_path: Path) -> None:
+    """By each interpreter, whichever copy of the file it runs, and again when what was kept is damaged."""
+    copy = tmp_path / "copy.pyz"
+    shutil.copy2(built, copy)
+    for python in (Path(sys.executable), *other_pythons()[-1:]):
+        home = tmp_path / python.name
+        home.mkdir()
+        count = int(with_home(python, built, COUNT, home))
+        assert count > 20
+        assert with_home(python, copy, COUNT, home) == "0"
+        kept = sorted(home.rglob("podup.*"))
+        assert len(kept) == count
+        kept[0].write_bytes(b"")
+        kept[-1].write_bytes(kept[-1].read_bytes()[:-1])
+        assert with_home(python, built, COUNT, home) == "2"
+        assert with_home(python, built, COUNT, home) == "0"
+
+
+def test_without_a_home_to_write_to_it_runs_all_the_same(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    for _ in range(2):
+        assert int(with_home(sys.executable, built, COUNT, tmp_path / "home")) > 20
+
+
+def test_a_traceback_shows_the_source(built: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        words = [sys.executable, "-I", "-S", "-c", RUN + FAIL, str(built)]
+        done = subprocess.run(words, env={"HOME": str(tmp_path)}, capture_output=True, text=True)
+        assert 'raise ValueError(f"want five fields' in done.stderr
 
 
 def test_version_loads_nothing(built: Path) -> None:
@@ -233,9 +267,13 @@ def test_newer_pythons_run_it_from_source(built: Path) -> None:
 
 
 def test_it_starts_within_its_budgets(built: Path) -> None:
-    """With room for a busy machine: the least of some runs, and half as much again."""
-    done = run(sys.executable, ROOT / "bench/startup.py", built, "5")
-    ratios = {line[:20].strip(): float(line[31:].split("x")[0]) for line in done.stdout.splitlines()[1:]}
-    assert ratios["--version"] <= 1.6 * 1.5, done.stdout
-    assert ratios["--help"] <= 2.6 * 1.5, done.stdout
-    assert ratios["http-server"] <= READY_RATIO * 1.5, done.stdout
+    """With room for a busy machine: half as much again, and the best of some goes."""
+    budgets = {"--version": 1.6, "--help": 2.6, "http-server": READY_RATIO}
+    best = dict.fromkeys(budgets, float("inf"))
+    for _ in range(4):
+        done = run(sys.executable, ROOT / "bench/startup.py", built, "5")
+        ratios = {line[:20].strip(): float(line[31:].split("x")[0]) for line in done.stdout.splitlines()[1:]}
+        best = {name: min(ratio, ratios[name]) for name, ratio in best.items()}
+        if all(best[name] <= budget * 1.5 for name, budget in budgets.items()):
+            return
+    pytest.fail(f"{best} times a bare interpreter; at most {budgets}, and half as much again\n{done.stdout}")

@@ -27,7 +27,7 @@ MODULE_DOORS = {
     "asyncio": (),
 }
 CALL_DOORS = {
-    "os.environ": ("podup/settings/",),
+    "os.environ": ("podup/settings/", "podup/compiled.py"),
     "os.environb": ("podup/settings/",),
     "os.getenv": ("podup/settings/",),
     "os.putenv": (),
@@ -39,7 +39,8 @@ CALL_DOORS = {
     "datetime.today": ("podup/clock.py",),
     "date.today": ("podup/clock.py",),
 }
-WRITING = ("podup/files/",)
+# The second keeps compiled code and is loaded before any room is; what it writes may be lost at any time.
+WRITING = ("podup/files/", "podup/compiled.py")
 WRITING_OS = set(
     [
         "rename",

@@ -10,6 +10,7 @@ LEVELS = {
     "clock": 0,
     "records": 0,
     "version": 0,
+    "compiled": -2,
     "loader": -1,
     "core": 1,
     "files": 1.5,
