@@ -8,8 +8,8 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from podup.api.request import Request
@@ -53,19 +53,15 @@ class QuietStore:
         self._store = store
         self._maintenance = maintenance
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """Give a connection that sees one consistent state."""
-        with self._store.read() as cx:
-            yield cx
+        return self._store.read()
 
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> AbstractContextManager[Connection]:
         """Give a connection inside one transaction. Raises Unavailable `maintenance`."""
         if self._maintenance.is_on():
             raise in_maintenance()
-        with self._store.write() as cx:
-            yield cx
+        return self._store.write()
 
 
 class SelfUpdates:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
 from podup import files
@@ -120,25 +121,18 @@ class Database(Reader):
             files.durable_write(path, b"")
         super().__init__(path)
         self._turns = Turns()
-        with told(path, writing=True):
+        self._told = told(path, writing=True)
+        with self._told:
             self._writer = _connect_writer(path)
 
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> AbstractContextManager[Connection]:
         """Give the writing connection inside one transaction; on return it is committed and on the disk.
 
         Thread-safe, waiters in order of arrival, not re-entrant. When the block raises, or the commit
         fails (Unavailable 'db-write-failed'), everything is rolled back. Constraint violations come
         through as IntegrityError.
         """
-        with self._turns, told(self.path, writing=True):
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self.commit()
-            except BaseException:
-                self._roll_back()
-                raise
+        return _Transaction(self)
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
@@ -160,6 +154,34 @@ class Database(Reader):
         with self._turns:
             self._writer.close()
 
+    def begin(self) -> Connection:
+        """Wait for this thread's turn and begin a transaction; `end` has to follow. `write` does both."""
+        self._turns.__enter__()
+        try:
+            with self._told:
+                self._writer.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._turns.leave()
+            raise
+        return self._writer
+
+    def end(self, error: BaseException | None) -> None:
+        """Commit, or roll back for an error, and let the next in."""
+        try:
+            with self._told:
+                if error is not None:
+                    self._roll_back()
+                    if isinstance(error, Error):
+                        raise error  # to be told as what it means
+                    return
+                try:
+                    self.commit()
+                except BaseException:
+                    self._roll_back()
+                    raise
+        finally:
+            self._turns.leave()
+
     def commit(self) -> None:
         """Commit the transaction `alone` holds; `write` does it by itself."""
         try:
@@ -177,6 +199,54 @@ class Database(Reader):
             # A connection that cannot roll back is in an unknown state; a new one recovers from the disk.
             self._writer.close()
             self._writer = _connect_writer(self.path)
+
+
+class _Transaction:
+    """What `Database.write` returns. A class, because a generator costs a lone webhook twice as much."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Connection:
+        return self._database.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.end(error)
+
+
+class _Told:
+    """What `told` returns."""
+
+    __slots__ = ("_is_writing", "_path")
+
+    def __init__(self, path: Path, *, writing: bool) -> None:
+        self._path = path
+        self._is_writing = writing
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, sqlite3.DatabaseError):
+            return
+        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if primary in _DAMAGED:
+            hint = "look at `db check`, then `db restore` the newest backup"
+            message = f"the database {self._path} is damaged: {error}"
+            raise Unavailable("db-damaged", message, hint) from error
+        if primary in _DISK_TROUBLE:
+            raise _unavailable(self._path, str(error), writing=self._is_writing) from error
+
+
+def told(path: Path, *, writing: bool) -> AbstractContextManager[None]:
+    """Turn trouble of the disk or the file into `Unavailable`; mistakes in SQL come through."""
+    return _Told(path, writing=writing)
 
 
 def connect(path: Path, *, read_only: bool) -> Connection:
@@ -251,21 +321,6 @@ def statements(script: str) -> Iterator[str]:
     held += script.rpartition(";")[2]
     if any(line.strip() and not line.strip().startswith("--") for line in held.splitlines()):
         raise ValueError(f"the script ends inside a statement: {held.strip()[:80]}")
-
-
-@contextmanager
-def told(path: Path, *, writing: bool) -> Iterator[None]:
-    """Turn trouble of the disk or the file into `Unavailable`; mistakes in SQL come through."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if primary in _DAMAGED:
-            hint = "look at `db check`, then `db restore` the newest backup"
-            raise Unavailable("db-damaged", f"the database {path} is damaged: {error}", hint) from error
-        if primary not in _DISK_TROUBLE:
-            raise
-        raise _unavailable(path, str(error), writing=writing) from error
 
 
 def _unavailable(path: Path, reason: str, *, writing: bool) -> PodupError:

@@ -31,16 +31,17 @@ class Turns:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
                     raise
-            self._leave()
+            self.leave()
             raise
         self._owner = me
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        self.leave()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Let the next in; what leaving the block does."""
         with self._guard:
             if self._waiting:
                 self._owner = -1  # nobody's, until the one whose turn it is wakes up
