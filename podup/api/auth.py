@@ -181,10 +181,11 @@ def allow_hosts(names: tuple[str, ...]) -> Callable[[Request, Route], None]:
     allowed = {name.lower() for name in names} | {"localhost", ""}
 
     def check(request: Request, route: Route) -> None:
+        if not names or route.who is Who.SIGNATURE or route.path in PROBES or request.peer.is_control:
+            return
         host = request.header("host").lower()
         name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
-        is_free = route.who is Who.SIGNATURE or route.path in PROBES or request.peer.is_control
-        if not names or name in allowed or is_free:
+        if name in allowed:
             return
         if _address(name.strip("[]")) is None:
             raise _Misdirected("wrong-host", "this host is not served here", "see PODUP_ALLOWED_HOSTS")

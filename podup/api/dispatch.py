@@ -100,9 +100,19 @@ class Site:
         request, principal = admitted.request, admitted.principal
         if principal is None:
             principal = self._auth.at_body(admitted.route, records.replace(request, body=body))
-        action = admitted.route.action
-        return records.replace(
-            request, params=admitted.params, principal=principal, body=body, action=action
+        return Request(
+            request.method,
+            request.path,
+            request.query,
+            request.headers,
+            body,
+            request.peer,
+            request.client,
+            request.request_id,
+            admitted.params,
+            principal,
+            received_at=request.received_at,
+            action=admitted.route.action,
         )
 
     def answer(self, route: Route, request: Request) -> Response:

@@ -10,9 +10,11 @@ from podup.api.request import Page
 from podup.errors import PodupError
 from podup.records import dataclass
 
+Headers = tuple[tuple[str, str], ...]
+
 JSON = "application/json"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_JSON_HEADERS = (("Content-Type", JSON),)
+_JSON_HEADERS: Headers = (("Content-Type", JSON),)
 SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
@@ -23,7 +25,8 @@ _BARE_POLICY = (
     "Content-Security-Policy",
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 )
-_NO_STORE = ("Cache-Control", "no-store")
+_COMMON = (*SECURITY_HEADERS, ("Cache-Control", "no-store"), _BARE_POLICY)
+_CHALLENGE = ("WWW-Authenticate", 'Bearer realm="pod-upgrade-trigger"')
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
     "<style>body{{font:1.1rem system-ui;max-width:36rem;margin:4rem auto;padding:0 1rem}}</style>"
@@ -89,7 +92,7 @@ def answer(
     value: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = (), *, is_logged: bool = False
 ) -> Response:
     """Return `value` as JSON."""
-    return Response(status, (*_JSON_HEADERS, *headers), dump(value), is_logged=is_logged)
+    return Response(status, _JSON_HEADERS + headers, dump(value), is_logged=is_logged)
 
 
 def answer_page(noun: str, items: Sequence[Any], *, total: int, page: Page) -> Response:
@@ -112,7 +115,7 @@ def problem(error: PodupError, request_id: str, *, as_page: bool = False) -> Res
     if isinstance(error, MethodNotAllowed):
         headers.append(("Allow", error.allow))
     if error.status == HTTPStatus.UNAUTHORIZED:
-        headers.append(("WWW-Authenticate", 'Bearer realm="pod-upgrade-trigger"'))
+        headers.append(_CHALLENGE)
     if as_page:
         return Response(
             error.status, (("Content-Type", "text/html; charset=utf-8"), *headers), _page(error, request_id)
@@ -127,12 +130,16 @@ def _page(error: PodupError, request_id: str) -> bytes:
     return _PAGE.format(title=title, **{name: html.escape(text) for name, text in texts.items()}).encode()
 
 
-def common_headers(response: Response, request_id: str) -> tuple[tuple[str, str], ...]:
-    """Return the response's headers and those every answer has; what the response says itself wins."""
-    said = {name for name, _ in response.headers}
-    added = [("X-Request-Id", request_id), *SECURITY_HEADERS]
-    if "Cache-Control" not in said:
-        added.append(_NO_STORE)
-    if "Content-Security-Policy" not in said:
-        added.append(_BARE_POLICY)
-    return (*response.headers, *added)
+def header_lines(response: Response, request_id: str) -> str:
+    """Return the lines of the response's headers and of those every answer has; what it says itself wins."""
+    lines = _LINES.get(response.headers) or _lines(response.headers)
+    return f"X-Request-Id: {request_id}\r\n{lines}"
+
+
+def _lines(headers: Headers) -> str:
+    said = {name for name, _ in headers}
+    added = [(name, value) for name, value in _COMMON if name not in said]
+    return "".join([f"{name}: {value}\r\n" for name, value in (*headers, *added)])
+
+
+_LINES: dict[Headers, str] = {headers: _lines(headers) for headers in (_JSON_HEADERS, (*_JSON_HEADERS, _CHALLENGE))}

@@ -30,7 +30,7 @@ from podup.api.dispatch import Site
 from podup.api.listeners import Listener
 from podup.api.loop import ServerLoop
 from podup.api.request import Peer, Request
-from podup.api.response import Response, common_headers
+from podup.api.response import Response, header_lines
 from podup.api.server_limits import ServerLimits
 from podup.clock import Clock
 
@@ -56,15 +56,13 @@ class Exchange(BaseHTTPRequestHandler):
 
     def write(self, response: Response, request_id: str, *, keeps_alive: bool) -> bytes:
         """Return status line, headers and body."""
-        headers = [("Date", self._date), *common_headers(response, request_id)]
-        if response.stream is None and response.status not in _WITHOUT_BODY:
-            headers.append(("Content-Length", str(len(response.body))))
-        if not keeps_alive:
-            headers.append(("Connection", "close"))
-        phrase = self.responses.get(response.status, ("", ""))[0]
-        lines = [f"{self.protocol_version} {response.status} {phrase}\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in headers]
-        head = "".join(lines).encode("latin-1") + b"\r\n"
+        status, phrase = response.status, self.responses.get(response.status, ("", ""))[0]
+        has_length = response.stream is None and status not in _WITHOUT_BODY
+        length = f"Content-Length: {len(response.body)}\r\n" if has_length else ""
+        closes = "" if keeps_alive else "Connection: close\r\n"
+        first = f"{self.protocol_version} {status} {phrase}\r\nDate: {self._date}\r\n"
+        lines = f"{first}{header_lines(response, request_id)}{length}{closes}\r\n"
+        head = lines.encode("latin-1")
         return head if self.command == "HEAD" else head + response.body
 
 

@@ -125,14 +125,15 @@ class WebhookRoutes:
 
 def knock_of(request: Request) -> Knock:
     """Return the webhook a request carries."""
+    header = request.headers.get
     return Knock(
         unit=request.params["unit"],
         body=request.body,
-        event=request.header("x-github-event"),
-        delivery_id=request.header("x-github-delivery"),
-        signature=request.header("x-hub-signature-256"),
-        generic_signature=request.header("x-podup-signature-256"),
-        content_type=request.header("content-type"),
+        event=header("x-github-event", ""),
+        delivery_id=header("x-github-delivery", ""),
+        signature=header("x-hub-signature-256", ""),
+        generic_signature=header("x-podup-signature-256", ""),
+        content_type=header("content-type", ""),
         request_id=request.request_id,
         path=request.path,
     )

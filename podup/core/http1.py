@@ -11,7 +11,6 @@ exceeds the limits. An absolute-form target is accepted when its authority is th
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 from podup.core.targets import BadTarget, parse_target
 from podup.errors import PodupError, TooLarge
@@ -42,6 +41,26 @@ _ONCE = frozenset(
         "x-podup-signature-256",
     )
 )
+# Fields that say the same in most requests, and no secret: their lines are parsed once, not each time.
+_STEADY = frozenset(
+    (
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-github-event",
+        "x-github-hook-id",
+    )
+)
+_STEADY_LENGTH = 200
+_STEADY_LINES = 256
+_steady_lines: dict[str, tuple[str, str]] = {}
 
 
 class Malformed(PodupError):
@@ -237,11 +256,7 @@ def _parse_line(line: str) -> tuple[str, str, bool]:
 def _parse_fields(lines: list[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
-        raw_name, _, value = line.partition(":")
-        name = _field_name(raw_name) if len(raw_name) < len(line) else ""
-        if not name:
-            raise Malformed("bad-header", "a header line is folded, has no colon or a name not allowed")
-        value = value.strip(" \t")
+        name, value = _steady_lines.get(line) or _parse_field(line)
         if name in headers:
             if name in _ONCE:
                 raise Malformed("repeated-header", f"the header {name} stands twice")
@@ -250,10 +265,17 @@ def _parse_fields(lines: list[str]) -> dict[str, str]:
     return headers
 
 
-@lru_cache(maxsize=256)
-def _field_name(raw: str) -> str:
-    """Return the name in lower case, empty for one not allowed; the same few come with every request."""
-    return raw.lower() if _FIELD_NAME.fullmatch(raw) else ""
+def _parse_field(line: str) -> tuple[str, str]:
+    """Return name and value, and remember them for a line that comes with request after request."""
+    raw_name, colon, value = line.partition(":")
+    if not colon or not _FIELD_NAME.fullmatch(raw_name):
+        raise Malformed("bad-header", "a header line is folded, has no colon or a name not allowed")
+    field = raw_name.lower(), value.strip(" \t")
+    if field[0] in _STEADY and len(line) <= _STEADY_LENGTH:
+        if len(_steady_lines) >= _STEADY_LINES:
+            _steady_lines.clear()
+        _steady_lines[line] = field
+    return field
 
 
 def _check_host(headers: dict[str, str], is_1_1: bool) -> str:

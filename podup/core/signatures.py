@@ -38,10 +38,13 @@ class SignatureCheck:
         return self.state is SignatureState.GOOD
 
 
+_MISMATCH = SignatureCheck(SignatureState.MISMATCH)
+
+
 def check_signature(header: str | None, body: bytes, secrets: Sequence[Secret]) -> SignatureCheck:
     """Hold the header's value against `body` under each secret; never raises."""
-    keys = [(index, _key(secret)) for index, secret in enumerate(secrets) if secret]
-    if not keys:
+    keys = [_key(secret) for secret in secrets]
+    if not any(keys):
         return SignatureCheck(SignatureState.UNSET)
     if header is None or header == "":
         return SignatureCheck(SignatureState.MISSING)
@@ -49,10 +52,11 @@ def check_signature(header: str | None, body: bytes, secrets: Sequence[Secret]) 
     if found is None:
         return SignatureCheck(SignatureState.MALFORMED)
     claimed = bytes.fromhex(found[1])
-    matched = [i for i, key in keys if hmac.compare_digest(hmac.digest(key, body, "sha256"), claimed)]
-    if not matched:
-        return SignatureCheck(SignatureState.MISMATCH)
-    return SignatureCheck(SignatureState.GOOD, matched[0])
+    matched = -1
+    for index, key in enumerate(keys):
+        if key and hmac.compare_digest(hmac.digest(key, body, "sha256"), claimed) and matched < 0:
+            matched = index
+    return _MISMATCH if matched < 0 else SignatureCheck(SignatureState.GOOD, matched)
 
 
 def sign(body: bytes, secret: Secret) -> str:

@@ -6,6 +6,7 @@ always a service: nothing podup does makes sense for a target or a mount.
 """
 
 import re
+from functools import lru_cache
 
 from podup.errors import Invalid
 
@@ -17,6 +18,7 @@ _MAX = 255
 _NAME = re.compile(r"[A-Za-z0-9:_\\][A-Za-z0-9:_.\\@-]*")
 
 
+@lru_cache(maxsize=256)  # every webhook names one, and a host has few
 def unit_name(text: str) -> str:
     """Return the full unit name for `web` or `web.service`; raises Invalid('bad-unit-name').
 
