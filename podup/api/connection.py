@@ -131,7 +131,7 @@ class Connection:
 
     def advance(self) -> None:
         """Take the next request out of what was read, as far as it is here."""
-        before = self._parser.buffered
+        before = self._parser.buffered if self._is_half_closed else -1
         if self.phase is Phase.HEAD:
             self._take_head()
         if self.phase is Phase.BODY:
@@ -362,8 +362,8 @@ class Connection:
         self._loop.expect(self.deadline)
 
     def _account(self) -> None:
-        if self.phase is not Phase.CLOSED:
-            held = self._parser.buffered
+        held = self._parser.buffered
+        if held != self._held and self.phase is not Phase.CLOSED:
             self._loop.buffered += held - self._held
             self._held = held
 

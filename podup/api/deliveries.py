@@ -188,9 +188,9 @@ def _row(one: Delivery) -> dict[str, Any]:
 
 
 def _detail(one: Delivery) -> dict[str, Any]:
-    return {**_row(one), "body_sha256": one.body_hash, "rules": [dict(rule) for rule in one.rules]}
+    return {**_row(one), "body_sha256": one.body_hash, "rules": [rule._asdict() for rule in one.rules]}
 
 
 def _judged(decision: Decision) -> Response:
-    rules = [dict(rule) for rule in decision.rules]
+    rules = [rule._asdict() for rule in decision.rules]
     return answer({"outcome": decision.outcome, "reason": decision.reason, "rules": rules})

@@ -142,4 +142,6 @@ def _lines(headers: Headers) -> str:
     return "".join([f"{name}: {value}\r\n" for name, value in (*headers, *added)])
 
 
-_LINES: dict[Headers, str] = {headers: _lines(headers) for headers in (_JSON_HEADERS, (*_JSON_HEADERS, _CHALLENGE))}
+_LINES: dict[Headers, str] = {
+    headers: _lines(headers) for headers in (_JSON_HEADERS, (*_JSON_HEADERS, _CHALLENGE))
+}

@@ -7,7 +7,7 @@ also answers HEAD; OPTIONS is answered from the table.
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
 from podup.api.request import Request
 from podup.api.response import MethodNotAllowed, Response
@@ -93,9 +93,13 @@ class Router:
         self._root = _Node()
         for route in self.routes:
             self._add(route)
+        self._match = lru_cache(maxsize=256)(self._search)  # a host has few units, and webhooks name them
 
     def match(self, method: str, path: str) -> Match:
         """Return the row and its parameters. Raises NotFound and MethodNotAllowed."""
+        return self._match(method, path)
+
+    def _search(self, method: str, path: str) -> Match:
         found = _find(self._root, path.split("/")[1:])
         if found is None:
             raise NotFound("no-such-path", "there is nothing at this path", "see /api/openapi.json")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def build(
         clock,
         discover=lambda: machine.discovery.discover().services,
         world=service_world(machine.service_host(Policy(0.0))),
-        settings_of=lambda unit: unit_settings(loaded, unit),
+        settings_of=lru_cache(maxsize=256)(partial(unit_settings, loaded)),
         auto_update=auto_update_params(loaded),
     )
     inbox = Inbox(_inbox_rules(loaded, catalogue), intake, clock, random_bytes=os.urandom)

@@ -184,7 +184,8 @@ def _digest(version: Mapping[str, Any], container: Mapping[str, Any]) -> str | N
 
 def _part(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return the object under `key`; GitHub writes an empty object as an empty list or text at times."""
-    return {} if parent.get(key) in ([], "") else object_at(parent, key)
+    value = parent.get(key)
+    return value if isinstance(value, dict) else {} if value in ([], "") else object_at(parent, key)
 
 
 def _check_tags(names: Iterable[Any]) -> list[str]:

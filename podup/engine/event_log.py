@@ -17,7 +17,7 @@ from podup.core.secrets import Redactor
 from podup.engine.storage import Store
 from podup.errors import PodupError
 from podup.files import durable_write, remove
-from podup.records import asdict, replace
+from podup.records import asdict
 from podup.store import events
 from podup.store.db import Connection
 from podup.store.events import Event
@@ -131,8 +131,16 @@ class EventLog:
 
     def _clean(self, event: Event) -> Event:
         text = self._redactor.text
-        return replace(
-            event, path=text(event.path), action=text(event.action), meta=self._redactor.tree(event.meta)
+        return Event(
+            event.ts,
+            event.request_id,
+            event.method,
+            text(event.path),
+            event.status,
+            text(event.action),
+            event.duration_ms,
+            self._redactor.tree(event.meta),
+            event.task_id,
         )
 
 

@@ -35,7 +35,7 @@ from podup.recipes.codec import encode
 from podup.records import dataclass, field
 from podup.store import deliveries, digests, limits, services, tasks
 from podup.store.db import Connection
-from podup.store.deliveries import Delivery
+from podup.store.deliveries import Delivery, Rule
 from podup.store.services import Service
 
 DUPLICATE_WINDOW_S = 3 * 86400.0
@@ -45,6 +45,8 @@ _SIGNATURE_SAYS = {
     SignatureState.MALFORMED: "malformed, sha256= and 64 hex digits are wanted",
     SignatureState.MISMATCH: "wrong",
 }
+
+_SIGNATURE_MATCHES = Rule("signature", True, "the signature matches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Decision:
     outcome: str
     reason: str
     reply: Reply
-    rules: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[Rule, ...] = ()
 
 
 class _Seen:
@@ -203,7 +205,7 @@ class Inbox:
         is_replay: bool = False,
         dry_run: bool = False,
     ) -> Decision:
-        passed: list[Mapping[str, Any]] = [_rule("signature", "the signature matches")]
+        passed = [_SIGNATURE_MATCHES]
         for name, rule in (
             ("event", self._about_event),
             ("image", self._about_image),
@@ -217,9 +219,9 @@ class Inbox:
             said = rule(seen, checked, service)
             if isinstance(said, Decision):
                 is_stopped = said.outcome != "accepted"
-                rules = (*passed, _rule(name, said.reason, ok=not is_stopped))
+                rules = (*passed, Rule(name, not is_stopped, said.reason))
                 return Decision(said.outcome, said.reason, said.reply, rules)
-            passed.append(_rule(name, said))
+            passed.append(Rule(name, True, said))
         if dry_run:
             return Decision("accepted", "would be deployed", Reply(202), tuple(passed))
         return self._submit(seen, checked, service, tuple(passed))
@@ -296,7 +298,7 @@ class Inbox:
         return Decision("limited", says, Reply(429, error=error))
 
     def _submit(
-        self, seen: _Seen, checked: Checked, service: Service, rules: tuple[Mapping[str, Any], ...]
+        self, seen: _Seen, checked: Checked, service: Service, rules: tuple[Rule, ...]
     ) -> Decision:
         knock = checked.knock
         trigger = Trigger("webhook", knock.request_id, knock.path, "github", knock.event)
@@ -305,7 +307,7 @@ class Inbox:
         if isinstance(checked.says, PackageEvent):
             limits.record(seen.cx, _bucket(checked.says.image), now_s=self._clock.now())
         reply = Reply(202, {"status": "accepted", "task_id": task.id}, task.id, is_new=True)
-        return Decision("accepted", "a new task", reply, (*rules, _rule("task", "a new task")))
+        return Decision("accepted", "a new task", reply, (*rules, Rule("task", True, "a new task")))
 
     def _row(self, checked: Checked, decision: Decision, replay_of: str) -> Delivery:
         event = checked.says if isinstance(checked.says, PackageEvent) else None
@@ -339,13 +341,13 @@ def _was_needless(cx: Connection, earlier: Delivery) -> bool:
 
 def _waiting(cx: Connection, intent: Intent) -> str:
     """Return a task that wants the same and has not begun: it will see the newest image anyway."""
-    return tasks.waiting(cx, intent.kind, intent.unit, _encoded(intent.params))
+    return tasks.waiting(cx, intent.kind, intent.unit, _params_text(intent.params))
 
 
 @lru_cache(maxsize=256)
-def _encoded(params: Hashable) -> Any:
+def _params_text(params: Hashable) -> str:
     """Return what a task's row holds of parameters that every push to a unit has anew."""
-    return encode(params)
+    return tasks.text_of(encode(params))
 
 
 def _bucket(image: str) -> str:
@@ -358,7 +360,3 @@ def _image_of(service: Service) -> ImageRef | None:
 
 def _ignored(reason: str, says: str) -> Decision:
     return Decision("ignored", says, Reply(202, {"status": "ignored", "reason": reason, "message": says}))
-
-
-def _rule(name: str, says: str, *, ok: bool = True) -> Mapping[str, Any]:
-    return {"rule": name, "ok": ok, "says": says}

@@ -5,9 +5,9 @@ sooner than the three days in which the same delivery counts as a duplicate.
 """
 
 import json
-from collections.abc import Mapping
+from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import NamedTuple
 
 from podup.core.states import Status
 from podup.records import dataclass, field, fields, replace
@@ -18,6 +18,14 @@ RETENTION_S = 7 * 86400
 PRUNE_ROWS = 100
 _LIST = Listing("deliveries", "received_at", index="deliveries_list", by_time="deliveries_list")
 _BY_TARGET = replace(_LIST, index="deliveries_target")
+
+
+class Rule(NamedTuple):
+    """What one rule said. A tuple, because most deliveries meet the same rules: their text is made once."""
+
+    rule: str
+    ok: bool
+    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class Delivery:
     tags: tuple[str, ...] = ()
     digest: str = ""
     reason: str = ""
-    rules: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[Rule, ...] = ()
     request_id: str = ""
     task_id: str = ""
     replay_of: str = ""
@@ -56,7 +64,7 @@ _TAGS, _RULES = _COLUMNS.index("tags"), _COLUMNS.index("rules")
 def insert(cx: Connection, delivery: Delivery) -> None:
     """Add a delivery. Raises IntegrityError for an id that is there already."""
     values = list(_values(delivery))
-    values[_TAGS], values[_RULES] = json.dumps(delivery.tags), json.dumps(delivery.rules)
+    values[_TAGS], values[_RULES] = _text_of(delivery.tags), _text_of_rules(delivery.rules)
     cx.execute(_INSERT, values)
 
 
@@ -140,9 +148,19 @@ def delete_older(cx: Connection, cutoff_s: float, *, limit: int) -> int:
 def _delivery(cx: Connection, row: Row) -> Delivery:
     values = {name: row[name] for name in _COLUMNS}
     values["tags"] = tuple(json.loads(row["tags"]))
-    values["rules"] = tuple(json.loads(row["rules"]))
+    values["rules"] = tuple(Rule(**said) for said in json.loads(row["rules"]))
     status = row["task_status"]
     if row["task_id"] and not status:
         living = cx.execute("SELECT status FROM tasks WHERE id = ?", (row["task_id"],)).fetchone()
         status = living["status"] if living else ""
     return Delivery(**values, task_status=Status(status) if status else None)
+
+
+@lru_cache(maxsize=64)
+def _text_of(tags: tuple[str, ...]) -> str:
+    return json.dumps(tags)
+
+
+@lru_cache(maxsize=256)
+def _text_of_rules(rules: tuple[Rule, ...]) -> str:
+    return json.dumps([rule._asdict() for rule in rules])

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from podup.records import dataclass, field, fields
-from podup.store.db import Connection, Row
+from podup.store.db import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +42,25 @@ class Attention:
 
 
 _COLUMNS = [f.name for f in fields(Service)]
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM services"
 _CHANGEABLE = frozenset(_COLUMNS) - {"unit", "found_at"}
 
 
 def get(cx: Connection, unit: str) -> Service | None:
     """Return the unit of this full name (`web.service`), or None."""
-    row = cx.execute("SELECT * FROM services WHERE unit = ?", (unit,)).fetchone()
-    return _service(row) if row else None
+    row = cx.execute(f"{_SELECT} WHERE unit = ?", (unit,)).fetchone()
+    return _service(tuple(row)) if row else None
 
 
 def by_slug(cx: Connection, slug: str) -> Service | None:
     """Return the unit with this slug, or None."""
-    row = cx.execute("SELECT * FROM services WHERE slug = ? ORDER BY unit LIMIT 1", (slug,)).fetchone()
-    return _service(row) if row else None
+    row = cx.execute(f"{_SELECT} WHERE slug = ? ORDER BY unit LIMIT 1", (slug,)).fetchone()
+    return _service(tuple(row)) if row else None
 
 
 def all_known(cx: Connection) -> list[Service]:
     """Return all units by name."""
-    return [_service(row) for row in cx.execute("SELECT * FROM services ORDER BY unit")]
+    return [_service(tuple(row)) for row in cx.execute(f"{_SELECT} ORDER BY unit")]
 
 
 def put(cx: Connection, service: Service) -> None:
@@ -125,7 +127,9 @@ def needing_operator(cx: Connection) -> dict[str, Attention]:
     return {row["target"]: Attention(*row) for row in rows}
 
 
-def _service(row: Row) -> Service:
-    values = {name: row[name] for name in _COLUMNS}
-    values["details"] = json.loads(row["details"])
+@lru_cache(maxsize=256)
+def _service(row: tuple[Any, ...]) -> Service:
+    """Return the unit a row is about; every webhook reads the same few rows."""
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["details"] = json.loads(values["details"])
     return Service(**values)

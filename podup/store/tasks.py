@@ -145,13 +145,21 @@ def alive(cx: Connection, *, unit: str = "", kind: str = "") -> list[Task]:
     return [_task(row) for row in rows]
 
 
-def waiting(cx: Connection, kind: str, unit: str, params: dict[str, Any]) -> str:
-    """Return the id of the first pending task that wants the same and is no dry run, or an empty string."""
+def text_of(params: Any) -> str:
+    """Return parameters as their column holds them."""
+    return json.dumps(params)
+
+
+def waiting(cx: Connection, kind: str, unit: str, params: str) -> str:
+    """Return the id of the first pending task that wants the same and is no dry run, or an empty string.
+
+    `params` are those of `text_of`.
+    """
     row = cx.execute(
         "SELECT id FROM tasks INDEXED BY tasks_alive"
         f" WHERE {_ALIVE} AND status = 'pending' AND kind = ? AND unit = ? AND params = ? AND NOT dry_run"
         " ORDER BY seq LIMIT 1",
-        (kind, unit, json.dumps(params)),
+        (kind, unit, params),
     ).fetchone()
     return str(row[0]) if row else ""
 
@@ -287,7 +295,7 @@ def _values(task: Task) -> list[Any]:
     values = []
     for name in _COLUMNS:
         value = getattr(task, name)
-        values.append(json.dumps(value) if name in ("params", "locks") else value)
+        values.append(text_of(value) if name in ("params", "locks") else value)
     return values + [getattr(task.trigger, name) for name in _TRIGGER]
 
 

@@ -120,7 +120,7 @@ def test_a_signed_push_of_the_units_image_becomes_a_task(inbox: Inbox, db: Datab
     assert task is not None and (task.kind, task.unit) == ("deploy", "web.service")
     assert task.trigger.source == "webhook"
     assert total == 1 and rows[0].task_id == reply.task_id
-    assert [rule["rule"] for rule in rows[0].rules][-1] == "task"
+    assert rows[0].rules[-1].rule == "task"
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from dataclasses import replace
 from podup.core.states import Status, Trigger
 from podup.store import deliveries, tasks
 from podup.store.db import Connection
-from podup.store.deliveries import Delivery
+from podup.store.deliveries import Delivery, Rule
 from podup.store.tasks import Ending, Task
 
 ONE = Delivery(
     "dlv_1", 100.0, "web.service", "hash1", "accepted", delivery_id="guid1", tags=("1", "latest"),
-    rules=({"rule": "signature", "ok": True},), task_id="t1",
+    rules=(Rule("signature", True, "it matches"),), task_id="t1",
 )  # fmt: skip
 
 
