@@ -13,6 +13,7 @@ from podup.host.podman_answers import (
     UNIT_LABEL,
     ListedContainer,
     PodmanInfo,
+    claimed_units,
     parse,
     pull_error,
     read_container,
@@ -25,6 +26,7 @@ from podup.host.podman_answers import (
 )
 from podup.host.run import Command, Completed, Runner
 from podup.recipes.facts import AutoUpdateRow, ContainerState, DiskSpace, LocalImage
+from podup.records import replace
 
 ASK_TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 60.0
@@ -45,6 +47,7 @@ class Podman:
     def __init__(self, runner: Runner, *, graph_root: str = "") -> None:
         self._runner = runner
         self.known_graph_root = graph_root
+        self._claims: dict[str, str] = {}
 
     def version(self) -> str:
         """Return podman's version, `4.3.1`; raises Unavailable when it cannot be run."""
@@ -70,9 +73,19 @@ class Podman:
         return DiskSpace(place, free_bytes=int(fields[3]) * 1024, total_bytes=int(fields[1]) * 1024)
 
     def containers(self, *, unit: str = "") -> tuple[ListedContainer, ...]:
-        """Return all containers, stopped ones too, or those labelled with a systemd unit."""
+        """Return all containers, stopped ones too, or those a systemd unit runs.
+
+        podman labels a container with the unit it was started in, which wins over a label of the image. A
+        unit that only the image names proves nothing: whoever builds an image may write any name there.
+        """
         only = ("--filter", f"label={UNIT_LABEL}={unit_argument(unit)}") if unit else ()
-        return tuple(read_listed(row) for row in self._json("ps", "--all", *only, "--format", "json") or ())
+        rows = self._json("ps", "--all", *only, "--format", "json") or ()
+        listed = [read_listed(row) for row in rows]
+        self._learn_claims({one.image_id for one in listed if one.unit})
+        known = [
+            replace(one, unit="") if one.unit == self._claims.get(one.image_id) else one for one in listed
+        ]
+        return tuple(one for one in known if one.unit == unit or not unit)
 
     def container_of(self, unit: str, *, name: str = "") -> ContainerState | None:
         """Return the container `unit` runs: the running one, else the newest; by label, else by `name`."""
@@ -173,6 +186,15 @@ class Podman:
         if not done.stdout.strip().startswith("["):
             done.check("auto-update-failed", "podman auto-update could not look")
         return tuple(read_outlook(row) for row in parse(done) or ())
+
+    def _learn_claims(self, image_ids: set[str]) -> None:
+        """Learn which units these images name in labels of their own; asked once, images do not change."""
+        unknown = sorted(image_ids - self._claims.keys())
+        if unknown:
+            done = self._run(("image", "inspect", *unknown), mutates=False, timeout_s=ASK_TIMEOUT_S)
+            if not done.ok and not _says(done, _NO_IMAGE):
+                done.check("podman-failed", "the images of containers could not be inspected")
+            self._claims.update(claimed_units(parse(done) or ()))
 
     def _ask(self, *words: str) -> Completed:
         done = self._run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)

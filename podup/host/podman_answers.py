@@ -7,7 +7,7 @@ come without `sha256:`.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ _PULL_HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class ListedContainer:
-    """A container as `podman ps` lists it; `created_at` in Unix seconds."""
+    """A container as `podman ps` lists it; `created_at` in Unix seconds, `unit` as its label says."""
 
     id: str
     name: str
@@ -51,12 +51,7 @@ class ListedContainer:
     status: str
     created_at: float
     is_infra: bool
-    labels: tuple[tuple[str, str], ...]
-
-    @property
-    def unit(self) -> str:
-        """Return the systemd unit that runs it, or an empty string."""
-        return dict(self.labels).get(UNIT_LABEL, "")
+    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +120,7 @@ def read_listed(row: Mapping[str, Any]) -> ListedContainer:
         status=str(row.get("State", "")).lower(),
         created_at=_unix(row.get("Created")),
         is_infra=bool(row.get("IsInfra")),
-        labels=_labels(row.get("Labels")),
+        unit=(row.get("Labels") or {}).get(UNIT_LABEL, ""),
     )
 
 
@@ -163,6 +158,11 @@ def read_image(found: Mapping[str, Any]) -> LocalImage:
         containers=int(found.get("Containers", -1)),
         architecture=str(found.get("Architecture") or found.get("Arch") or ""),
     )
+
+
+def claimed_units(found: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the systemd unit each image names in a label of its own, empty for one that names none."""
+    return {sha256_id(str(one.get("Id", ""))): (one.get("Labels") or {}).get(UNIT_LABEL, "") for one in found}
 
 
 def read_outlook(row: Mapping[str, Any]) -> AutoUpdateRow:

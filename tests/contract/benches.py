@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -14,13 +14,15 @@ from podup.host.discovery import Discovery
 from podup.host.journal import Journal
 from podup.host.podman import Podman
 from podup.host.probe import HostProber, Prober
-from podup.host.run import HostRunner, Runner
+from podup.host.run import Command, HostRunner, Runner
 from podup.host.simulator.clock import ManualClock
 from podup.host.simulator.parts import SimulatedUnit
 from podup.host.simulator.simulator import Simulator
 from podup.host.systemd import Systemd
 
 T = TypeVar("T")
+Labels = Mapping[str, str]
+NO_LABELS: Labels = {}
 NUMBERS = count(1)
 RUNS = """[Unit]
 Description=a service of the contract
@@ -69,8 +71,19 @@ class Bench(Protocol):
     def service(self, name: str = "web", variation: Variation = Variation()) -> Made:
         """Write a unit that runs an image of its own, which is not pushed yet."""
 
-    def push(self, made: Made, version: str, behaviour: str = "good", *, content: str = "") -> str:
+    def push(
+        self,
+        made: Made,
+        version: str,
+        behaviour: str = "good",
+        *,
+        content: str = "",
+        labels: Labels = NO_LABELS,
+    ) -> str:
         """Push a version under the service's tag; return its digest. Equal `content` is one image."""
+
+    def run_by_hand(self, name: str, made: Made) -> None:
+        """Start a container of a service's image in no unit, as a person would."""
 
     def missing_registry(self) -> str:
         """Return an image of a registry that is away."""
@@ -147,9 +160,20 @@ class SimulatedBench:
         )
         return made
 
-    def push(self, made: Made, version: str, behaviour: str = "good", *, content: str = "") -> str:
+    def push(
+        self,
+        made: Made,
+        version: str,
+        behaviour: str = "good",
+        *,
+        content: str = "",
+        labels: Labels = NO_LABELS,
+    ) -> str:
         name = content or f"{version}-{made.name}"
-        return self.simulator.push(made.image, name, behaviour, content=content).digest
+        return self.simulator.push(made.image, name, behaviour, content=content, labels=labels).digest
+
+    def run_by_hand(self, name: str, made: Made) -> None:
+        self.simulator.run_by_hand(name, made.image)
 
     def missing_registry(self) -> str:
         with self.simulator.open() as machine:
@@ -165,6 +189,7 @@ class LabBench:
         self.runner: Runner = HostRunner(self.clock, os.environ)
         self.prober: Prober = HostProber(self.runner, self.clock)
         self.made: list[Any] = []
+        self.by_hand: list[str] = []
         self._kit = kit
 
     def service(self, name: str = "web", variation: Variation = Variation()) -> Made:
@@ -179,9 +204,22 @@ class LabBench:
         kit.services.write_unit(service, kit.services.Variation(variation.restart, options, tuple(lines)))
         return Made(own, service.image, service.port)
 
-    def push(self, made: Made, version: str, behaviour: str = "good", *, content: str = "") -> str:
-        build = self._kit.Build(content or f"{version}-{made.name}", behaviour)
+    def push(
+        self,
+        made: Made,
+        version: str,
+        behaviour: str = "good",
+        *,
+        content: str = "",
+        labels: Labels = NO_LABELS,
+    ) -> str:
+        build = self._kit.Build(content or f"{version}-{made.name}", behaviour, tuple(labels.items()))
         return str(self._kit.push(build, made.image))
+
+    def run_by_hand(self, name: str, made: Made) -> None:
+        words = ("podman", "run", "--detach", "--name", name, "--env", f"PORT={made.port}", made.image)
+        self.by_hand.append(name)
+        assert self.runner.run(Command(words, mutates=True)).ok
 
     def missing_registry(self) -> str:
         return "127.0.0.1:9/acme/web:latest"
@@ -214,5 +252,7 @@ def open_lab_bench() -> Iterator[LabBench]:
     try:
         yield bench
     finally:
+        for name in bench.by_hand:
+            bench.runner.run(Command(("podman", "rm", "--force", "--time=0", name), mutates=True))
         for service in reversed(bench.made):
             bench._kit.services.remove(service)

@@ -4,6 +4,7 @@ import pytest
 from benches import Bench, Machine, Variation
 
 from podup.errors import NotFound, PodupError
+from podup.host.podman_answers import UNIT_LABEL
 
 
 @pytest.fixture
@@ -44,6 +45,26 @@ def test_a_running_service(machine: Machine) -> None:
     assert abs(container.started_at - machine.bench.clock.now()) < 30
     assert dict(container.labels)["PODMAN_SYSTEMD_UNIT"] == web.unit
     assert machine.podman.container(web.name) == machine.podman.container(container.id) == container
+
+
+def test_an_image_cannot_say_which_unit_runs_it(machine: Machine) -> None:
+    web, guest = machine.bench.service(), machine.bench.service("guest")
+    machine.running(web)
+    claim = {UNIT_LABEL: web.unit}
+    machine.bench.push(guest, "v1", labels=claim)
+    machine.systemd.start(guest.unit)
+    own = machine.discovery.container_of(web.unit)
+    assert own is not None
+    assert own.name == web.name
+    machine.bench.run_by_hand(f"hand-{guest.name}", guest)
+    containers = {one.name: one.unit for one in machine.podman.containers()}
+    names = (web.name, guest.name, f"hand-{guest.name}")
+    assert [containers[name] for name in names] == [web.unit, guest.unit, ""]
+    assert machine.discovery.container_of(web.unit) == own
+    machine.systemd.stop(web.unit)
+    assert machine.discovery.container_of(web.unit) is None
+    found = {one.unit: one.image for one in machine.discovery.discover().services}
+    assert found[guest.unit] == guest.image
 
 
 def test_a_restart_brings_another_container_and_invocation(machine: Machine) -> None:

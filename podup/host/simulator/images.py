@@ -5,7 +5,7 @@ Names follow podman: pulling by digest gives an image the name `repository@diges
 
 from podup.core.images import parse_ref
 from podup.host.podman_answers import repository_of
-from podup.host.simulator.parts import BEHAVIOURS, Behaviour, Machine, RegistryImage, StoredImage, hex_of
+from podup.host.simulator.parts import Behaviour, Machine, RegistryImage, StoredImage, hex_of
 from podup.records import replace
 
 _GONE = "pinging container registry {0}: dial tcp 192.0.2.1:443: connection refused"
@@ -24,34 +24,28 @@ class ImageTrouble(Exception):
         self.code = code
 
 
-def push(
-    machine: Machine,
-    ref: str,
-    version: str,
-    *,
-    behaviour: Behaviour | None = None,
-    is_index: bool = False,
-    content: str = "",
+def build(
+    name: str, version: str, behaviour: Behaviour, *, is_index: bool = False, content: str = ""
 ) -> RegistryImage:
-    """Put an image under `ref` into the registry, moving the tag.
-
-    A version of a name is the same image each time; equal `content` is one image under all names.
-    """
-    parsed = parse_ref(ref).with_default_tag()
-    seed = content or f"{parsed.name} {version}"
-    manifest = RegistryImage(
+    """Build an image. A version of a name is the same each time; equal `content` is one under all names."""
+    seed = content or f"{name} {version}"
+    return RegistryImage(
         digest=f"sha256:{hex_of('manifest ' + seed)}",
         image_id=f"sha256:{hex_of('config ' + seed)}",
-        behaviour=behaviour or BEHAVIOURS["good"],
+        behaviour=behaviour,
         index_digest=f"sha256:{hex_of('index ' + seed)}" if is_index else "",
         version=version,
-        created_at=machine.wall,
     )
-    machine.manifests[f"{parsed.name}@{manifest.digest}"] = manifest
-    if is_index:
-        machine.manifests[f"{parsed.name}@{manifest.index_digest}"] = manifest
-    machine.tags[str(parsed)] = manifest.digest
-    return manifest
+
+
+def push(machine: Machine, ref: str, image: RegistryImage) -> RegistryImage:
+    """Put an image under `ref` into the registry, moving the tag; return it as it is there."""
+    parsed = parse_ref(ref).with_default_tag()
+    pushed = replace(image, created_at=machine.wall)
+    for digest in filter(None, (image.digest, image.index_digest)):
+        machine.manifests[f"{parsed.name}@{digest}"] = pushed
+    machine.tags[str(parsed)] = image.digest
+    return pushed
 
 
 def find_remote(machine: Machine, ref: str) -> RegistryImage:
@@ -100,6 +94,7 @@ def fetch(machine: Machine, ref: str) -> StoredImage:
             size_bytes=manifest.size_bytes,
             version=manifest.version,
             created_at=manifest.created_at,
+            labels=manifest.labels,
         )
     machine.images[known.id] = known
     return give_name(machine, known.id, ref)

@@ -52,6 +52,7 @@ class RegistryImage:
     size_bytes: int = 4_000_000
     version: str = ""
     created_at: float = 0.0
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,15 @@ class StoredImage:
     size_bytes: int = 4_000_000
     version: str = ""
     created_at: float = 0.0
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedContainer:
-    """A running container; `--rm` takes it away when it ends. Times: `born` monotonic, `started_at` Unix."""
+    """A running container; `--rm` takes it away when it ends. Times: `born` monotonic, `started_at` Unix.
+
+    `unit` is empty when a person started it.
+    """
 
     id: str
     name: str

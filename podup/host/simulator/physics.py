@@ -5,6 +5,7 @@ Source: systemd.service(5) and systemd.unit(5) for Type=notify with `podman run 
 a unit is ordered after it.
 """
 
+from podup.host.podman_answers import UNIT_LABEL
 from podup.host.simulator.images import ImageTrouble, at_start
 from podup.host.simulator.parts import (
     BEHAVIOURS,
@@ -12,6 +13,7 @@ from podup.host.simulator.parts import (
     Machine,
     SimulatedContainer,
     SimulatedUnit,
+    StoredImage,
     UnitRun,
 )
 from podup.records import replace
@@ -170,21 +172,7 @@ def _start_container(machine: Machine, unit: SimulatedUnit, at: float) -> None:
             run, ready_at=None, exits_at=at + unit.start_s, exit_code=_PODMAN_FAILED
         )
         return
-    container = SimulatedContainer(
-        id=machine.made_up("container"),
-        name=unit.container or f"systemd-{unit.name.removesuffix('.service')}",
-        unit=unit.name,
-        image_id=image.id,
-        image_ref=unit.image,
-        born=at + unit.start_s,
-        started_at=machine.wall - (machine.at - at) + unit.start_s,
-        labels=(*unit.labels, ("PODMAN_SYSTEMD_UNIT", unit.name)),
-        log=(f"starting {image.version}",),
-    )
-    machine.containers = {
-        key: other for key, other in machine.containers.items() if other.name != container.name
-    }
-    machine.containers[container.id] = container
+    container = add_container(machine, image, unit, at + unit.start_s)
     machine.note(unit.name, container.name, f"starting {image.version}", at=at)
     program = image.behaviour
     waits_s = program.ready_s if unit.notify == "container" else 0.0
@@ -195,6 +183,29 @@ def _start_container(machine: Machine, unit: SimulatedUnit, at: float) -> None:
         exits_at=None if program.exits_s is None else container.born + max(program.exits_s, CONMON_S),
         exit_code=program.exit_code,
     )
+
+
+def add_container(
+    machine: Machine, image: StoredImage, unit: SimulatedUnit, born: float
+) -> SimulatedContainer:
+    """Put a container there in place of one of its name; what the image says in labels counts least."""
+    mine = {UNIT_LABEL: unit.name} if unit.name else {}
+    container = SimulatedContainer(
+        id=machine.made_up("container"),
+        name=unit.container or f"systemd-{unit.name.removesuffix('.service')}",
+        unit=unit.name,
+        image_id=image.id,
+        image_ref=unit.image,
+        born=born,
+        started_at=machine.wall - machine.at + born,
+        labels=tuple({**dict(image.labels), **dict(unit.labels), **mine}.items()),
+        log=(f"starting {image.version}",),
+    )
+    machine.containers = {
+        key: other for key, other in machine.containers.items() if other.name != container.name
+    }
+    machine.containers[container.id] = container
+    return container
 
 
 def _happen(machine: Machine, name: str, at: float) -> None:

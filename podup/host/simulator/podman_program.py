@@ -1,6 +1,7 @@
 """`podman` on the simulated machine: what `podup.host.podman` asks of it, in the shapes of Podman 4.3."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,19 +30,16 @@ def _podman(machine: Machine, call: Call) -> Answer | Working:
         case ("ps", "--all", "--format", "json"):
             return _printed([_listed(each) for each in machine.containers.values()])
         case ("ps", "--all", "--filter", wanted, "--format", "json"):
-            unit = wanted.removeprefix(f"label={UNIT_LABEL}=")
+            label = (UNIT_LABEL, wanted.removeprefix(f"label={UNIT_LABEL}="))
             known = machine.containers.values()
-            return _printed([_listed(each) for each in known if each.unit == unit])
+            return _printed([_listed(each) for each in known if label in each.labels])
         case ("container", "inspect", name):
             found = _find_container(machine, name)
             if found is None:
                 return _failed(f"inspecting object: no such container {name}", stdout="[]\n")
             return _printed([_inspected(machine, found)])
-        case ("image", "inspect", ref):
-            image = images.find_local(machine, ref)
-            if image is None:
-                return _failed(f"inspecting object: {ref}: image not known", stdout="[]\n")
-            return _printed([_image(image) | {"RepoTags": _tags(image)}])
+        case ("image", "inspect", *refs):
+            return _inspected_images(machine, refs)
         case ("images", "--no-trunc", "--format", "json"):
             rows = [_image_row(machine, image) for image in machine.images.values()]
             return _printed([row for row in rows for _ in row["Names"] or [""]])
@@ -146,6 +144,16 @@ def _failed(says: str, *, exit: int = 125, stdout: str = "") -> Answer:
     return Answer(stdout, f"Error: {says}\n", exit)
 
 
+def _inspected_images(machine: Machine, refs: Sequence[str]) -> Answer:
+    """Print those that are there, and complain of the first that is not."""
+    found = [images.find_local(machine, ref) for ref in refs]
+    printed = _printed([_image(image) | {"RepoTags": _tags(image)} for image in found if image])
+    if None not in found:
+        return printed
+    says = f"inspecting object: {refs[found.index(None)]}: image not known"
+    return _failed(says, stdout=printed.stdout)
+
+
 def _time(unix_s: float) -> str:
     return datetime.fromtimestamp(unix_s, UTC).isoformat().replace("+00:00", "Z")
 
@@ -207,6 +215,7 @@ def _image(image: StoredImage) -> dict[str, Any]:
         "RepoDigests": [f"{repository}@{image.digest}" for repository in repositories],
         "Created": _time(image.created_at),
         "Size": image.size_bytes,
+        "Labels": dict(image.labels) or None,
         "Architecture": "amd64",
         "Os": "linux",
     }

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from podup.clock import Clock
-from podup.core.images import ImageRef
+from podup.core.images import ImageRef, parse_ref
 from podup.core.platforms import Platform
 from podup.core.probes import CommandProbe, parse_probe
 from podup.errors import NotFound, PodupError, RateLimited, Unauthorized, Unavailable
@@ -37,6 +37,7 @@ from podup.records import replace
 _NOT_FOUND = 127
 _TIMED_OUT = 124
 _CHANGES_KEPT = 2000
+_NO_LABELS: Mapping[str, str] = {}
 _NO_FAULT = Fault(effect="none")
 _REFUSALS: dict[str, type[PodupError]] = {
     "registry-unauthorized": Unauthorized,
@@ -116,14 +117,21 @@ class Simulator:
         *,
         is_index: bool = False,
         content: str = "",
+        labels: Mapping[str, str] = _NO_LABELS,
     ) -> RemoteImage:
         """Push a version to the registry, as a build elsewhere would, and return it."""
         program = BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour
+        image = images.build(parse_ref(ref).name, version, program, is_index=is_index, content=content)
         with self.open() as machine:
-            pushed = images.push(
-                machine, ref, version, behaviour=program, is_index=is_index, content=content
-            )
+            pushed = images.push(machine, ref, replace(image, labels=tuple(labels.items())))
         return _remote(pushed)
+
+    def run_by_hand(self, name: str, ref: str) -> None:
+        """Start a container of an image in no unit, as a person would."""
+        with self.open() as machine:
+            image = images.at_start(machine, ref, "missing")
+            unit = SimulatedUnit("", image=ref, container=name)
+            physics.add_container(machine, image, unit, machine.at)
 
     def fault(self, fault: Fault) -> None:
         """Let something go wrong from now on."""
@@ -149,7 +157,7 @@ class Simulator:
             for container in machine.containers.values():
                 answers_s = physics.behaviour_of(machine, container).answers_s
                 answers = answers_s is not None and age(container, machine.at) >= answers_s
-                if answers and machine.units[container.unit].port == wanted.port:
+                if answers and container.unit and machine.units[container.unit].port == wanted.port:
                     return Probed(True, f"{spec} answered")
         return Probed(False, f"{spec}: connection refused")
 

@@ -39,10 +39,11 @@ HEALTHCHECKS = {"unhealthy": "false", "sickens": "test ! -e /sick", "healthy": "
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A version: what it serves at /version, and how it behaves."""
+    """A version: what it serves at /version, how it behaves, and what it says of itself in labels."""
 
     version: str
     behaviour: str = "good"
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def local_name(self) -> str:
@@ -94,6 +95,7 @@ def _build(build: Build) -> None:
         if test := HEALTHCHECKS.get(build.behaviour):
             lines.append(f"HEALTHCHECK --interval=1s --retries=1 --timeout=3s CMD {test}")
         Path(directory, "Containerfile").write_text("\n".join(lines) + "\n")
+        lines += [f"LABEL {name}={value}" for name, value in build.labels]
         # the OCI format knows no HEALTHCHECK
         options = ["--quiet", "--isolation=chroot", "--format=docker", "--layers=false"]
         builder("build", *options, "--tag", build.local_name, directory)
