@@ -17,6 +17,7 @@ from podup.api.router import Route, Who
 from podup.app.notices import Alarm, tell_end
 from podup.clock import Clock
 from podup.core.cron import next_time, parse_cron
+from podup.core.numbers import counted
 from podup.core.secrets import Redactor
 from podup.core.states import Status, Trigger, new_id
 from podup.engine.engine import Engine
@@ -120,7 +121,7 @@ class SelfUpdates:
         if not self.maintenance.is_on():
             if len(self._spool):
                 count = boot.replay(self._spool, self._hand_over)
-                self._say(f"{count} webhooks that waited for the update are handed over")
+                self._say(f"handed over {counted(count, 'webhook')} that waited for the update")
             if self._clock.monotonic() >= self._import_at_s:
                 self._import_at_s = self._clock.monotonic() + _IMPORT_EVERY_S
                 self._import_reports()

@@ -8,6 +8,7 @@ from typing import Any
 import podup
 from podup.cli.context import Context
 from podup.clock import SystemClock
+from podup.core.numbers import counted
 from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError
 from podup.update import assemble, installation
 from podup.update.installation import HTTP, UPDATER, Standing
@@ -53,7 +54,7 @@ def uninstall(args: Mapping[str, Any], context: Context) -> int:
     gone = installation.remove_installed(loaded.environment)
     if args["purge"]:
         gone += installation.purge(loaded.environment, target, state)
-    context.out.line(f"removed {len(gone)} files and directories")
+    context.out.line(f"removed {counted(len(gone), 'file')}")
     return EXIT_DONE
 
 

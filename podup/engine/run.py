@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from podup.clock import Clock
+from podup.core.numbers import counted
 from podup.core.states import Status
 from podup.engine.record import Outcome, Record
 from podup.engine.world import World
@@ -65,8 +66,7 @@ class Run:
         if plan.decision is not Decision.DO or not plan.steps:
             return self._end_without_steps(plan, before)
         if self._dry_run:
-            count = len(plan.steps)
-            says = f"would take {count} step{'' if count == 1 else 's'}"
+            says = f"would take {counted(len(plan.steps), 'step')}"
             return self._end(Status.PLANNED, "planned", says, before)
         return self._carry_out(plan, before)
 

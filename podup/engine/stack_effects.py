@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from podup.core import dotenv, promotion
+from podup.core.numbers import counted
 from podup.core.stack_map import SmokeCheck, Stack
 from podup.core.sync import SyncPlan
 from podup.engine import stack_backups, stack_sync
@@ -153,7 +154,7 @@ def _logs(machine: StackMachine, stack: Stack, lines: int) -> DiagnosticReport:
     items = machine.compose.containers(stack.project)
     states = [
         f"{item.service}: {item.state.status} {item.state.health} exit {item.state.exit_code},"
-        f" {item.state.restarts} restarts"
+        f" {counted(item.state.restarts, 'restart')}"
         for item in items
     ]
     unwell = [item for item in items if _is_unwell(item)] or items

@@ -102,10 +102,11 @@ def _judge_state(state: UnitState) -> Verdict:
         return Verdict(Health.BAD, (f"{state.unit} is not known to systemd",))
     if state.active == "failed":
         return Verdict(Health.BAD, (f"{state.unit} failed: {state.result}",))
-    if state.restarts > 0 or state.sub == "auto-restart":
-        return Verdict(
-            Health.BAD, (f"{state.unit} ended and was restarted {state.restarts} times by systemd",)
-        )
+    if state.restarts > 0:
+        times = "once" if state.restarts == 1 else f"{state.restarts} times"
+        return Verdict(Health.BAD, (f"{state.unit} ended and was restarted {times} by systemd",))
+    if state.sub == "auto-restart":
+        return Verdict(Health.BAD, (f"{state.unit} ended and waits for systemd to restart it",))
     if state.is_changing:
         return Verdict(Health.PENDING, (f"{state.unit} is {state.active}",))
     if state.is_active or _is_finished_oneshot(state):
