@@ -141,3 +141,5 @@ def test_twenty_units_pushed_at_once(daemon: Daemon, new_service: Make) -> None:
     tasks = [daemon.wait_for_task(answer.body["task_id"], timeout_s=240) for answer in answers]
     assert {task["status"] for task in tasks} == {"succeeded"}
     assert {served_version(service) for service in services} == {"v2"}
+    assert daemon.api("/api/image-locks").body["total"] == 0
+    assert daemon.api("/api/tasks?per_page=1").body["total"] == UNITS_AT_ONCE
