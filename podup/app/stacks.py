@@ -48,6 +48,7 @@ def stack_tools(
         machine.resolve,
         fetch,
         machine.manager,
+        machine.podman.graph_root,
         StackRoots(stacks.backups_dir, stacks.releases_dir, stacks.history_file),
         configured_stacks(loaded),
         task_id,

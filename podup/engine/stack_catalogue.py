@@ -121,7 +121,7 @@ class StackCatalogue:
             missing: list[Query] = [query for query in queries(params, seen) if query not in seen]
             if not missing:
                 break
-            seen = seen.with_({query: world.observe(query) for query in missing})
+            seen = seen.with_(world.observe_all(missing))
         return checks_of(params, seen)
 
     def smoke(self, stack: Stack) -> SmokeReport:

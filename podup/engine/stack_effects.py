@@ -1,14 +1,16 @@
 """How the queries and actions about stacks are answered on a machine: one row each."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from podup.core import dotenv, promotion
+from podup.core.compose import Composition
 from podup.core.numbers import counted
 from podup.core.stack_map import SmokeCheck, Stack
 from podup.core.sync import SyncPlan
 from podup.engine import stack_backups, stack_sync
 from podup.engine.stack_machine import StackMachine, env_path
-from podup.engine.world import World
+from podup.engine.world import World, at_once
 from podup.errors import PodupError, Refused
 from podup.host.compose_arguments import DOCKER, definitions_label
 from podup.host.run import Command
@@ -33,7 +35,6 @@ def stack_world(machine: StackMachine) -> World:
             facts.CompositionOf: lambda query: machine.composition(stack(query.stack), query.version),
             facts.EnvFileOf: lambda query: machine.env_file(stack(query.stack)),
             facts.StackContainersOf: lambda query: machine.containers(stack(query.stack)),
-            facts.StackImageOf: lambda query: machine.compose.image(query.ref),
             facts.ServedOf: lambda query: _served(machine, query.ref),
             facts.StackNetworks: lambda query: machine.compose.networks(),
             facts.StackRoom: lambda query: machine.rooms(stack(query.stack)),
@@ -64,13 +65,16 @@ def stack_world(machine: StackMachine) -> World:
             facts.RestoreFiles: lambda action: _restore_files(machine, action),
             facts.RestoreDatabases: lambda action: _restore_databases(machine, action),
         },
+        together={
+            facts.StackImageOf: lambda queries: machine.compose.images([query.ref for query in queries]),
+        },
     )
 
 
 def smoke(machine: StackMachine, stack: Stack) -> facts.SmokeReport:
     """Make the smoke checks once the containers are well; each has three tries."""
     wanted, seen = machine.composition(stack, ""), machine.containers(stack)
-    images = {service.image: machine.compose.image(service.image).id for service in wanted.services}
+    images = _image_ids(machine, wanted)
     if judge_containers(stack, wanted, images, before=seen, seen=seen).health is not Health.OK:
         return facts.SmokeReport(False)
     passed, failed = [], []
@@ -212,33 +216,47 @@ def _restore_env(machine: StackMachine, action: facts.RestoreEnv) -> None:
 
 def _up(machine: StackMachine, action: facts.StackUp) -> None:
     stack, compose = machine.stack(action.stack), machine.compose
-    compose.prepare()
     if compose.engine.dialect == DOCKER:
         compose.up(machine.place(stack), (), "", timeout_s=action.timeout_s)
         return
     wanted = machine.composition(stack, "")
-    definitions = definitions_label([(service.name, service.fingerprint) for service in wanted.services])
-    ids = {service.image: compose.image(service.image).id for service in wanted.services}
-    there = compose.containers(stack.project)
-    stale = [
-        item
-        for item in there
-        if (service := wanted.service(item.service)) is not None
-        and _is_stale(stack, item, ids[service.image], service.fingerprint)
-    ]
-    compose.remove_containers([item.state.id for item in stale])
-    left = (
-        [item.service for item in compose.containers(stack.project)] if stale else [i.service for i in there]
+    there: list[facts.StackContainer] = []
+    images: dict[str, str] = {}
+    at_once(
+        (
+            compose.prepare,
+            lambda: there.extend(compose.containers(stack.project)),
+            lambda: images.update(_image_ids(machine, wanted)),
+        )
     )
-    missing = [service.name for service in wanted.services if left.count(service.name) < service.replicas]
+    stale = [item.state.id for item in there if _is_stale(stack, wanted, item, images)]
+    compose.remove_containers(stale)
+    left = compose.container_ids(stack.project) if stale else [item.state.id for item in there]
+    kept = [item.service for item in there if item.state.id in left]
+    missing = [service.name for service in wanted.services if kept.count(service.name) < service.replicas]
+    definitions = definitions_label([(service.name, service.fingerprint) for service in wanted.services])
     if missing:
         compose.up(machine.place(stack), missing, definitions, timeout_s=action.timeout_s)
 
 
-def _is_stale(stack: Stack, item: facts.StackContainer, image_id: str, fingerprint: str) -> bool:
+def _is_stale(
+    stack: Stack, wanted: Composition, item: facts.StackContainer, images: Mapping[str, str]
+) -> bool:
+    """Return whether the container has to be replaced; what the compose file does not name stays."""
+    service = wanted.service(item.service)
+    if service is None:
+        return False
     ended_well = item.service in stack.one_shot and item.state.exit_code == 0
     is_well = item.state.running or ended_well
-    return not is_well or item.state.image_id != image_id or item.definition != fingerprint
+    is_current = item.state.image_id == images[service.image] and item.definition == service.fingerprint
+    return not (is_well and is_current)
+
+
+def _image_ids(machine: StackMachine, wanted: Composition) -> dict[str, str]:
+    """Return the local image id of each service's image, empty where it is not here."""
+    refs = list(dict.fromkeys(service.image for service in wanted.services if service.image))
+    found = machine.compose.images(refs)
+    return {"": "", **{ref: image.id for ref, image in zip(refs, found, strict=True)}}
 
 
 def _confirm(machine: StackMachine, action: facts.ConfirmUnchanged) -> None:

@@ -13,8 +13,9 @@ from podup.engine.stack_backups import backups_of
 from podup.engine.stack_log import StackLog
 from podup.errors import Invalid, NotFound, PodupError
 from podup.files import durable_write, make_dirs, remove, sync_dir
-from podup.host.compose import Compose, find_engine
+from podup.host.compose import Compose
 from podup.host.compose_arguments import Place
+from podup.host.compose_engines import EngineSearch
 from podup.host.postgres import Postgres, Reach, reach_container, reach_host
 from podup.host.run import Runner
 from podup.recipes.facts import RemoteImage
@@ -37,7 +38,8 @@ class StackRoots:
 class StackTools:
     """What a stack machine is given. `resolve` asks a registry; `fetch` gets a URL: (status, body).
 
-    `manager` tells `user`, `system` or nothing, the systemd that gives scopes; `task_id` names who records.
+    `manager` tells `user`, `system` or nothing, the systemd that gives scopes; `podman_store` where podman
+    keeps its images; `task_id` names who records.
     """
 
     runner: Runner
@@ -46,6 +48,7 @@ class StackTools:
     resolve: Callable[[str], RemoteImage]
     fetch: Callable[[str, float], tuple[int, bytes]]
     manager: Callable[[], str]
+    podman_store: Callable[[], str]
     roots: StackRoots
     stacks: tuple[Stack, ...]
     task_id: str = ""
@@ -57,17 +60,8 @@ class StackMachine:
     def __init__(self, tools: StackTools) -> None:
         self.tools = tools
         self.postgres = Postgres(tools.private)
-        self._compose: Compose | None = None
-
-    @property
-    def compose(self) -> Compose:
-        """The compose engine. Raises Unavailable `no-compose-engine`."""
-        if self._compose is None:
-            engine = find_engine(self.tools.runner)
-            self._compose = Compose(
-                self.tools.runner, engine, private=self.tools.private, manager=self.tools.manager()
-            )
-        return self._compose
+        search = EngineSearch(tools.runner)
+        self.compose = Compose(tools.runner, search, private=tools.private, manager=tools.manager)
 
     def stack(self, name: str) -> Stack:
         return find_stack(self.tools.stacks, name)
@@ -111,13 +105,15 @@ class StackMachine:
             return reach_host(database)
         for item in self.compose.containers(stack.project):
             if item.service == database.service and item.state.running:
-                return reach_container(self.compose.engine.containers, item.state.id, database)
+                return reach_container(self.compose.below, item.state.id, database)
         says = f"{database.service}, where the database {database.name} lives, is not running"
         raise PodupError("database-down", says, "start it, or see why it ended: `stack show`")
 
     def rooms(self, stack: Stack) -> tuple[Room, ...]:
         """Return the free part of each file system that a deployment writes to."""
-        paths = (stack.run_dir, str(self.tools.roots.backups), self.compose.image_store())
+        is_podman = self.compose.below == "podman"
+        store = self.tools.podman_store() if is_podman else self.compose.docker_store()
+        paths = (stack.run_dir, str(self.tools.roots.backups), store)
         return tuple(_room(Path(path)) for path in dict.fromkeys(paths) if path)
 
     def history(self, stack: str) -> StackHistory:

@@ -5,15 +5,14 @@ things are. Failures are PodupErrors, those of a pull with the codes of `podup.n
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from podup.errors import PodupError, Unavailable
+from podup.errors import PodupError
 from podup.host.arguments import image_argument
 from podup.host.compose_arguments import (
     DEFINITIONS_LABEL,
-    DOCKER,
-    PODMAN_COMPOSE,
     PROJECT_LABELS,
     SERVICE_LABEL,
     Place,
@@ -22,6 +21,7 @@ from podup.host.compose_arguments import (
     scoped,
     up_argv,
 )
+from podup.host.compose_engines import EngineSearch
 from podup.host.podman_answers import parse, pull_error, read_container, sha256_id
 from podup.host.run import Command, Completed, Runner
 from podup.recipes.stack_facts import ComposeEngine, StackContainer, StackImage
@@ -29,46 +29,35 @@ from podup.recipes.stack_facts import ComposeEngine, StackContainer, StackImage
 ASK_TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 120.0
 _STOP_S = 30
-_NO_IMAGE = ("image not known", "no such image", "tag not known", "no such object")
-_ENGINES = (
-    ("docker compose", ("docker", "compose"), "docker"),
-    ("podman compose", ("podman", "compose"), "podman"),
-    ("podman-compose", ("podman-compose",), "podman"),
-)
-
-
-def find_engine(runner: Runner) -> ComposeEngine:
-    """Return the first engine that works, docker compose first. Raises Unavailable `no-compose-engine`.
-
-    Docker counts only when its daemon answers: a client alone starts nothing.
-    """
-    for name, argv, containers in _ENGINES:
-        told = runner.run(Command((*argv, "version"), mutates=False, timeout_s=ASK_TIMEOUT_S))
-        if not told.ok:
-            continue
-        if containers == "docker":
-            daemon = ("docker", "version", "--format", "{{.Server.Version}}")
-            if not runner.run(Command(daemon, mutates=False, timeout_s=ASK_TIMEOUT_S)).ok:
-                continue
-        said = told.stdout + told.stderr
-        dialect = PODMAN_COMPOSE if "podman-compose" in said.lower() else DOCKER
-        return ComposeEngine(name, argv, dialect, containers, _version(said), dialect == DOCKER)
-    hint = "install docker compose v2 or podman-compose"
-    raise Unavailable("no-compose-engine", "there is no compose engine that works", hint)
+_NO_IMAGE = re.compile(r"(\S+): (?:image|tag) not known|no such (?:image|object): (\S+)", re.IGNORECASE)
+_IMAGE_FORM = "{{.Id}} {{json .RepoDigests}}"
 
 
 class Compose:
-    """One compose engine. `manager` is `user`, `system` or empty: who gives scopes to started containers.
+    """The compose engine `search` finds.
 
+    `manager` tells who gives scopes to started containers: `user`, `system`, or nobody when it is empty.
     What prints the environment of containers, secrets in it, runs over `private`: no log keeps its output.
     """
 
-    def __init__(self, runner: Runner, engine: ComposeEngine, *, private: Runner, manager: str) -> None:
-        self.engine = engine
+    def __init__(
+        self, runner: Runner, search: EngineSearch, *, private: Runner, manager: Callable[[], str]
+    ) -> None:
         self._runner = runner
+        self._search = search
         self._private = private
         self._manager = manager
         self._has_scopes: bool | None = None
+
+    @property
+    def engine(self) -> ComposeEngine:
+        """The compose engine. Raises Unavailable `no-compose-engine`."""
+        return self._search.engine()
+
+    @property
+    def below(self) -> str:
+        """The program of the container engine: `podman` or `docker`."""
+        return self._search.containers()
 
     def prepare(self) -> None:
         """Learn whether scopes can be made from here; to be called before anything is taken down.
@@ -77,9 +66,10 @@ class Compose:
         then nothing of the manager's ends the containers either, so they are started plainly.
         """
         if self._has_scopes is None:
-            probe = scoped(("true",), self._manager, "podup looks for scopes")
+            manager = self._manager()
+            probe = scoped(("true",), manager, "podup looks for scopes")
             asked = Command(probe, mutates=True, timeout_s=ASK_TIMEOUT_S)
-            self._has_scopes = bool(self._manager) and self._runner.run(asked).ok
+            self._has_scopes = bool(manager) and self._runner.run(asked).ok
 
     def config(self, place: Place, variables: Mapping[str, str]) -> Any:
         """Return the tree of the compose file as the engine reads it; `variables` win over `.env`."""
@@ -96,7 +86,7 @@ class Compose:
     def up(self, place: Place, services: Sequence[str], definitions: str, *, timeout_s: float) -> Completed:
         """Start services in a scope of their own. Raises PodupError; exit 0 alone proves nothing."""
         self.prepare()
-        manager = self._manager if self._has_scopes else ""
+        manager = self._manager() if self._has_scopes else ""
         argv = scoped(
             up_argv(self.engine, place, services, definitions), manager, f"podup stack {place.project}"
         )
@@ -105,82 +95,93 @@ class Compose:
 
     def containers(self, project: str) -> tuple[StackContainer, ...]:
         """Return all containers of a project, stopped ones too."""
-        for label in PROJECT_LABELS:
-            ids = self._ids(f"label={label}={project}")
-            if ids:
-                return self._inspect(ids)
-        return ()
+        ids = self.container_ids(project)
+        return self._inspect(ids) if ids else ()
+
+    def container_ids(self, project: str) -> tuple[str, ...]:
+        """Return the ids of all containers of a project."""
+        found = (self._ids(label, project) for label in PROJECT_LABELS)
+        return next((ids for ids in found if ids), ())
 
     def remove_containers(self, ids: Sequence[str]) -> None:
         """Stop containers, with time to end well, and remove them; volumes stay, absent ones are fine."""
         if not ids:
             return
-        stop = (self.engine.containers, "stop", "--time", str(_STOP_S), *ids)
+        stop = (self.below, "stop", "--time", str(_STOP_S), *ids)
         self._change(stop, "stop-failed", _STOP_S * (1 + len(ids)))
-        depend = ("--depend",) if self.engine.containers == "podman" else ()
-        self._change((self.engine.containers, "rm", "--force", *depend, *ids), "remove-failed")
+        depend = ("--depend",) if self.below == "podman" else ()
+        self._change((self.below, "rm", "--force", *depend, *ids), "remove-failed")
 
     def logs(self, name: str, lines: int) -> str:
         """Return the newest lines of a container's log."""
-        words = (self.engine.containers, "logs", f"--tail={lines}", name)
+        words = (self.below, "logs", f"--tail={lines}", name)
         done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return (done.stdout + done.stderr).strip()
 
     def image(self, ref: str) -> StackImage:
         """Return the local image of a reference, without an id when there is none."""
-        words = (self.engine.containers, "image", "inspect", image_argument(ref))
+        return self.images((ref,))[0]
+
+    def images(self, refs: Sequence[str]) -> tuple[StackImage, ...]:
+        """Return the local image of each reference, by one command: those there are come in this order."""
+        if not refs:
+            return ()
+        words = (self.below, "image", "inspect", "--format", _IMAGE_FORM, *map(image_argument, refs))
         done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
-        if not done.ok and any(word in done.stderr.lower() for word in _NO_IMAGE):
-            return StackImage()
-        found = parse(done.check("image-not-read", f"image {ref} could not be inspected"))[0]
-        return StackImage(sha256_id(str(found.get("Id", ""))), tuple(found.get("RepoDigests") or ()))
+        missing = {name for pair in _NO_IMAGE.findall(done.stderr) for name in pair if name}
+        here = [ref for ref in refs if ref not in missing]
+        if not done.ok and not missing:
+            done.check("image-not-read", f"images could not be inspected: {', '.join(refs)}")
+        found = [_read_image(line) for line in done.stdout.splitlines() if line.strip()]
+        if len(found) != len(here):
+            raise PodupError("image-not-read", f"{self.below} told of {len(found)} images, not {len(here)}")
+        known = dict(zip(here, found, strict=True))
+        return tuple(known.get(ref, StackImage()) for ref in refs)
 
     def pull(self, ref: str, *, timeout_s: float, on_line: Callable[[str], None] | None = None) -> None:
         """Fetch an image under its name. Raises PodupError with a registry's code."""
-        words = (self.engine.containers, "pull", image_argument(ref))
+        words = (self.below, "pull", image_argument(ref))
         done = self._runner.run(Command(words, mutates=True, timeout_s=timeout_s, on_line=on_line))
         if not done.ok:
             raise pull_error(ref, done)
 
     def tag(self, source: str, name: str) -> None:
         """Let `name` stand for the local image `source`."""
-        self._change(
-            (self.engine.containers, "tag", image_argument(source), image_argument(name)), "tag-failed"
-        )
+        self._change((self.below, "tag", image_argument(source), image_argument(name)), "tag-failed")
 
     def names_below(self, prefix: str) -> tuple[str, ...]:
         """Return the names of local images that begin with `prefix`."""
         form = "{{.Repository}}:{{.Tag}}"
-        words = (self.engine.containers, "images", "--format", form)
+        words = (self.below, "images", "--filter", f"reference={prefix}*", "--format", form)
         done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         done.check("images-not-listed", "the local images could not be listed")
         return tuple(sorted({name for name in done.stdout.split() if name.startswith(prefix)}))
 
     def untag(self, name: str) -> None:
         """Take a name away; the image goes only when it was its last name and nothing uses it."""
-        verb = ("untag", name, name) if self.engine.containers == "podman" else ("rmi", "--no-prune", name)
-        self._change((self.engine.containers, *verb), "untag-failed")
+        verb = ("untag", name, name) if self.below == "podman" else ("rmi", "--no-prune", name)
+        self._change((self.below, *verb), "untag-failed")
 
     def networks(self) -> tuple[str, ...]:
         """Return the names of the networks there are."""
-        words = (self.engine.containers, "network", "ls", "--format", "{{.Name}}")
+        words = (self.below, "network", "ls", "--format", "{{.Name}}")
         done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return tuple(done.check("networks-not-listed", "the networks could not be listed").stdout.split())
 
-    def image_store(self) -> str:
-        """Return the directory the images are kept in, empty when the engine does not say."""
-        form = "{{.Store.GraphRoot}}" if self.engine.containers == "podman" else "{{.DockerRootDir}}"
-        words = (self.engine.containers, "info", "--format", form)
+    def docker_store(self) -> str:
+        """Return the directory docker keeps its images in, empty when it does not say."""
+        words = ("docker", "info", "--format", "{{.DockerRootDir}}")
         done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return done.stdout.strip() if done.ok else ""
 
-    def _ids(self, only: str) -> tuple[str, ...]:
-        words = (self.engine.containers, "ps", "--all", "--quiet", "--no-trunc", "--filter", only)
+    def _ids(self, label: str, project: str) -> tuple[str, ...]:
+        only = f"label={label}={project}"
+        words = (self.below, "ps", "--all", "--quiet", "--no-trunc", "--filter", only)
         done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return tuple(done.check("containers-not-listed", "the containers could not be listed").stdout.split())
 
     def _inspect(self, ids: Sequence[str]) -> tuple[StackContainer, ...]:
-        words = (self.engine.containers, "container", "inspect", *ids)
+        words = (self.below, "container", "inspect", *ids)
         done = self._private.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         if not done.ok and "no such container" not in done.stderr.lower():
             done.check("containers-not-inspected", "the containers could not be inspected")
@@ -212,6 +213,15 @@ def read_stack_container(found: Mapping[str, Any]) -> StackContainer:
     )
 
 
+def _read_image(line: str) -> StackImage:
+    """Read what `_IMAGE_FORM` prints of an image."""
+    image_id, _, digests = line.partition(" ")
+    try:
+        return StackImage(sha256_id(image_id), tuple(json.loads(digests) or ()))
+    except ValueError:
+        raise PodupError("image-not-read", f"what is told of an image is not understood: {line}") from None
+
+
 def _ports(bindings: Mapping[str, Any]) -> tuple[str, ...]:
     ports = {
         f"{bound['HostPort']}:{inside.partition('/')[0]}"
@@ -229,9 +239,3 @@ def _volumes(mounts: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _is_anonymous(name: str) -> bool:
     return len(name) == 64 and all(letter in "0123456789abcdef" for letter in name)
-
-
-def _version(said: str) -> str:
-    lines = [line for line in said.splitlines() if "compose" in line.lower()]
-    words = " ".join(lines).replace(",", " ").split()
-    return next((word.lstrip("v") for word in words if word.lstrip("v")[:1].isdigit()), "")

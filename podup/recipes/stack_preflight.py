@@ -41,7 +41,6 @@ def queries(p: StackParams, seen: Facts, *, asks_registry: bool = True) -> tuple
         EnvFileOf(name),
         StackContainersOf(name),
         HistoryOf(name),
-        StackNetworks(),
         StackRoom(name),
         CompositionOf(name, PROBE_VERSION),
     )
@@ -50,6 +49,8 @@ def queries(p: StackParams, seen: Facts, *, asks_registry: bool = True) -> tuple
     version = goal_version(p, seen)
     if version:
         wanted += (CompositionOf(name, version),)
+    if _needs_networks(p, seen.get(CompositionOf(name, version))):
+        wanted += (StackNetworks(),)
     wanted += (*image_queries(p, seen), *kept_queries(p, seen))
     if all(query in seen for query in wanted):
         wanted += served_queries(p, seen, asks_registry=asks_registry)
@@ -101,8 +102,14 @@ def _env_file(p: StackParams, seen: Facts) -> Check:
     return preflight.check_env_file(env.sha256, env.twice)
 
 
+def _needs_networks(p: StackParams, composition: object) -> bool:
+    """Return whether the stack wants a network that is made elsewhere."""
+    networks = composition.networks if isinstance(composition, Composition) else ()
+    return bool(p.stack.edge_network) or any(network.is_external for network in networks)
+
+
 def _networks(p: StackParams, composition: Composition, seen: Facts) -> Check:
-    found = seen.get(StackNetworks())
+    found = seen.get(StackNetworks()) if _needs_networks(p, composition) else ()
     if not isinstance(found, tuple):
         return _unread("networks", found)
     return preflight.check_networks(composition, found, p.stack.edge_network)

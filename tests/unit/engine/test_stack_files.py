@@ -39,7 +39,8 @@ def stack(tmp_path: Path) -> Stack:
 def machine(stack: Stack, tmp_path: Path) -> StackMachine:
     unused: Any = None
     roots = StackRoots(tmp_path / "backups", tmp_path / "releases", tmp_path / "log/history.log")
-    return StackMachine(StackTools(unused, unused, Clock(), unused, unused, lambda: "", roots, (stack,)))
+    tools = StackTools(unused, unused, Clock(), unused, unused, lambda: "", unused, roots, (stack,))
+    return StackMachine(tools)
 
 
 def no_dumps() -> Dumps:

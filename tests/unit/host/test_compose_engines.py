@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from podup.errors import PodupError, Unavailable
-from podup.host.compose import Compose, find_engine, read_stack_container
+from podup.host.compose import Compose, read_stack_container
 from podup.host.compose_arguments import Place
+from podup.host.compose_engines import EngineSearch
 from podup.host.run import Command, Completed
 
 PLACE = Place("odoo", "/srv/stacks/odoo", "docker-compose.yml")
@@ -114,14 +115,14 @@ class Private:
 def test_the_first_engine_that_works_is_taken(
     answers: dict[str, tuple[int, str, str]], name: str, dialect: str, version: str
 ) -> None:
-    engine = find_engine(FakeMachine(answers))
+    engine = EngineSearch(FakeMachine(answers)).engine()
     assert (engine.name, engine.dialect, engine.version) == (name, dialect, version)
     assert engine.has_config == (dialect == "docker")
 
 
 def test_no_engine_is_said_so() -> None:
     with pytest.raises(Unavailable) as caught:
-        find_engine(FakeMachine({}))
+        EngineSearch(FakeMachine({})).engine()
     assert caught.value.code == "no-compose-engine"
 
 
@@ -141,8 +142,10 @@ def test_a_container_is_read() -> None:
 def compose(manager: str = "", **answers: tuple[int, str, str]) -> tuple[Compose, FakeMachine]:
     known = {"podman-compose version": (0, PYTHON_VERSION, "")}
     machine = FakeMachine({**known, **{words.replace("_", " "): told for words, told in answers.items()}})
-    engine = find_engine(machine)
-    return Compose(machine, engine, private=Private(machine), manager=manager), machine
+    search = EngineSearch(machine)
+    assert search.engine().containers == search.containers() == "podman"
+    machine.asked.clear()
+    return Compose(machine, search, private=Private(machine), manager=lambda: manager), machine
 
 
 def test_containers_are_found_by_either_label() -> None:
@@ -156,9 +159,23 @@ def test_containers_are_found_by_either_label() -> None:
     assert any("inspect" in line for line in engine._private.asked)  # type: ignore[attr-defined]
 
 
-def test_an_image_that_is_not_there_has_no_id() -> None:
-    engine, _ = compose(podman_image=(125, "", "Error: inspecting object: x: image not known"))
-    assert engine.image("x:1").id == ""
+def test_images_that_are_not_there_have_no_id() -> None:
+    """What podman 4.3 prints: the images there are in the order asked for, the others as errors."""
+    printed = f'{"a" * 64} ["x@sha256:1"]\n'
+    missing = "error inspecting object: x:12: image not known\nError: inspecting object: y:2: image not known"
+    engine, machine = compose(podman_image=(125, printed, missing))
+    assert [image.id[:9] for image in engine.images(("y:2", "x:1", "x:12"))] == ["", "sha256:aa", ""]
+    assert len(machine.asked) == 1
+    docker, _ = compose(podman_image=(1, "\n", "Error response from daemon: No such image: y:2"))
+    assert docker.image("y:2").id == "" and docker.images(()) == ()
+
+
+@pytest.mark.parametrize("printed", ["aa []\n", "aa []\nbb\n", ""])
+def test_images_that_cannot_be_told_apart_are_an_error(printed: str) -> None:
+    engine, _ = compose(podman_image=(0, printed, ""))
+    with pytest.raises(PodupError) as caught:
+        engine.images(("x:1", "y:1"))
+    assert caught.value.code == "image-not-read"
     broken, _ = compose(podman_image=(125, "", "Error: storage is locked"))
     with pytest.raises(PodupError):
         broken.image("x:1")
@@ -187,4 +204,4 @@ def test_removing_gives_containers_time_and_keeps_volumes() -> None:
     engine.remove_containers(["a", "b"])
     assert machine.asked[-2:] == ["podman stop --time 30 a b", "podman rm --force --depend a b"]
     engine.remove_containers([])
-    assert len(machine.asked) == 4 + 1
+    assert len(machine.asked) == 2
