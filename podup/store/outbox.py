@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from podup.records import dataclass
+from podup.records import dataclass, fields
 from podup.store.db import Connection, Row
 
 
@@ -38,6 +38,10 @@ class Incident:
     count: int
 
 
+_MESSAGE = ", ".join(field.name for field in fields(Message))
+_INCIDENT = ", ".join(field.name for field in fields(Incident))
+
+
 def put(
     cx: Connection,
     channel: str,
@@ -65,7 +69,7 @@ def put(
 def due(cx: Connection, now_s: float, *, limit: int = 20) -> list[Message]:
     """Return the messages to send now, longest due first."""
     rows = cx.execute(
-        "SELECT * FROM outbox WHERE next_try_at IS NOT NULL AND next_try_at <= ?"
+        f"SELECT {_MESSAGE} FROM outbox WHERE next_try_at IS NOT NULL AND next_try_at <= ?"
         " ORDER BY next_try_at, id LIMIT ?",
         (now_s, limit),
     )
@@ -96,7 +100,8 @@ def failed(cx: Connection, message_id: int, *, error: str, next_try_at: float | 
 
 def recent(cx: Connection, *, limit: int = 50) -> list[Message]:
     """Return the newest messages, newest first."""
-    return [_message(row) for row in cx.execute("SELECT * FROM outbox ORDER BY id DESC LIMIT ?", (limit,))]
+    rows = cx.execute(f"SELECT {_MESSAGE} FROM outbox ORDER BY id DESC LIMIT ?", (limit,))
+    return [_message(row) for row in rows]
 
 
 def delete_older(cx: Connection, cutoff_s: float) -> int:
@@ -110,7 +115,8 @@ def fail_again(cx: Connection, key: str, *, now_s: float) -> Incident:
     """Note a failure of this thing; the incident's count is 1 when it is news."""
     row = cx.execute(
         "INSERT INTO incidents (key, opened_at, last_at, count) VALUES (?, ?, ?, 1)"
-        " ON CONFLICT (key) DO UPDATE SET last_at = excluded.last_at, count = count + 1 RETURNING *",
+        " ON CONFLICT (key) DO UPDATE SET last_at = excluded.last_at, count = count + 1"
+        f" RETURNING {_INCIDENT}",
         (key, now_s, now_s),
     ).fetchone()
     return Incident(*row)
@@ -118,19 +124,20 @@ def fail_again(cx: Connection, key: str, *, now_s: float) -> Incident:
 
 def recover(cx: Connection, key: str) -> Incident | None:
     """Note that this thing is well; return the incident that ends, None when there was none."""
-    row = cx.execute("DELETE FROM incidents WHERE key = ? RETURNING *", (key,)).fetchone()
+    row = cx.execute(f"DELETE FROM incidents WHERE key = ? RETURNING {_INCIDENT}", (key,)).fetchone()
     return Incident(*row) if row else None
 
 
 def incident(cx: Connection, key: str) -> Incident | None:
     """Return what is known of this failure, None when it is none."""
-    row = cx.execute("SELECT * FROM incidents WHERE key = ?", (key,)).fetchone()
+    row = cx.execute(f"SELECT {_INCIDENT} FROM incidents WHERE key = ?", (key,)).fetchone()
     return Incident(*row) if row else None
 
 
 def incidents(cx: Connection) -> list[Incident]:
     """Return what is not well, oldest first."""
-    return [Incident(*row) for row in cx.execute("SELECT * FROM incidents ORDER BY opened_at, key")]
+    rows = cx.execute(f"SELECT {_INCIDENT} FROM incidents ORDER BY opened_at, key")
+    return [Incident(*row) for row in rows]
 
 
 def _message(row: Row) -> Message:
