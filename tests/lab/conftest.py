@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from labkit.daemon import Daemon, daemon_running
 from labkit.registries import lab_registry
+from labkit.releases import MIGRATION, NEXT, build_version
 from labkit.services import Service, services_made
 
 INSIDE = "LAB_REGISTRY" in os.environ
@@ -27,6 +28,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def registry() -> str:
     return lab_registry()
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program as the next version, which migrates the database."""
+    return build_version(NEXT, tmp_path_factory.mktemp("good"), migration=MIGRATION.format(name="lab_next"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import threading
 import time
@@ -14,39 +13,43 @@ from pathlib import Path
 
 import pytest
 from labkit.commands import eventually, run
-from labkit.daemon import BUILT, SECRET, UNIT, Daemon
+from labkit.daemon import BUILT, SECRET, UNIT, Daemon, daemon_running
+from labkit.database import contents, count, lost, tables
 from labkit.images import Build, push
-from labkit.releases import Mirror, broken_version, build_version, mirror
+from labkit.releases import MIGRATION, NEXT, Mirror, broken_version, build_version, mirror
 from labkit.services import Service, start, systemctl, units_directory, wait_for_version
 from labkit.webhooks import Answer, deliver, package_event, request, send
 
-NEXT = "98.0.0"
+AFTER = "99.1.0"
 QUICK = {"PODUP_UPDATE_SETTLE_SECS": "3", "PODUP_UPDATE_TRIAL_SECS": "20"}
 NEVER_SERVES = (
     "import sys\nif 'http-server' in sys.argv: raise SystemExit(1)\n"
+    "from podup.__main__ import main\nsys.exit(main())\n"
+)
+SERVES_AND_DIES = (
+    "import os, sys, threading\n"
+    "if 'http-server' in sys.argv: threading.Timer(2.0, lambda: os._exit(1)).start()\n"
     "from podup.__main__ import main\nsys.exit(main())\n"
 )
 SOCKET = UNIT.replace(".service", ".socket")
 Make = Callable[..., Service]
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_version(NEXT, tmp_path_factory.mktemp("good"))
-
-
 @pytest.fixture
-def releases(daemon: Daemon) -> Iterator[Mirror]:
+def releases() -> Iterator[Mirror]:
     with mirror() as found:
-        daemon.settings |= found.settings() | QUICK
-        daemon.stop()
-        daemon.install()
-        daemon.start()
         yield found
 
 
 @pytest.fixture
-def port(daemon: Daemon, releases: Mirror) -> Iterator[None]:
+def daemon(tmp_path: Path, releases: Mirror) -> Iterator[Daemon]:
+    """A daemon that looks at the mirror, and judges quickly."""
+    with daemon_running(tmp_path / "state", releases.settings() | QUICK) as running:
+        yield running
+
+
+@pytest.fixture
+def port(daemon: Daemon) -> Iterator[None]:
     """systemd holds the port."""
     text = Path("systemd/pod-upgrade-trigger-http.user.socket.example").read_text()
     path = units_directory() / SOCKET
@@ -96,14 +99,6 @@ def is_running(oneshot: str) -> bool:
     return systemctl("is-active", oneshot, check=False).strip() in ("activating", "deactivating")
 
 
-def rows(daemon: Daemon, table: str) -> int:
-    cx = sqlite3.connect(f"file:{daemon.state}/data/pod-upgrade-trigger.db?mode=ro", uri=True)
-    try:
-        return int(cx.execute(f"select count(*) from {table}").fetchone()[0])
-    finally:
-        cx.close()
-
-
 def version(daemon: Daemon) -> str:
     try:
         return str(request(f"{daemon.url}/health").body["version"])
@@ -124,7 +119,7 @@ def test_no_webhook_is_lost_with_socket_activation(
     service = web(new_service)
     daemon.look_again()
     releases.publish(NEXT, good)
-    before = rows(daemon, "deliveries")
+    before = count(daemon.state, "deliveries")
     sender = Sender(daemon, service, per_s=50)
     time.sleep(2)
     done = daemon.command("self-update", timeout_s=180)
@@ -135,31 +130,55 @@ def test_no_webhook_is_lost_with_socket_activation(
     assert refused == []
     kept = [answer for answer in sender.answers if "after the update" in str(answer.body)]
     assert kept, "some came while the database took no write"
-    eventually("all are handed over", lambda: rows(daemon, "deliveries") == before + len(sender.answers))
+    sent = before + len(sender.answers)
+    eventually("all are handed over", lambda: count(daemon.state, "deliveries") == sent)
     assert not list((daemon.state / "spool").glob("*.item"))
     assert version(daemon) == NEXT
 
 
-def test_a_push_during_a_rollback_runs_once_and_no_row_is_lost(
+def test_to_b_with_its_database_and_back_from_a_broken_c(
     daemon: Daemon, releases: Mirror, port: None, good: Path, new_service: Make, tmp_path: Path
 ) -> None:
+    """Each migrates; C serves and dies. A push while C is on trial runs once, and no row is lost."""
     service = web(new_service)
     daemon.look_again()
-    old, program = version(daemon), daemon.program.read_bytes()
-    events, deliveries = rows(daemon, "event_log"), rows(daemon, "deliveries")
-    releases.publish(NEXT, broken_version(good, NEVER_SERVES, tmp_path))
+    run_push(daemon, service, "v2")
+    at_a, program = contents(daemon.state), daemon.program.read_bytes()
+    assert all(at_a[name].rows for name in ("tasks", "deliveries", "event_log"))
+
+    releases.publish(NEXT, good)
+    done = daemon.command("self-update", timeout_s=120)
+    assert done.returncode == 0, done
+    assert (version(daemon), daemon.program.read_bytes()) == (NEXT, good.read_bytes())
+    assert daemon.program.with_name("pod-upgrade-trigger.old").read_bytes() == program
+    assert "lab_next" in tables(daemon.state)
+    assert lost(daemon.state, at_a) == {}
+
+    at_b = contents(daemon.state)
+    migration = MIGRATION.format(name="lab_after")
+    broken = broken_version(good, SERVES_AND_DIES, tmp_path, version=AFTER, migration=migration)
+    releases.publish(AFTER, broken)
     update = subprocess.Popen([str(daemon.program), "self-update"], env=daemon.shell())
-    eventually("it is on trial", lambda: state(daemon) in ("trial", "rolling-back"))
-    digest = push(Build("v2"), service.image)
-    answer = send(daemon.url, deliver(service.unit, package_event(service.image, digest), SECRET))
-    assert answer.status == 202
+    eventually("it is on trial", lambda: state(daemon) in ("trial", "rolling-back"), timeout_s=60)
+    digest = push(Build("v3"), service.image)
+    event = package_event(service.image, digest)
+    assert send(daemon.url, deliver(service.unit, event, SECRET)).status == 202
     assert update.wait(timeout=120) == 4
-    assert (version(daemon), daemon.program.read_bytes()) == (old, program)
-    wait_for_version(service, "v2", timeout_s=60)
-    assert rows(daemon, "deliveries") == deliveries + 1
-    assert rows(daemon, "event_log") >= events
-    (task,) = daemon.api(f"/api/tasks?unit={service.unit}").body["tasks"]
-    assert daemon.wait_for_task(task["task_id"])["status"] == "succeeded"
+    assert (version(daemon), daemon.program.read_bytes()) == (NEXT, good.read_bytes())
+    assert "the database from before the update is back" in (daemon.state / "update.log").read_text()
+    assert tables(daemon.state) >= {"lab_next"} and "lab_after" not in tables(daemon.state)
+    assert lost(daemon.state, at_b) == {}
+    wait_for_version(service, "v3", timeout_s=60)
+    assert count(daemon.state, "deliveries") == len(at_b["deliveries"].rows) + 1
+    newest, *older = daemon.api(f"/api/tasks?unit={service.unit}").body["tasks"]
+    assert daemon.wait_for_task(newest["task_id"])["status"] == "succeeded"
+    assert len(older) == 1, "the push before the updates"
+
+
+def run_push(daemon: Daemon, service: Service, what: str) -> None:
+    event = package_event(service.image, push(Build(what), service.image))
+    answer = send(daemon.url, deliver(service.unit, event, SECRET))
+    assert daemon.wait_for_task(answer.body["task_id"])["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("at", ["snapshot", "switching", "trial", "rolling-back"])
@@ -234,12 +253,17 @@ def test_from_the_two_assets_alone_to_a_timer_that_updates(tmp_path: Path, good:
             run(str(target), "install", "--yes", "--timer")
             eventually("it answers", daemon.is_healthy)
             assert systemctl("is-active", "pod-upgrade-trigger-updater.timer").strip() == "active"
-            # with a manager older than five minutes the timer starts a run at once, and ours would join it
-            updater = "pod-upgrade-trigger-updater.service"
-            eventually("the timer's first run is over", lambda: not is_running(updater))
+            # with a manager older than five minutes the timer starts a run at once; ours is the next
+            updater = "pod-upgrade-trigger-updater"
+            eventually("the timer's first run is over", lambda: not is_running(f"{updater}.service"))
             releases.publish(NEXT, good)
-            systemctl("start", updater)
-            assert version(daemon) == NEXT, run(str(target), "history", check=False)
+            soon = units_directory() / f"{updater}.timer.d"
+            soon.mkdir()
+            (soon / "soon.conf").write_text("[Timer]\nOnActiveSec=1s\nAccuracySec=100ms\n")
+            systemctl("daemon-reload")
+            systemctl("restart", f"{updater}.timer")
+            eventually("the timer's run updates it", lambda: version(daemon) == NEXT, timeout_s=60)
+            eventually("the timer's run is over", lambda: not is_running(f"{updater}.service"), timeout_s=60)
             done = run(str(target), "doctor", check=False)
             assert f"{NEXT} at {target}" in done
             history = json.loads(run(str(target), "history", "--json"))["history"]
@@ -247,4 +271,5 @@ def test_from_the_two_assets_alone_to_a_timer_that_updates(tmp_path: Path, good:
         finally:
             run(str(target), "uninstall", "--yes", check=False)
             env.unlink()
+            shutil.rmtree(units_directory() / "pod-upgrade-trigger-updater.timer.d", ignore_errors=True)
             shutil.copy(BUILT, target)
