@@ -27,7 +27,8 @@ from podup.errors import Invalid, PodupError, Unavailable
 from podup.files import make_dirs, remove_tree
 from podup.host.simulator.scenes import set_up_demo
 from podup.host.simulator.simulator import Simulator
-from podup.net.control import is_answering
+from podup.host.task_process import ChildTasks
+from podup.net.control import DAEMON_AWAY, is_answering
 from podup.net.http import Http
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
@@ -54,6 +55,12 @@ class Stage:
     def url(self) -> str:
         """Where the daemon listens."""
         return boot.read_listening(places_of(self._loaded)).url
+
+    @property
+    def shell(self) -> str:
+        """What a shell sets so that commands meet this daemon, and not one of the user's own."""
+        state_dir = self._loaded.settings.state.directory
+        return f"PODUP_STATE_DIR={state_dir} XDG_RUNTIME_DIR={state_dir.parent}"
 
     @property
     def api(self) -> Api:
@@ -93,9 +100,10 @@ def run(environment: Environment, clock: Clock, *, address: str, story: Story) -
         raise Invalid("not-loopback", f"{address} is not on loopback", "the demo lets everybody in")
     place = _temporary(environment) / f"podup-demo-{os.urandom(6).hex()}"
     make_dirs(place)
+    loaded = load(_environment(environment, place), config_text="", shared_state=place / "srv")
+    processes = ChildTasks(loaded.environment.for_children)
     try:
-        loaded = load(_environment(environment, place), config_text="", shared_state=place / "srv")
-        ground = Ground(place / "machine.json")
+        ground = Ground(place / "machine.json", processes=processes)
         simulator = Simulator(clock, path=ground.simulated)
         set_up_demo(simulator)
         teller = _Teller(story, Stage(loaded, simulator, clock))
@@ -103,6 +111,7 @@ def run(environment: Environment, clock: Clock, *, address: str, story: Story) -
         code = daemon.serve(loaded, clock, address=address, ground=ground)
         return teller.code or code
     finally:
+        processes.stop_all()
         remove_tree(place)
 
 
@@ -122,15 +131,16 @@ class _Teller:
             self._stage.wait_until_ready()
             self._story(self._stage)
         except PodupError as error:
+            if error.code == DAEMON_AWAY:
+                return  # somebody ended it, and the demo with it
             self.code = error.exit_code
             sys.stderr.write(f"the demo ends: {error.message}\n")
         except (OSError, KeyError, ValueError):
             self.code = 1
             sys.stderr.write(traceback.format_exc())
-        finally:
-            main = threading.main_thread().ident
-            if main is not None:
-                signal.pthread_kill(main, signal.SIGTERM)
+        main = threading.main_thread().ident
+        if main is not None:
+            signal.pthread_kill(main, signal.SIGTERM)
 
 
 def _temporary(environment: Environment) -> Path:

@@ -24,25 +24,42 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     """Serve the demo and tell its story."""
     once = args["once"]
     address = args["http_addr"] or (_ANY_PORT if once else "127.0.0.1:25211")
-    return int(context.app().demo(address, lambda stage: _tell(stage, context.out, once=once)))
+    return int(context.app().demo(address, lambda stage: _tell(stage, context, once=once)))
 
 
-def _tell(stage: Any, out: Output, *, once: bool) -> None:
+def _tell(stage: Any, context: Context, *, once: bool) -> None:
+    out = context.out
     out.line(out.styled("This is a simulated host: nothing of this machine is touched.", "strong"))
-    out.line(f"The API is at {stage.url}, and its description at {stage.url}/api/openapi.json")
+    out.line(f"Its page is {stage.url}/ and its API is described at {stage.url}/api/openapi.json")
     _list(stage, out)
     for act in _ACTS:
         _play(stage, out, *act)
     _list(stage, out)
     if once:
         return
-    out.line("More pushes follow; Ctrl-C ends the demo and removes everything.")
+    out.line()
+    out.line(out.styled("More pushes follow. Ctrl-C ends the demo and removes everything.", "strong"))
+    out.line("Meanwhile, from another terminal:")
+    for line in _invitations(stage, context.program):
+        out.line(f"  {line}")
     number = 3
     while True:
         stage.sleep(_PAUSE_S)
         number += 1
         unit, image, _, behaviour, _ = _ACTS[number % len(_ACTS)]
         _play(stage, out, unit, image, f"v{number}", behaviour, f"Someone pushes {unit} v{number}.")
+
+
+def _invitations(stage: Any, program: str) -> tuple[str, ...]:
+    """Return lines to copy: the program's commands meet this daemon, and so does curl."""
+    return (
+        f"export {stage.shell}",
+        f"{program} services",
+        f"{program} tasks list",
+        f"{program} rollback web",
+        f"curl {stage.url}/api/tasks",
+        f"curl {stage.url}/api/manual/services/web --json '{{\"dry_run\": true}}'",
+    )
 
 
 def _play(stage: Any, out: Output, *act: str) -> None:

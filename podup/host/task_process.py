@@ -71,6 +71,11 @@ class ChildTasks:
         if process is not None:
             process.end(within_s=_END_WITHIN_S)
 
+    def stop_all(self) -> None:
+        """End all that were started here."""
+        for task_id in tuple(self._running):
+            self.stop(task_id)
+
     def is_alive(self, task_id: str) -> bool:
         for known in [known for known, process in self._running.items() if not process.is_alive()]:
             del self._running[known]

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from podup.errors import PodupError, Unavailable, error_of
 
+DAEMON_AWAY = "daemon-away"
 _ANSWER_TIMEOUT_S = 120.0
 _STREAM_TIMEOUT_S = 60.0
 _LINE_BYTES = 4 * 1024 * 1024
@@ -115,4 +116,4 @@ def _target(path: str, query: Mapping[str, str] | None) -> str:
 
 def _away(path: Path, error: Exception) -> Unavailable:
     message = f"the daemon does not answer at {path}: {error}"
-    return Unavailable("daemon-away", message, "is it still running?")
+    return Unavailable(DAEMON_AWAY, message, "is it still running?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,25 @@ def test_the_demo_deploys_takes_back_and_leaves_nothing_behind() -> None:
     assert outcomes == ["succeeded", "rolled back", "rolled back", "succeeded"]
     assert done.stderr.count("notice: ") == 3
     assert left == []
+
+
+def test_whoever_ends_the_demo_in_the_middle_of_a_deployment_finds_nothing_left() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="d") as short:
+        began = subprocess.Popen(
+            [sys.executable, "-m", "podup", "demo", "--http-addr", "127.0.0.1:0"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, stdin=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "HOME": short, "TMPDIR": short},
+        )  # fmt: skip
+        said = []
+        for line in began.stdout or ():
+            said.append(line)
+            if "apply: " in line:
+                began.send_signal(signal.SIGINT)
+                break
+        said += began.stdout or ()
+        assert began.wait(timeout=60) == 0, "".join(said)
+        assert "does not answer" not in "".join(said)
+        assert list(Path(short).iterdir()) == []
 
 
 def test_the_demo_does_not_listen_beyond_this_machine(tmp_path: Path) -> None:
