@@ -112,11 +112,7 @@ def _begin(world: World, request: Request, txid: str) -> Record:
         runner_pid=ground.pid,
         report=request.report or report_name(now, ground.pid),
     )
-    record = journal.store(places.journal, record)
-    if not request.dry_run:
-        kept.keep(places, places.target, before)
-        kept.set_good(places, before)
-    return record
+    return journal.store(places.journal, record)
 
 
 def _current_build(ground: Ground) -> Build:
@@ -126,9 +122,12 @@ def _current_build(ground: Ground) -> Build:
 
 
 def _prepare(world: World, request: Request, record: Record) -> Record:
-    """REQUESTED: choose, room, download, verify, dry start. Returns the STAGED record (or a dry run's)."""
+    """REQUESTED: keep, choose, download, verify, dry start. Returns the STAGED record (or a dry run's)."""
     ground = world.ground
     places = ground.places
+    if not record.dry_run:
+        kept.keep(places, places.target, record.before)
+        kept.set_good(places, record.before)
     chosen = _choose(world, request, record.before.version)
     if request.is_automatic:
         why = world.may_begin(chosen.version)

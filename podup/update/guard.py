@@ -27,6 +27,7 @@ def guard(ground: Ground, *, wait_s: float, keep_versions: int = 3, keep_backups
         seen = journal.load(ground.places.journal)
         if seen is None:
             swap.sweep(ground.places)
+            swap.sweep_requests(ground.places, clock.now())
             return Act.LEAVE
         if is_locked(ground.places.lock):
             if not isinstance(seen, Record) or recovery.due(ground, seen, is_lock_held=True) is Act.LEAVE:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from podup.core.versions import Version, is_version, parse_version
-from podup.errors import NotFound, Refused
+from podup.errors import NotFound, Refused, Unavailable
 from podup.files import copy_file, durable_write, make_dirs, remove, sync_dir
 from podup.update.journal import Build
 from podup.update.places import Places
@@ -25,14 +25,17 @@ _SHORTEST_DIGEST = 7
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hex, empty when there is none."""
+    """Return the SHA-256 of a file in hex, empty when there is none. Raises Unavailable when unreadable."""
     hashed = hashlib.sha256()
     try:
         with open(path, "rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 hashed.update(chunk)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
+    except OSError as error:
+        hint = "the kernel log may say what is wrong with the disk"
+        raise Unavailable("file-not-readable", f"cannot read {path}: {error.strerror}", hint) from error
     return hashed.hexdigest()
 
 

@@ -63,12 +63,12 @@ def start(parts: Parts, request: Request) -> Started:
     name = Path(request.report).name or report_name(int(parts.clock.now()), os.getpid())
     before = Build(kept.read_version(places.target), kept.digest(places.target))
     program = kept.keep(places, places.target, before)
-    _write(places, txid, request, name, parts.loaded)
     argv = (*_PYTHON, str(program), "run-self-update", str(places.request(txid)))
     try:
+        _write(places, txid, request, name, parts.loaded)
         is_alive = _spawn(parts, txid, argv)
     except PodupError:
-        remove(places.request(txid), missing_ok=True)
+        remove(places.request(txid), missing_ok=True)  # secrets are in it
         raise
     return Started(txid, places.reports / name, is_alive)
 

@@ -5,6 +5,7 @@ The target is only ever replaced by rename(2) of a complete, synced file.
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from podup.errors import PodupError, Unavailable
@@ -15,6 +16,7 @@ from podup.update.places import Places
 from podup.update.world import Database, Shape
 
 _SIDE_FILES = ("-wal", "-shm")
+_REQUEST_LASTS_S = 3600
 
 
 def switch(places: Places, txid: str) -> None:
@@ -118,6 +120,17 @@ def sweep(places: Places) -> None:
     for directory in dict.fromkeys((places.target.parent, *kept_in)):
         if directory.is_dir():
             remove_leftovers(directory)
+
+
+def sweep_requests(places: Places, now: float) -> None:
+    """Remove what was written for updates whose process never came to read it: settings in it are secret.
+
+    Only what is older than an hour: a younger one may be read in a moment.
+    """
+    for path in places.state.glob("update-request-*.json"):
+        with suppress(FileNotFoundError):
+            if abs(now - path.stat().st_mtime) > _REQUEST_LASTS_S:
+                remove(path)
 
 
 def new_txid(now: int, *salt: object) -> str:

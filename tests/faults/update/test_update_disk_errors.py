@@ -20,6 +20,7 @@ from sweep import (
     run_update,
     settle,
 )
+from update_simulator import make_machine
 
 
 def errors_at(number: int, *, is_full: bool) -> tuple[str, ...]:
@@ -37,7 +38,10 @@ def test_refused_once(tmp_path, path, request):
     for number in range(1, count + 1):
         for error in errors_at(number, is_full=request.config.getoption("--full")):
             root = fresh(tmp_path, f"{error}-{number}", path)
-            assert_spoken(in_child(root, run_update, number, failing(error)), f"{error} at {number}")
+            status = in_child(root, run_update, number, failing(error))
+            assert_spoken(status, f"{error} at {number}")
+            told = list(make_machine(root).places.reports.glob("*.json"))
+            assert len(told) == 1 or os.WEXITSTATUS(status) == 1, "an update that ends leaves its report"
             settle(root)
             assert_at_rest(root)
             shutil.rmtree(root)

@@ -1,11 +1,12 @@
 import json
+import os
 
 import pytest
 from update_simulator import NEW, OLD, ROWS, build, make_machine, with_changes
 
 from podup.errors import Busy, NotFound, PodupError, Refused
 from podup.files import FileLock
-from podup.update import kept, remembered, reports
+from podup.update import guard, kept, remembered, reports
 from podup.update.states import End
 from podup.update.world import Shape
 
@@ -231,3 +232,23 @@ def test_the_report_is_written_once_even_after_its_import(tmp_path):
     reports.mark_imported(report)
     reports.write(machine.ground, ended.record, ended.end)
     assert list(machine.places.reports.glob("*.json")) == []
+
+
+def test_a_request_nobody_came_to_read_goes_after_an_hour(tmp_path):
+    machine = make_machine(tmp_path)
+    old, young = machine.places.request("tx8"), machine.places.request("tx9")
+    for path, age_s in ((old, 3700), (young, 5)):
+        path.write_text("{}")
+        os.utime(path, (machine.ground.clock.now() - age_s,) * 2)
+    guard.guard(machine.ground, wait_s=0)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_a_disk_that_cannot_keep_the_installed_program_ends_the_update_with_a_report(tmp_path):
+    machine = make_machine(tmp_path)
+    machine.places.releases.write_text("a file where the directory has to be")
+    ended = machine.update()
+    assert (ended.end, ended.record.code) == (End.ABORTED, "file-write-failed")
+    machine.places.releases.unlink()
+    assert the_report(machine)["code"] == "file-write-failed"
+    assert_at_rest(machine, OLD, schema=1)

@@ -4,7 +4,7 @@ import pytest
 from update_simulator import build
 
 from podup.core.states import Status
-from podup.errors import NotFound, Refused
+from podup.errors import NotFound, Refused, Unavailable
 from podup.update import kept, remembered, reports
 from podup.update.journal import Build
 from podup.update.places import Places, resolve_target
@@ -154,3 +154,8 @@ def test_a_damaged_memory_is_set_aside_and_begun_anew(places):
     remembered.reject(places, "1.1.0", remembered.Rejection("crashed", 5))
     assert remembered.load_rejected(places).reasons() == {"1.1.0": "crashed"}
     assert places.rejected.with_suffix(".damaged").exists()
+
+
+def test_a_program_that_cannot_be_read_is_an_error_of_ours(tmp_path):
+    with pytest.raises(Unavailable, match="cannot read"):
+        kept.digest(tmp_path)
