@@ -6,7 +6,6 @@ row in the transaction of its delivery (`Response.is_logged`).
 """
 
 import json
-import re
 from typing import Any
 
 from podup.api.request import Request
@@ -14,10 +13,11 @@ from podup.api.response import JSON, Response
 from podup.api.router import PROBES
 from podup.clock import Clock
 from podup.engine.event_log import EventLog
+from podup.patterns import regex
 from podup.store.events import Event
 
-_TASK_ID = re.compile(rb'"task_id":"([a-z]+_[a-z0-9]{16})"')
-_TASK_PATH = re.compile(r"/api/tasks/([a-z]+_[a-z0-9]{16})(?:/|$)")
+_TASK_ID = regex(rb'"task_id":"([a-z]+_[a-z0-9]{16})"')
+_TASK_PATH = regex(r"/api/tasks/([a-z]+_[a-z0-9]{16})(?:/|$)")
 _READS = ("GET", "HEAD", "OPTIONS")
 _PATH_LENGTH = 500
 _TEXT_LENGTH = 200

@@ -7,12 +7,13 @@ Source: RFC 9110 section 11; the distribution project's token authentication for
 import re
 from collections.abc import Iterable
 
+from podup.patterns import regex
 from podup.records import dataclass
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?=[\s,]|$)")
-_PARAMETER = re.compile(rf'[\s,]*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*(?=,|$)', re.DOTALL)
-_TOKEN68 = re.compile(r"\s+[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
+_SCHEME = regex(rf"[\s,]*({_TOKEN})(?=[\s,]|$)")
+_PARAMETER = regex(rf'[\s,]*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*(?=,|$)', re.DOTALL)
+_TOKEN68 = regex(r"\s+[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
 _MAX_LENGTH = 8192
 
 

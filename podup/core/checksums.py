@@ -9,12 +9,12 @@ what `sha256sum -c` takes for this one file, so the shell script and this parser
 file, and a page of HTML is never one.
 """
 
-import re
 
 from podup.errors import Invalid
+from podup.patterns import regex
 
 LARGEST_BYTES = 4096
-_LINE = re.compile(r"([0-9a-fA-F]+) [ *]([^\r\n]+)")
+_LINE = regex(r"([0-9a-fA-F]+) [ *]([^\r\n]+)")
 _DIGITS = 64
 
 

@@ -5,12 +5,12 @@
 program did not write, or that is broken, is skipped by the reader and counted.
 """
 
-import re
 from collections.abc import Iterable
 
+from podup.patterns import regex
 from podup.records import dataclass
 
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_STAMP = regex(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _MAX_BYTES = 2000
 
 

@@ -5,11 +5,11 @@ Source: OCI image specification, descriptor.md. Hex is lower case only, so that 
 
 import hashlib
 import hmac
-import re
 
 from podup.errors import Invalid
+from podup.patterns import regex
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_DIGEST = regex(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 def is_digest(text: str) -> bool:

@@ -10,11 +10,12 @@ Source: the env-file syntax of the Compose specification.
 import re
 
 from podup.errors import Invalid
+from podup.patterns import regex
 from podup.records import dataclass
 
 _BOM = "\ufeff"
-_START = re.compile(r"[^\S\r\n]*(?:export[^\S\r\n]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[^\S\r\n]*=[^\S\r\n]*")
-_PLAIN = re.compile(r"[A-Za-z0-9_.:/@+-]*")
+_START = regex(r"[^\S\r\n]*(?:export[^\S\r\n]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[^\S\r\n]*=[^\S\r\n]*")
+_PLAIN = regex(r"[A-Za-z0-9_.:/@+-]*")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
 

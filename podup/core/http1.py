@@ -9,20 +9,20 @@ twice or malformed, HTTP/0.9 and versions other than 1.0 and 1.1, chunk extensio
 exceeds the limits. An absolute-form target is accepted when its authority is the Host; CONNECT is not.
 """
 
-import re
 from collections.abc import Mapping
 
 from podup.core.targets import BadTarget, parse_target
 from podup.errors import PodupError, TooLarge
+from podup.patterns import regex
 from podup.records import dataclass
 
 _NOT_CONTROL = bytes(code for code in range(256) if code in b"\t\r\n" or (code >= 0x20 and code != 0x7F))
-_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
-_REQUEST_LINE = re.compile(r"([A-Z]{1,20}) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
-_FIELD_NAME = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")
-_DIGITS = re.compile(r"[0-9]+")
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-9]{0,5})?")
-_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
+_BARE_LINE_FEED = regex(rb"(?<!\r)\n")
+_REQUEST_LINE = regex(r"([A-Z]{1,20}) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+_FIELD_NAME = regex(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")
+_DIGITS = regex(r"[0-9]+")
+_HOST = regex(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-9]{0,5})?")
+_CHUNK_SIZE = regex(rb"[0-9A-Fa-f]{1,8}")
 _LENGTH_DIGITS = 15
 _CHUNK_LINE = 10  # eight digits, CR, LF
 _ONCE = frozenset(

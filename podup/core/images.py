@@ -7,11 +7,11 @@ an image id (64 hex digits). The registry is lower-cased, for host names are; a 
 refused, for no registry holds one.
 """
 
-import re
 from functools import lru_cache
 
 from podup.core.digests import is_digest
 from podup.errors import Invalid
+from podup.patterns import regex
 from podup.records import dataclass, replace
 
 DEFAULT_REGISTRY = "docker.io"
@@ -20,11 +20,11 @@ _DEFAULT_NAMESPACE = "library/"
 _MAX_NAME = 255
 _MAX_TEXT = _MAX_NAME + 1 + 128 + 1 + 7 + 128
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
+_REGISTRY = regex(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
 _WORD = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = re.compile(rf"{_WORD}(?:/{_WORD})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+_REPOSITORY = regex(rf"{_WORD}(?:/{_WORD})*")
+_TAG = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_IMAGE_ID = regex(r"[0-9a-f]{64}")
 _HINT = "write it as registry/owner/name:tag, such as ghcr.io/acme/web:latest"
 _DIGEST_HINT = "write sha256: and 64 lower-case hex digits"
 

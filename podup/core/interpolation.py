@@ -6,14 +6,14 @@ empty value counts as not set. A variable that is not set and has no default bec
 as the engines do with a warning; one with a message is listed with it.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from podup.errors import Invalid
+from podup.patterns import regex
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OPERATOR = re.compile(r":?[-?+]")
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPERATOR = regex(r":?[-?+]")
 
 
 class Missing:

@@ -7,14 +7,14 @@ The readers below answer an absent or null member with nothing, and one of anoth
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from podup.errors import Invalid
+from podup.patterns import regex
 
 MAX_DEPTH = 64
-_HALF_PAIR = re.compile(rb"\\u[dD]")
+_HALF_PAIR = regex(rb"\\u[dD]")
 
 
 def read_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:

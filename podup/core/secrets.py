@@ -13,27 +13,29 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from podup.patterns import regex
+
 MASK = "***"
 _MIN_LENGTH = 4
 _SHORT = 80  # words that come again and again: names of units, of events, of who asks
 _REMEMBERED = 256
-_WELL_KNOWN = re.compile(
+_WELL_KNOWN = regex(
     r"(?i)\b(authorization:\s*(?:bearer|basic)\s+|x-hub-signature-256:\s*sha256=|x-podup-signature-256:\s*sha256="
     r"|[\w-]{0,40}(?:password|passwd|secret|token|api_key|apikey)(?:=|:\s|\"\s*:\s*\")\s*)([^\s&\"',;]+)"
 )
-_URL_PASSWORD = re.compile(r"(://[^/\s:@\"']{1,80}:)[^/\s@\"']{1,200}@")
+_URL_PASSWORD = regex(r"(://[^/\s:@\"']{1,80}:)[^/\s@\"']{1,200}@")
 _NAME = r"[A-Za-z_]\w{0,100}="
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s\"']+)"
 _ENVIRONMENT = (
     # an object or a block of a Compose file; an entry of `podman inspect` or of a command line in JSON; an
     # option of `podman run`; a line of a unit
-    (re.compile(r'("environment":\s*)\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}'), r'\1{}'),
-    (re.compile(r"(?m)^([ \t]*)(environment:)[ \t]*\n(?:\1[ -][^\n]*(?:\n|\Z))+"), r"\1\2 ***\n"),
-    (re.compile(rf'("(?:--env=|-e)?{_NAME})(?:[^"\\\n]|\\.)*"'), r'\1***"'),
-    (re.compile(rf"('{_NAME})[^'\n]*'"), r"\1***'"),
-    (re.compile(rf"(\s(?:--env(?:=|\s+(?:\\\n\s*)?)|-e ?)[\"']?{_NAME}){_VALUE}"), r"\1***"),
-    (re.compile(rf"(\s--creds[= ]){_VALUE}"), r"\1***"),
-    (re.compile(r"(?m)^([ \t]*Environment=)(?:.*\\\n)*.+$"), r"\1***"),
+    (regex(r'("environment":\s*)\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}'), r'\1{}'),
+    (regex(r"(?m)^([ \t]*)(environment:)[ \t]*\n(?:\1[ -][^\n]*(?:\n|\Z))+"), r"\1\2 ***\n"),
+    (regex(rf'("(?:--env=|-e)?{_NAME})(?:[^"\\\n]|\\.)*"'), r'\1***"'),
+    (regex(rf"('{_NAME})[^'\n]*'"), r"\1***'"),
+    (regex(rf"(\s(?:--env(?:=|\s+(?:\\\n\s*)?)|-e ?)[\"']?{_NAME}){_VALUE}"), r"\1***"),
+    (regex(rf"(\s--creds[= ]){_VALUE}"), r"\1***"),
+    (regex(r"(?m)^([ \t]*Environment=)(?:.*\\\n)*.+$"), r"\1***"),
 )
 
 

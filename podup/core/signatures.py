@@ -6,14 +6,14 @@ Source: GitHub, "Validating webhook deliveries".
 """
 
 import hmac
-import re
 from collections.abc import Sequence
 from enum import StrEnum
 
 from podup.core.secrets import Secret
+from podup.patterns import regex
 from podup.records import dataclass
 
-_HEADER = re.compile(r"sha256=([0-9a-fA-F]{64})")
+_HEADER = regex(r"sha256=([0-9a-fA-F]{64})")
 
 
 class SignatureState(StrEnum):

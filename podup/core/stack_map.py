@@ -11,12 +11,13 @@ from typing import Any, NoReturn
 
 from podup.core.cron import parse_cron
 from podup.errors import Invalid, NotFound
+from podup.patterns import regex
 from podup.records import dataclass, fields
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_NAME = regex(r"[a-z0-9][a-z0-9_-]{0,62}")
+_VERSION = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_VARIABLE = regex(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN_NAME = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)

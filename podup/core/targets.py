@@ -5,15 +5,16 @@ control characters, dot segments (however written, also behind backslashes), byt
 broken percent escapes are refused, not repaired. What is decoded is never decoded again.
 """
 
-import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
+from podup.patterns import regex
+
 MAX_QUERY_FIELDS = 100
-_PLAIN = re.compile(r"(?:/[A-Za-z0-9_~@:+=,!$&'()*;-][A-Za-z0-9._~@:+=,!$&'()*;-]*)+/?")
-_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_ENCODED_SLASH = re.compile(r"%2[fF]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PLAIN = regex(r"(?:/[A-Za-z0-9_~@:+=,!$&'()*;-][A-Za-z0-9._~@:+=,!$&'()*;-]*)+/?")
+_BROKEN_ESCAPE = regex(r"%(?![0-9A-Fa-f]{2})")
+_ENCODED_SLASH = regex(r"%2[fF]")
+_CONTROL = regex(r"[\x00-\x1f\x7f]")
 
 
 class BadTarget(ValueError):

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from podup.errors import Invalid
+from podup.patterns import regex
 from podup.records import dataclass
 
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[abfnrtvs\\\"'])")
+_ESCAPE = regex(r"\\(x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[abfnrtvs\\\"'])")
 _PLAIN_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " "}
-_BRACED = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_BARE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+_BRACED = regex(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_BARE = regex(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _SPACE = " \t\n\r"
 
 

@@ -5,17 +5,17 @@ Beyond that a name here neither starts with a dash (it could pass for an option)
 always a service: nothing podup does makes sense for a target or a mount.
 """
 
-import re
 from functools import lru_cache
 
 from podup.errors import Invalid
+from podup.patterns import regex
 
 _SUFFIX = ".service"
 _OTHER_TYPES = (
     ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope",
 )  # fmt: skip
 _MAX = 255
-_NAME = re.compile(r"[A-Za-z0-9:_\\][A-Za-z0-9:_.\\@-]*")
+_NAME = regex(r"[A-Za-z0-9:_\\][A-Za-z0-9:_.\\@-]*")
 
 
 @lru_cache(maxsize=256)  # every webhook names one, and a host has few

@@ -4,16 +4,16 @@ A version orders by section 11 of the specification: numbers first, a pre-releas
 build metadata not at all. A tag is `v` and the version; the bare version is taken as a tag as well.
 """
 
-import re
 from collections.abc import Iterable
 from functools import total_ordering
 
 from podup.errors import Invalid
+from podup.patterns import regex
 from podup.records import dataclass
 
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 _PRE = rf"(?:{_NUMBER}|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
-_SEMVER = re.compile(
+_SEMVER = regex(
     rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-({_PRE}(?:\.{_PRE})*))?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?"
 )
 _LONGEST = 128

@@ -5,15 +5,15 @@ midnight and belongs to the day it starts on. No window means: always open. Time
 or repeats are taken as the clock on the wall shows them.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from podup.core.local_time import Local, moment_of
+from podup.patterns import regex
 from podup.records import dataclass
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|(24):(00)")
+_TIME = regex(r"([01]\d|2[0-3]):([0-5]\d)|(24):(00)")
 _MINUTES = 24 * 60
 
 

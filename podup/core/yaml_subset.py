@@ -12,12 +12,13 @@ import re
 from typing import Any, NoReturn
 
 from podup.errors import Invalid
+from podup.patterns import regex
 
-_KEY = re.compile(
+_KEY = regex(
     r"""(?P<key>"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s#&*!|>'"%@`\[\]{},?:-][^#:]*?|[?:-][^\s#:][^#:]*?|<<)\s*:(?=\s|$)"""
 )
-_ANCHOR = re.compile(r"&([A-Za-z0-9_.-]+)(?:\s+|$)")
-_BLOCK = re.compile(r"([|>])([+-]?)([1-9]?)([+-]?)\s*(?:#.*)?$")
+_ANCHOR = regex(r"&([A-Za-z0-9_.-]+)(?:\s+|$)")
+_BLOCK = regex(r"([|>])([+-]?)([1-9]?)([+-]?)\s*(?:#.*)?$")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _DOUBLE = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", '"': '"', "\\": "\\", "/": "/", " ": " ", "e": "\x1b"}
 

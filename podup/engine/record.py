@@ -12,7 +12,6 @@ wanted, what had begun and what was over. Types of records:
     revert    the plan back                         outcome   the end; nothing follows but a new begin
 """
 
-import re
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from podup.core.states import Status
 from podup.files import read_journal
 from podup.host.processes import ProcessIdentity
 from podup.host.run import Completed
+from podup.patterns import regex
 from podup.recipes.codec import encode
 from podup.recipes.verbs import Aim, Facts, Plan, Remember, Step, Verdict
 from podup.records import asdict, dataclass
@@ -31,7 +31,7 @@ from podup.records import asdict, dataclass
 STREAM_BYTES = 32 * 1024
 _REPORT_BYTES = 24 * 1024  # of each of three texts: as JSON a record has to stay below 256 KiB
 _READ_LETTERS = 64 * 1024  # more is not looked through: whoever wrote it could make that take for ever
-_UNPRINTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # six bytes each as JSON
+_UNPRINTED = regex(r"[\x00-\x08\x0b-\x1f\x7f]")  # six bytes each as JSON
 _NOTHING: Mapping[str, Any] = {}
 
 

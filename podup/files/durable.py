@@ -7,7 +7,6 @@ temporary file is discarded and the error raised. What a killed writer leaves, `
 
 import itertools
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,11 +15,12 @@ from types import TracebackType
 from podup.errors import Invalid
 from podup.files import calls
 from podup.files.locks import is_locked, lock_descriptor
+from podup.patterns import regex
 
 MAX_LINE_BYTES = 4096
 _CHUNK_BYTES = 1024 * 1024
 _numbers = itertools.count(1)
-_LEFTOVER = re.compile(r"^\..+\.[0-9]+\.[0-9]+\.tmp$")
+_LEFTOVER = regex(r"^\..+\.[0-9]+\.[0-9]+\.tmp$")
 
 
 class NewFile:

@@ -5,15 +5,15 @@ command line: `systemctl` would take it for an option or for a pattern. Names co
 `podup.core`; this is the guard of the door, not the parser.
 """
 
-import re
 
 from podup.errors import Invalid
+from podup.patterns import regex
 
-_UNIT = re.compile(
+_UNIT = regex(
     r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.(?:service|socket|target|timer|path|mount|scope|slice|device|swap)"
 )
-_IMAGE = re.compile(r"(?:\[[0-9a-fA-F:]+\]:)?[A-Za-z0-9][A-Za-z0-9._:/@-]*")
-_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_IMAGE = regex(r"(?:\[[0-9a-fA-F:]+\]:)?[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+_CONTAINER = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _UNIT_LENGTH = 255
 _IMAGE_LENGTH = 512
 

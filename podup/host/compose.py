@@ -24,12 +24,13 @@ from podup.host.compose_arguments import (
 from podup.host.compose_engines import EngineSearch
 from podup.host.podman_answers import parse, pull_error, read_container, sha256_id
 from podup.host.run import Command, Completed, Runner
+from podup.patterns import regex
 from podup.recipes.stack_facts import ComposeEngine, StackContainer, StackImage
 
 ASK_TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 120.0
 _STOP_S = 30
-_NO_IMAGE = re.compile(r"(\S+): (?:image|tag) not known|no such (?:image|object): (\S+)", re.IGNORECASE)
+_NO_IMAGE = regex(r"(\S+): (?:image|tag) not known|no such (?:image|object): (\S+)", re.IGNORECASE)
 _IMAGE_FORM = "{{.Id}} {{json .RepoDigests}}"
 
 

@@ -6,20 +6,20 @@ come without `sha256:`.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from podup.errors import PodupError
 from podup.host.run import Completed
+from podup.patterns import regex
 from podup.recipes.facts import AutoUpdateRow, ContainerState, LocalImage
 from podup.records import dataclass
 
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 _HEALTH = ("starting", "healthy", "unhealthy")
 _PULL_FAILURES = tuple(
-    (code, re.compile(pattern))
+    (code, regex(pattern))
     for code, pattern in (
         ("registry-unauthorized", r"unauthorized|forbidden|authentication required|\bdenied\b|bad username"),
         ("registry-rate-limited", r"toomanyrequests|too many requests"),
@@ -29,7 +29,7 @@ _PULL_FAILURES = tuple(
         ("registry-slow", r"timeout|deadline exceeded"),
     )
 )
-_NAMED = re.compile(r"docker://\S+|sha256:[0-9a-f]+")
+_NAMED = regex(r"docker://\S+|sha256:[0-9a-f]+")
 _PULL_HINTS = {
     "registry-unauthorized": "Run `podman login` for this registry as the user podup runs as.",
     "registry-rate-limited": "Wait, or log in: registries allow more to those they know.",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from podup.errors import NotFound, PodupError, Unavailable
 from podup.host.arguments import unit_argument
 from podup.host.run import Command, Completed, Runner
+from podup.patterns import regex
 from podup.recipes.facts import UnitState
 from podup.records import dataclass
 
@@ -22,9 +23,9 @@ _STATE = (
     "DropInPaths,NeedDaemonReload,UnitFileState,ExecMainCode,ExecMainStatus,Type,InvocationID"
 )
 _NEEDED_BY = "RequiredBy,RequisiteOf,BoundBy,ConsistsOf"
-_MISSING = re.compile(r"No files found for (\S+)\.$", re.MULTILINE)
-_ARGUMENTS = re.compile(r"(?m)^( *Process: \d+ \w+=\S+) .*( \(code=.*)$")
-_PROCESSES = re.compile(r"(?m)^ *CGroup: .*\n(?: *[├└│].*\n?)*")
+_MISSING = regex(r"No files found for (\S+)\.$", re.MULTILINE)
+_ARGUMENTS = regex(r"(?m)^( *Process: \d+ \w+=\S+) .*( \(code=.*)$")
+_PROCESSES = regex(r"(?m)^ *CGroup: .*\n(?: *[├└│].*\n?)*")
 _NO_BUS = ("failed to connect to bus", "failed to connect to user scope bus", "no medium found")
 
 

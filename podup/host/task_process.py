@@ -5,15 +5,15 @@
 that started it. Whether a task really lives is told by its journal's lock; `is_alive` is the cheap guess.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from podup.errors import Busy, Invalid
 from podup.host.run import Detached
 from podup.host.systemd import Systemd
+from podup.patterns import regex
 
-_TASK_ID = re.compile(r"[a-z]+_[a-z0-9]{1,64}")
+_TASK_ID = regex(r"[a-z]+_[a-z0-9]{1,64}")
 _PROPERTIES = ("KillMode=control-group", "TimeoutStopSec=10", "UMask=0077")
 _END_WITHIN_S = 5.0
 _ALIVE = ("active", "activating", "deactivating", "reloading")

@@ -8,7 +8,6 @@ and `registry-wrong-digest`.
 Source: OCI distribution specification 1.1.
 """
 
-import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -25,13 +24,14 @@ from podup.net.connection import Deadline
 from podup.net.http import Http
 from podup.net.registry_login import Logins, Tokens
 from podup.net.registry_session import Line, Session
+from podup.patterns import regex
 from podup.recipes.facts import RemoteImage
 
 TIMEOUT_S = 30.0
 _MAX_TAG_PAGES = 20
 _REMEMBERED = 1000
 _ACCEPT = ", ".join(ACCEPTED_TYPES)
-_NEXT = re.compile(r'<[^>]*\?([^>#]*)>\s*;\s*rel="?next"?')
+_NEXT = regex(r'<[^>]*\?([^>#]*)>\s*;\s*rel="?next"?')
 _HEAD_UNKNOWN = (405, 501)
 
 T = TypeVar("T")

@@ -8,7 +8,9 @@ backslash joins lines, quotes may stand anywhere in a value, inside double quote
 import re
 from enum import Enum, auto
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+from podup.patterns import regex
+
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPED_IN_DOUBLE = '"\\`$'
 _SPACE = " \t\r"
 

@@ -20,6 +20,7 @@ import podup
 from podup import files
 from podup.core.versions import Version, parse_version
 from podup.errors import PodupError, Refused
+from podup.patterns import regex
 from podup.records import dataclass
 from podup.store.backup import back_up, finish_restore, remove_scratch
 from podup.store.db import (
@@ -32,8 +33,8 @@ from podup.store.db import (
     statements,
 )
 
-_NAME = re.compile(r"^([0-9]{4})_([a-z0-9_]+)\.sql$")
-_READER = re.compile(r"\A-- oldest-reader: (\S+)$", re.MULTILINE)
+_NAME = regex(r"^([0-9]{4})_([a-z0-9_]+)\.sql$")
+_READER = regex(r"\A-- oldest-reader: (\S+)$", re.MULTILINE)
 _RECORDS = """CREATE TABLE IF NOT EXISTS schema_migrations (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, oldest_reader TEXT NOT NULL,
     applied_at REAL NOT NULL, applied_by TEXT NOT NULL)"""

@@ -16,10 +16,11 @@ from pathlib import Path
 from podup.core.versions import Version, is_version, parse_version
 from podup.errors import NotFound, Refused, Unavailable
 from podup.files import copy_file, durable_write, make_dirs, remove, sync_dir
+from podup.patterns import regex
 from podup.update.journal import Build
 from podup.update.places import Places
 
-_VERSION_LINE = re.compile(rb'^VERSION(?:\s*:\s*\w+)?\s*=\s*["\']([^"\']+)["\']', re.MULTILINE)
+_VERSION_LINE = regex(rb'^VERSION(?:\s*:\s*\w+)?\s*=\s*["\']([^"\']+)["\']', re.MULTILINE)
 _CHUNK_BYTES = 1024 * 1024
 _SHORTEST_DIGEST = 7
 

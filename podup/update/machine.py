@@ -1,7 +1,6 @@
 """The real machine behind the protocols of `podup.update.world`."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,14 @@ from podup.errors import NotFound, PodupError, Unavailable
 from podup.files import durable_write, holder, is_locked, make_dirs, remove
 from podup.host.run import Command, Runner
 from podup.host.systemd import Systemd
+from podup.patterns import regex
 from podup.store import backup
 from podup.store.db import Connection, Error, Reader, problems, table_counts
 from podup.update.world import Answer, DryStart, Running, Shape
 
 DRY_START_S = 60.0
 _STOP_S = 60.0
-_HOLDER = re.compile(r"pid ([0-9]+)")
+_HOLDER = regex(r"pid ([0-9]+)")
 
 
 class SqliteDatabase:
