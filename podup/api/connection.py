@@ -10,10 +10,10 @@ never blocks and never raises; what goes wrong with the socket closes it. The lo
 
 import socket
 from enum import Enum, auto
-from selectors import EVENT_READ, EVENT_WRITE
 from typing import Protocol
 
 from podup.api.dispatch import Admitted, Site
+from podup.api.poll import READ, WRITE
 from podup.api.request import Peer, Request
 from podup.api.response import EventSource, Response
 from podup.api.server_limits import ServerLimits
@@ -123,10 +123,10 @@ class Connection:
 
     def on_event(self, events: int) -> None:
         """Read and write what is possible now."""
-        if events & EVENT_WRITE and self._out:
+        if events & WRITE and self._out:
             self._send(b"")
             self.pump()
-        if events & EVENT_READ and self.phase is not Phase.CLOSED:
+        if events & READ and self.phase is not Phase.CLOSED:
             self._read()
 
     def advance(self) -> None:
@@ -205,7 +205,7 @@ class Connection:
             self._parser.feed(data)
             self.advance()
             if self.phase is Phase.BUSY and self._parser.buffered > _AHEAD_BYTES:
-                self._loop.watch(self, self.interest & ~EVENT_READ)
+                self._loop.watch(self, self.interest & ~READ)
 
     def _on_end(self) -> None:
         """The client will send no more; one that waits for its answer still gets it."""
@@ -213,7 +213,7 @@ class Connection:
             self.close()
             return
         self._is_half_closed = True
-        self._loop.watch(self, self.interest & ~EVENT_READ)
+        self._loop.watch(self, self.interest & ~READ)
         if self.phase is Phase.HEAD:
             self._loop.again(self)
 
@@ -304,16 +304,16 @@ class Connection:
         if self._out:
             if self.phase is Phase.STREAM and not waits:
                 self._due_in(self._loop.limits.transfer_s)
-            self._loop.watch(self, self.interest | EVENT_WRITE)
+            self._loop.watch(self, self.interest | WRITE)
         else:
             self._after_send()
 
     def _after_send(self) -> None:
         if self.phase is Phase.BODY:  # it was `100 Continue`
-            self._loop.watch(self, EVENT_READ)
+            self._loop.watch(self, READ)
         elif self.phase is Phase.STREAM:
             self._due_in(self._loop.limits.heartbeat_s)
-            self._loop.watch(self, EVENT_READ)
+            self._loop.watch(self, READ)
         elif self._then is Phase.CLOSED:
             self.close()
         elif self._then is Phase.LINGER:
@@ -333,7 +333,7 @@ class Connection:
         self._due_in(loop.limits.head_s if self._parser.buffered else loop.limits.idle_s)
         if self._parser.buffered:
             loop.again(self)
-        loop.watch(self, 0 if self._is_half_closed else EVENT_READ)
+        loop.watch(self, 0 if self._is_half_closed else READ)
 
     def _begin_stream(self) -> None:
         self.phase = Phase.STREAM
@@ -341,7 +341,7 @@ class Connection:
         if self._stream is None or self._is_half_closed:
             self.close()
             return
-        self._loop.watch(self, EVENT_READ)
+        self._loop.watch(self, READ)
         self._loop.streams(self, self._stream)
 
     def _linger(self) -> None:
@@ -355,7 +355,7 @@ class Connection:
         except OSError:
             self.close()
             return
-        self._loop.watch(self, EVENT_READ)
+        self._loop.watch(self, READ)
 
     def _due_in(self, seconds: float) -> None:
         self.deadline = self._loop.now + seconds

@@ -1,24 +1,24 @@
 """The loop that owns the connections.
 
-One turn: wait for events; read and frame; hand every batch route the requests of this turn in one call;
-send their answers; send the answers of the pool and what streams have; close what is past its deadline. An
-idle loop wakes at most once in `sweep_s`, and not at all without connections. Out of descriptors it stops
-accepting until one is free. Only `call`, `stop` and what they need may be used from other threads.
+One turn: wait for events; read and frame, also what comes meanwhile; hand every batch route the requests of
+this turn in one call; send their answers; send the answers of the pool and what streams have; close what is
+past its deadline. An idle loop wakes at most once in `sweep_s`, and not at all without connections. Out of
+descriptors it stops accepting until one is free. Only `call`, `stop` and what they need may be used from
+other threads.
 """
 
 import errno
 import heapq
 import resource
-import selectors
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from selectors import EVENT_READ
 
 from podup.api.connection import NEVER, Connection, Phase
 from podup.api.dispatch import Admitted, Site
 from podup.api.listeners import Listener
+from podup.api.poll import READ, Poll
 from podup.api.pool import Pool
 from podup.api.request import Peer, Request
 from podup.api.response import EventSource, Response
@@ -31,6 +31,7 @@ Encode = Callable[[Request, Response, bool], bytes]
 
 _ACCEPT_AT_ONCE = 64
 _EVICT_PART = 20
+_LOOKS_AT_MOST = 4
 _SPARE_DESCRIPTORS = 64
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -51,7 +52,7 @@ class ServerLoop:
         self._encode = encode
         self._listeners = list(listeners)
         self._connections: set[Connection] = set()
-        self._selector = selectors.DefaultSelector()
+        self._poll = Poll()
         self._ready: dict[int, tuple[Route, list[tuple[Connection, Request]]]] = {}
         self._again: list[Connection] = []
         self._calls: deque[Callable[[], None]] = deque()
@@ -63,7 +64,7 @@ class ServerLoop:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, EVENT_READ, self._on_wake)
+        self._poll.watch(self._wake_reader.fileno(), READ, self._on_wake)
         self._most = min(limits.connections, _descriptors() - _SPARE_DESCRIPTORS)
         self._pool: Pool | None = None
 
@@ -82,7 +83,7 @@ class ServerLoop:
         for connection in list(self._connections):
             connection.close()
         self._pool.stop(1.0)
-        self._selector.close()
+        self._poll.close()
         self._wake_reader.close()
         self._wake_writer.close()
 
@@ -106,16 +107,13 @@ class ServerLoop:
                 return
 
     def watch(self, connection: Connection, interest: int) -> None:
-        before = connection.interest
-        if interest == before:
+        if interest == connection.interest:
             return
         connection.interest = interest
-        if not interest:
-            self._selector.unregister(connection.sock)
-        elif before:
-            self._selector.modify(connection.sock, interest, connection.on_event)
+        if interest:
+            self._poll.watch(connection.sock.fileno(), interest, connection.on_event)
         else:
-            self._selector.register(connection.sock, interest, connection.on_event)
+            self._poll.forget(connection.sock.fileno())
 
     def ready(self, connection: Connection, admitted: Admitted, request: Request) -> None:
         route = admitted.route
@@ -152,20 +150,31 @@ class ServerLoop:
         self.call(partial(connection.answer, request, response))
 
     def _turn(self) -> None:
-        events = self._selector.select(self._timeout_s())
+        due = self._poll.wait(self._timeout_s())
         self.now = self._clock.monotonic()
         self.wakes += 1
-        for key, mask in events:
-            key.data(mask)
+        for on_event, events in due:
+            on_event(events)
         again, self._again = self._again, []
         for connection in again:
             connection.advance()
         if self._ready:
+            self._gather()
             self._answer_turn()
         for _ in range(len(self._calls)):
             self._calls.popleft()()
         if self.now >= self._next_sweep:
             self._sweep()
+
+    def _gather(self) -> None:
+        """Take in what came meanwhile: those answered last ask again now, and one commit serves all."""
+        for _ in range(_LOOKS_AT_MOST):
+            held = sum(len(waiting) for _, waiting in self._ready.values())
+            due = self._poll.wait(0.0) if held < len(self._connections) else ()
+            if not due:
+                return
+            for on_event, events in due:
+                on_event(events)
 
     def _answer_turn(self) -> None:
         ready, self._ready = self._ready, {}
@@ -202,13 +211,13 @@ class ServerLoop:
             return
         self._accepts = True
         for listener in self._listeners:
-            self._selector.register(listener.sock, EVENT_READ, partial(self._accept, listener))
+            self._poll.watch(listener.sock.fileno(), READ, partial(self._accept, listener))
 
     def _stop_listening(self) -> None:
         if self._accepts:
             self._accepts = False
             for listener in self._listeners:
-                self._selector.unregister(listener.sock)
+                self._poll.forget(listener.sock.fileno())
 
     def _pause(self) -> None:
         """Make room, and accept again when a connection has closed, or at the next sweep."""
@@ -236,9 +245,9 @@ class ServerLoop:
 
     def _add(self, connection: Connection) -> None:
         self._connections.add(connection)
-        connection.on_event(EVENT_READ)  # the request is often here already
+        connection.on_event(READ)  # the request is often here already
         if connection.phase in (Phase.HEAD, Phase.BODY):
-            self.watch(connection, EVENT_READ)
+            self.watch(connection, READ)
 
     def _evict(self) -> None:
         """Close those that have waited longest for a head to be complete: they hold what others need."""
@@ -258,7 +267,7 @@ class ServerLoop:
             return
         for listener in self._listeners:
             if not listener.is_inherited:  # what waits in an inherited one is served by the next process
-                self._accept(listener, EVENT_READ)
+                self._accept(listener, READ)
         self._stop_listening()
         self.is_stopping = True
         self._stop_at = self.now + self.limits.stop_s
@@ -267,7 +276,7 @@ class ServerLoop:
                 listener.sock.close()
         for connection in list(self._connections):
             if connection.phase is Phase.HEAD:
-                connection.on_event(EVENT_READ)  # what the kernel holds of it was accepted too
+                connection.on_event(READ)  # what the kernel holds of it was accepted too
             if connection.is_idle or connection.phase is Phase.STREAM:
                 connection.close()
 

@@ -86,15 +86,16 @@ def find_same(
 
     The same thing has the sender's delivery id, or the body's hash.
     """
-    row = cx.execute(
-        "SELECT * FROM (SELECT * FROM deliveries INDEXED BY deliveries_by_id"
-        " WHERE target = ? AND delivery_id = ? AND delivery_id <> '' AND received_at >= ?"
-        " UNION ALL SELECT * FROM deliveries INDEXED BY deliveries_by_body"
-        " WHERE target = ? AND body_hash = ? AND received_at >= ?)"
-        " WHERE task_id <> '' ORDER BY seq DESC LIMIT 1",
+    (seq,) = cx.execute(
+        "SELECT max(seq) FROM (SELECT seq FROM deliveries INDEXED BY deliveries_by_id"
+        " WHERE target = ? AND delivery_id = ? AND delivery_id <> '' AND received_at >= ? AND task_id <> ''"
+        " UNION ALL SELECT seq FROM deliveries INDEXED BY deliveries_by_body"
+        " WHERE target = ? AND body_hash = ? AND received_at >= ? AND task_id <> '')",
         (target, delivery_id, since_s, target, body_hash, since_s),
     ).fetchone()
-    return _delivery(cx, row) if row else None
+    if seq is None:
+        return None
+    return _delivery(cx, cx.execute("SELECT * FROM deliveries WHERE seq = ?", (seq,)).fetchone())
 
 
 def find(
