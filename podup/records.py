@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 else:
     MISSING = object()
     _NOTHING = MappingProxyType({})
-    _set = object.__setattr__
 
     class FrozenInstanceError(AttributeError):
         """An assignment to a field, or its deletion."""
@@ -105,7 +104,7 @@ else:
         cls.__init__(self, *args, **kwargs)
 
     def _compiled_init(cls):
-        names = {"_set": _set, "_MISSING": MISSING}
+        names = {"_MISSING": MISSING}
         parameters, lines = [], []
         for name, one in cls.__record_fields__.items():
             value = name
@@ -118,7 +117,8 @@ else:
                 parameters.append(f"{name}=_default_{name}")
             else:
                 parameters.append(name)
-            lines.append(f" _set(self, {name!r}, {value})")
+            names[f"_set_{name}"] = getattr(cls, name).__set__  # object.__setattr__ would look it up
+            lines.append(f" _set_{name}(self, {value})")
         if hasattr(cls, "__post_init__"):
             lines.append(" self.__post_init__()")
         text = f"def __init__({', '.join(['self', *parameters])}):\n" + "\n".join(lines or [" pass"])

@@ -21,7 +21,6 @@ from podup.core.http1 import Head, RequestParser
 from podup.errors import PodupError, Unavailable
 
 NEVER = float("inf")
-_READ_BYTES = 64 * 1024
 _AHEAD_BYTES = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEARTBEAT = b": still here\n\n"
@@ -45,6 +44,7 @@ class Loop(Protocol):
     limits: ServerLimits
     now: float
     buffered: int
+    received: memoryview  # where a connection reads into; what it keeps it copies
     is_stopping: bool
 
     def watch(self, connection: "Connection", interest: int) -> None:
@@ -185,16 +185,16 @@ class Connection:
 
     def _read(self) -> None:
         try:
-            data = self.sock.recv(_READ_BYTES)
+            count = self.sock.recv_into(self._loop.received)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             self.close()
             return
-        if not data:
+        if not count:
             self._on_end()
         elif self.phase is Phase.LINGER:
-            self._lingered += len(data)
+            self._lingered += count
             if self._lingered > self._loop.limits.linger_bytes:
                 self.close()
         elif self.phase is Phase.STREAM:
@@ -202,7 +202,7 @@ class Connection:
         else:
             if self.phase is Phase.HEAD and not self._parser.buffered:
                 self._due_in(self._loop.limits.head_s)
-            self._parser.feed(data)
+            self._parser.feed(self._loop.received[:count])
             self.advance()
             if self.phase is Phase.BUSY and self._parser.buffered > _AHEAD_BYTES:
                 self._loop.watch(self, self.interest & ~READ)

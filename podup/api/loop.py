@@ -31,6 +31,7 @@ Encode = Callable[[Request, Response, bool], bytes]
 
 _ACCEPT_AT_ONCE = 64
 _EVICT_PART = 20
+_READ_BYTES = 64 * 1024
 _LOOKS_AT_MOST = 4
 _SPARE_DESCRIPTORS = 64
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -46,6 +47,7 @@ class ServerLoop:
         self.limits = limits
         self.now = clock.monotonic()
         self.buffered = 0
+        self.received = memoryview(bytearray(_READ_BYTES))
         self.is_stopping = False
         self.wakes = 0
         self._clock = clock

@@ -62,13 +62,15 @@ class WebhookRoutes:
         ]
 
     def _check(self, request: Request) -> Checked | PodupError:
+        """Return what was checked, or the error without its traceback: by way of the frames of this turn
+        it would hold all errors of the turn, and with them the bodies, until a collection.
+        """
         try:
             return self._engine.inbox.check(knock_of(request))
-        except Unauthorized as error:
-            self._keep_payload(request.body)
-            return error
         except PodupError as error:
-            return error
+            if isinstance(error, Unauthorized):
+                self._keep_payload(request.body)
+            return error.with_traceback(None)
 
     def _accept(self, passed: Sequence[tuple[Request, Checked]]) -> list[Response]:
         engine = self._engine

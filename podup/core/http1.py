@@ -122,7 +122,7 @@ class RequestParser:
         """Whether a head was taken whose body was not."""
         return self._head is not None
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take bytes off the wire."""
         self._buffer += data
 

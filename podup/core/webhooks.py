@@ -6,7 +6,7 @@ Raises Invalid for a body that is not what it claims to be, and nothing else.
 Source: GitHub, "Webhook events and payloads"; both events as octokit/webhooks describes them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -129,12 +129,13 @@ def match(event: PackageEvent, unit_image: ImageRef | None) -> Matched | Mismatc
 def _package_event(package: Mapping[str, Any], event: str, action: str) -> PackageEvent:
     version = object_at(package, "package_version")
     container = _part(version, "container_metadata")
+    tag = _part(container, "tag")
     url = _package_url(version)
     image = url.name if url is not None else _image_name(package)
-    tags = _tags(container, version)
+    tags = _tags(tag, container, version)
     if not tags and url is not None and url.tag is not None:
         tags = (url.tag,)
-    return PackageEvent(image, tags, _digest(version, container), event, action)
+    return PackageEvent(image, tags, _digest(version, tag, container), event, action)
 
 
 def _package_url(version: Mapping[str, Any]) -> ImageRef | None:
@@ -163,23 +164,24 @@ def _host(url: str) -> str:
         raise Invalid("bad-webhook-body", "registry.url is not a URL") from None
 
 
-def _tags(container: Mapping[str, Any], version: Mapping[str, Any]) -> tuple[str, ...]:
+def _tags(
+    tag: Mapping[str, Any], container: Mapping[str, Any], version: Mapping[str, Any]
+) -> tuple[str, ...]:
     """Collect every tag, in order and once each; the empty name of an untagged version is none."""
-    listed = [_part(container, "tag").get("name")]
-    listed += list_at(container, "tags")
+    listed = [tag.get("name"), *list_at(container, "tags")]
     listed += list_at(_part(_part(version, "metadata"), "container"), "tags")
     names = [item.get("name") if isinstance(item, dict) else item for item in listed]
-    return tuple(dict.fromkeys(_check_tags(name for name in names if name not in (None, ""))))
+    return tuple(dict.fromkeys(_check_tags([name for name in names if name not in (None, "")])))
 
 
-def _digest(version: Mapping[str, Any], container: Mapping[str, Any]) -> str | None:
-    candidates = (
-        text_at(version, "version"),
-        text_at(_part(container, "tag"), "digest"),
-        text_at(_part(container, "manifest"), "digest"),
-    )
-    found = next((text for text in candidates if text.startswith(("sha256:", "sha512:"))), None)
-    return None if found is None else _check_digest(found)
+def _digest(
+    version: Mapping[str, Any], tag: Mapping[str, Any], container: Mapping[str, Any]
+) -> str | None:
+    said = text_at(version, "version"), text_at(tag, "digest")
+    for text in (*said, text_at(_part(container, "manifest"), "digest")):
+        if text.startswith(("sha256:", "sha512:")):
+            return _check_digest(text)
+    return None
 
 
 def _part(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -188,8 +190,7 @@ def _part(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {} if value in ([], "") else object_at(parent, key)
 
 
-def _check_tags(names: Iterable[Any]) -> list[str]:
-    tags = list(names)
+def _check_tags(tags: list[Any]) -> list[str]:
     for tag in tags:
         if not isinstance(tag, str) or not is_tag(tag):
             raise Invalid("bad-webhook-body", f"not an image tag: {tag!r:.140}")

@@ -1,6 +1,7 @@
 """What becomes a row of the event log, what only a count, and that nothing is lost or leaked."""
 
 import csv
+import gc
 import io
 
 import pytest
@@ -8,7 +9,8 @@ from whole import CONTROL, SECRET, TOKEN, Whole
 
 from podup.api.events import EventFeed, EventRoutes
 from podup.api.request import Request
-from podup.errors import Unavailable
+from podup.engine.inbox import Knock
+from podup.errors import Unauthorized, Unavailable
 from podup.store import events
 from podup.store.events import Event
 
@@ -57,6 +59,16 @@ def test_floods_are_counted_and_make_no_rows(whole: Whole) -> None:
         assert whole.deliver("web", {"image": "ghcr.io/acme/web"}, secret="guessed").status == 401
     assert whole.events() == []
     assert counts(whole) == {"probe": 5, "refused": 10, "webhook-401": 5}
+
+
+def test_what_was_refused_is_forgotten_at_once_and_does_not_wait_for_a_collection(whole: Whole) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        assert whole.deliver("web", {"image": "ghcr.io/acme/web"}, secret="guessed").status == 401
+        assert [held for held in gc.get_objects() if isinstance(held, Knock | Unauthorized)] == []
+    finally:
+        gc.enable()
 
 
 def test_a_thousand_events_are_one_commit(whole: Whole) -> None:
