@@ -9,6 +9,7 @@ Without systemd it is a process in a session of its own.
 import json
 import os
 import platform
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,10 +178,12 @@ def _spawn(parts: Parts, txid: str, argv: tuple[str, ...]) -> Callable[[], bool]
         return child.is_alive
     properties = ["UMask=0077", "TimeoutStopSec=60"]
     if state.active in _ALIVE:
-        # Killed between stop and start it would leave the service down: systemd brings it up again, and
-        # boot-guard in front of that start takes back what was begun.
+        # Killed between stop and start (its journal is there still) it would leave the service down: systemd
+        # brings it up again, and boot-guard in front of that start takes back what was begun.
         scope = "--system" if parts.loaded.environment.is_root else "--user"
-        properties.append(f"ExecStopPost=/usr/bin/env systemctl {scope} start --no-block {UNIT}")
+        start = f'test ! -e "$1" || exec systemctl {scope} start --no-block {UNIT}'
+        words = ("/bin/sh", "-c", start, "sh", str(places_of(parts.loaded).journal))
+        properties.append(f"ExecStopPost={shlex.join(words).replace('$', '$$')}")
     parts.systemd.run_transient(unit, argv, says="pod-upgrade-trigger updates itself", properties=properties)
 
     def is_alive() -> bool:
