@@ -11,8 +11,8 @@ _HEAD = """\
 
 Made from the program's table of routes; `GET /api/openapi.json` has the same with all types. In the
 examples `URL` is where the server is reached (`http://127.0.0.1:25111`), `TOKEN` an administrator's token
-(`pod-upgrade-trigger token create NAME`), `SECRET` the webhook secret; `SERVICE`, `TASK`, `DELIVERY`,
-`BUCKET`, `STACK` and `NAME` are what lists show.
+(`pod-upgrade-trigger token create NAME`), `SECRET` the webhook secret, `DIGEST` what was pushed; `SERVICE`,
+`TASK`, `DELIVERY`, `BUCKET`, `STACK` and `NAME` are what lists show.
 
 - **Who**: *everybody*; *administrator* (a token in `Authorization: Bearer`, ForwardAuth from a trusted
   proxy, or a session); *signature* (HMAC over the body). A token may have a narrower scope than `admin`.
@@ -22,6 +22,8 @@ examples `URL` is where the server is reached (`http://127.0.0.1:25111`), `TOKEN
   another host, 429 and 503 with `Retry-After`.
 - **Lists** take `page` and `per_page` (50, at most 500) and answer `{NOUN: [...], total, page, page_size,
   has_next}`. Times are Unix seconds. Unknown query names are ignored, unknown fields of a body are not.
+- **Webhooks** come from GitHub, or from any sender as `{image, tag?, digest?}`. The same body is a duplicate
+  for three days, so name the digest: without it the next push of the same tag looks like this one again.
 """
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Webhooks", ("/github-package-update", "/api/webhooks", "/last_payload")),
@@ -47,7 +49,7 @@ _VALUES = (
     ("/api/image-locks/", "BUCKET"), ("/api/tokens/", "NAME"), ("/api/stacks/", "STACK"), ("", "SERVICE"),
 )  # fmt: skip
 _SIGNED = """\
-BODY='{"image":"ghcr.io/acme/web:latest"}'
+BODY='{"image":"ghcr.io/acme/web:latest","digest":"'"$DIGEST"'"}'
 SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$SECRET" | sed 's/.* //')
 """
 _SCALARS = {str: "text", bool: "true or false", int: "whole number", float: "number"}

@@ -16,6 +16,7 @@ _MARKS = {"info": " ", "warn": "!", "error": "✗"}
 _ROLES = {"warn": "warn", "error": "bad"}
 _OUTCOME_ROLES = {"succeeded": "ok", "planned": "ok", "skipped": "muted", "rolled_back": "warn"}
 _SHOWN_LINES = 12
+_PLAN, _OUTCOME = "plan", "outcome"  # what both say stands at the end, too
 _SHOWN = {"command": ("stdout", "stderr"), "diagnosis": ("status", "journal", "container_log")}
 
 
@@ -50,29 +51,37 @@ def show_lines(out: Output, lines: Iterable[Mapping[str, Any]], *, verbose: bool
 
 
 def show_line(out: Output, line: Mapping[str, Any], started_s: float, *, verbose: bool) -> None:
-    """Show one line; a command's output only when it failed or everything is wanted."""
+    """Show one line; a command's output only when it failed or everything is wanted.
+
+    The outcome is left to `show_end`, which says the same.
+    """
     meta = line["meta"]
     is_command = meta.get("type") == "command"
     is_end_of_step = line["status"] == "succeeded" and meta.get("type") == "step"
     if not verbose and line["level"] == "info" and (is_command or is_end_of_step):
+        return
+    if line["action"] == _OUTCOME and not verbose:
         return
     mark = _MARKS.get(line["level"], " ")
     says = printable(f"{line['ts'] - started_s:8.1f} s {mark} {line['action']}: {line['summary']}")
     out.line(out.styled(says, _ROLES.get(line["level"], "")))
     for text in _output(meta, None if verbose else _SHOWN_LINES):
         out.line(out.styled(f"{'':13}| {printable(text)}", "muted"))
-    if meta.get("hint"):
+    if meta.get("hint") and line["action"] not in (_PLAN, _OUTCOME):
         out.line(out.styled(printable(f"{'':13}hint: {meta['hint']}"), "accent"))
 
 
 def show_end(out: Output, task: Mapping[str, Any]) -> None:
-    """Say in one line how the task ended."""
+    """Say in one line how the task ended, and in a second what can be done about it."""
     took = (task["finished_at"] or 0) - (task["started_at"] or task["created_at"])
     unit = f" {task['unit']}" if task.get("unit") and not task["summary"].startswith(task["unit"]) else ""
     says = (
         f"{task['status'].replace('_', ' ')}:{unit} {task['summary']} ({took:.1f} s, task {task['task_id']})"
     )
     out.line(out.styled(printable(says), _OUTCOME_ROLES.get(task["status"], "bad")))
+    hints = [line["meta"].get("hint") for line in task["logs"] if line["action"] == _OUTCOME]
+    if any(hints):
+        out.line(out.styled(printable(f"hint: {hints[-1]}"), "accent"))
 
 
 def _output(meta: Mapping[str, Any], most: int | None) -> list[str]:

@@ -39,6 +39,7 @@ from podup.store.deliveries import Delivery, Rule
 from podup.store.services import Service
 
 DUPLICATE_WINDOW_S = 3 * 86400.0
+_SEEN_BEFORE = "this delivery was taken before; a push is told from another by its digest or delivery id"
 _NEEDLESS = ("up-to-date", "nothing-to-do", "quarantined")
 _SIGNATURE_SAYS = {
     SignatureState.MISSING: "missing",
@@ -259,7 +260,7 @@ class Inbox:
             body = {"status": "skipped", "reason": "quarantined", "task_id": task_id}
             return Decision("skipped", "quarantined: it was rolled back before", Reply(202, body, task_id))
         if not status.is_final or status is Status.SUCCEEDED or _was_needless(seen.cx, earlier):
-            body = {"status": "duplicate", "task_id": task_id}
+            body = {"status": "duplicate", "reason": _SEEN_BEFORE, "task_id": task_id}
             return Decision("duplicate", f"the same as task {task_id}, {status}", Reply(200, body, task_id))
         return f"task {task_id} was {status}; this is a new attempt"
 

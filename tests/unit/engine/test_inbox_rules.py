@@ -202,7 +202,8 @@ def test_the_same_again_is_a_duplicate(inbox: Inbox, db: Database, status: Statu
     if status.is_final:
         end(db, first.task_id, status, "up-to-date")
     again = send(inbox, db, knock(body(), delivery_id="another-id"))
-    assert (again.status, again.body) == (200, {"status": "duplicate", "task_id": first.task_id})
+    assert (again.status, again.body["status"], again.task_id) == (200, "duplicate", first.task_id)
+    assert "digest" in again.body["reason"]
 
 
 def test_one_delivery_id_for_another_body_is_the_same_event(inbox: Inbox, db: Database) -> None:
