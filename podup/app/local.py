@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from podup.api.last_payload import LastPayload
 from podup.api.live import task_events
 from podup.api.request import Peer
 from podup.api.request_log import RequestLog
@@ -25,7 +26,6 @@ from podup.clock import Clock
 from podup.core.http1 import Head
 from podup.engine.inbox import Knock
 from podup.errors import Invalid, PodupError
-from podup.files import durable_write
 from podup.net.control import read_answer
 from podup.settings.load import Loaded
 from podup.store import tasks
@@ -116,14 +116,13 @@ def serve_connection(loaded: Loaded, clock: Clock, *, stdin: int = 0) -> int:
     uses = TokenUses(built.engine.store, clock, wake=lambda: None)
     auth = auth_of(loaded, built.engine, clock, admin_token=admin_token(loaded), on_use=uses.note)
     hooks = UpdateHooks(_refuse, lambda: assemble.parts_of(loaded, clock, _quiet), lambda: _at_rest(loaded))
-    payload = built.engine.state_dir / "last_payload.bin"
-    routes = all_routes(
-        built, loaded, Hub(), hooks, keep_payload=lambda body: durable_write(payload, body, mode=0o600)
-    )
+    payload = LastPayload(built.engine.state_dir / "last_payload.bin", clock, wake=lambda: None)
+    routes = all_routes(built, loaded, Hub(), hooks, keep_payload=payload.keep)
     heard = RequestLog(built.engine.log, clock).heard
     serve_one(site_of(routes, built.engine, loaded, auth, on_done=heard), clock, stdin=stdin)
     built.engine.log.close()
     uses.turn()
+    payload.turn()
     settle(built, clock)
     return 0
 

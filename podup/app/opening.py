@@ -6,7 +6,7 @@ from pathlib import Path
 
 from podup.clock import Clock
 from podup.errors import Busy
-from podup.files import FileLock, holder, make_dirs
+from podup.files import FileLock, holder, make_dirs, require_own
 from podup.settings.load import Loaded
 from podup.store import backup
 from podup.store.backup import Backup
@@ -22,10 +22,12 @@ _TRY_EVERY_S = 0.1
 def writer(loaded: Loaded, clock: Clock, *, what: str, tries: int = 1) -> Iterator[Database]:
     """Give the database while this process holds the daemon's lock, its schema brought up to date.
 
-    Raises Busy (exit 75), naming the holder, when the lock is not to be had in `tries` tries.
+    Raises Busy (exit 75), naming the holder, when the lock is not to be had in `tries` tries; Refused when
+    the state directory is somebody else's.
     """
     state = loaded.settings.state
     make_dirs(state.directory)
+    require_own(state.directory)
     lock = FileLock(state.directory / "daemon.lock", what=what)
     _acquire(lock, clock, tries)
     try:

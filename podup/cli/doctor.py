@@ -11,8 +11,8 @@ from typing import Any
 
 from podup.cli.context import Context
 from podup.clock import SystemClock
-from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError
-from podup.files import holder
+from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError, Refused
+from podup.files import holder, require_own
 from podup.host.run import Command
 from podup.host.systemd import Systemd
 from podup.records import asdict, dataclass
@@ -80,6 +80,13 @@ def _settings(parts: assemble.Parts) -> Iterator[Finding]:
         yield Finding("webhooks", _LOOK, "no secret is set, so webhooks are refused", hint)
 
 
+def _ownership(directory: Path) -> Iterator[Finding]:
+    try:
+        require_own(directory)
+    except Refused as error:
+        yield Finding("state", _BAD, error.message, error.hint)
+
+
 def _state(parts: assemble.Parts) -> Iterator[Finding]:
     state = parts.loaded.settings.state
     directory = state.directory
@@ -93,6 +100,7 @@ def _state(parts: assemble.Parts) -> Iterator[Finding]:
         yield Finding("state", _BAD, f"{directory} is not writable", "check its owner and mode")
     else:
         yield Finding("state", _LOOK if mode & 0o077 else _OK, f"{directory}, mode {mode:o}", hint)
+    yield from _ownership(directory)
     free = assemble.free_bytes(directory)
     enough = free >= _LEAST_FREE_BYTES
     yield Finding("disk", _OK if enough else _BAD, f"{free >> 20} MiB free for the state", "make room")

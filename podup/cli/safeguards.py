@@ -1,10 +1,13 @@
 """`quarantine`, `freeze` and `unfreeze`: what holds deployments back."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
 from podup.clock import SystemClock
+
+_DIGEST = re.compile(r"(sha256:)?[0-9a-f]{1,64}|sha256:?")
 
 
 def run_quarantine(args: Mapping[str, Any], context: Context) -> int:
@@ -29,8 +32,11 @@ def run_quarantine(args: Mapping[str, Any], context: Context) -> int:
 
 
 def run_release(args: Mapping[str, Any], context: Context) -> int:
-    """Release digests."""
-    body = {"digest": args["digest"], "unit": args["unit"], "caller": args["caller"]}
+    """Release digests; a word that can be no digest is a unit's name."""
+    named, unit = args["digest"], args["unit"]
+    if named and not unit and not _DIGEST.fullmatch(named):
+        named, unit = "", named
+    body = {"digest": named, "unit": unit, "caller": args["caller"]}
     answer = context.app().api.call("POST", "/api/quarantine/release", body=body)
     if args["json"]:
         context.out.json(answer)

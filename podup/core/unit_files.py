@@ -66,6 +66,7 @@ def read_service(
     labels = read_labels(call.every("label"))
     policy = pull_policy(call.last("pull"))
     named = call.operands[0] if call.verb == "start" and call.operands else call.last("name")
+    named = "" if "$" in named else named  # a variable nobody knows is no container's name
     return ServiceFacts(
         unit,
         _SOURCES[call.verb],

@@ -21,6 +21,7 @@ from podup.files.durable import (
 )
 from podup.files.journal import JournalWriter, read_journal
 from podup.files.locks import FileLock, holder, is_locked
+from podup.files.ownership import require_own
 from podup.files.spool import Spool
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "remove_tree",
     "rename",
     "replacing",
+    "require_own",
     "set_mode",
     "sync_dir",
     "sync_file",

@@ -96,6 +96,16 @@ def test_the_quarantine_is_listed_and_released(whole: Whole, shell: Shell) -> No
     assert "released by control socket" in shell("quarantine list --released")
 
 
+@pytest.mark.parametrize("words", ["web", "web.service", "--unit web", "sha256:", "a"])
+def test_what_is_released_may_be_named_by_its_unit_or_its_digest(
+    whole: Whole, shell: Shell, words: str
+) -> None:
+    digest = "sha256:" + "a" * 64
+    with whole.database.write() as cx:
+        digests.quarantine(cx, Quarantine("web.service", digest, "it crashed", 1.0))
+    assert digest in shell(f"quarantine release {words}")
+
+
 def test_a_token_is_made_listed_and_revoked(shell: Shell) -> None:
     token = shell("token create ci --scope manual --days 30").strip()
     assert token.startswith("podup_") and len(token) > 40

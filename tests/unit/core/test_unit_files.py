@@ -193,3 +193,10 @@ def test_hostile_text_is_only_unknown(odd):
                  f"[Service]\nExecStart=podman run {odd} {odd}\nEnvironment={odd}\nExecStartPre=sh -c {odd}",
                  f"[Service]\nExecStart=sh -c 'podman run {odd}'"):  # fmt: skip
         assert read_service("web.service", [text, odd]).unit == "web.service"
+
+
+def test_a_container_behind_a_variable_nobody_knows_has_no_name():
+    started = service("ExecStart=/usr/bin/podman start -a ${WHICH}")
+    assert (started.source, started.container) == ("podman-start", "")
+    known = service("Environment=WHICH=old", "ExecStart=/usr/bin/podman start -a ${WHICH}")
+    assert known.container == "old"
