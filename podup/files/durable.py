@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from podup.errors import Invalid
+from podup.errors import Invalid, Unavailable
 from podup.files import calls
 from podup.files.locks import is_locked, lock_descriptor
 from podup.patterns import regex
@@ -118,12 +118,20 @@ def append_line(path: Path, line: str, *, mode: int = 0o600) -> None:
 
 
 def make_dirs(path: Path, *, mode: int = 0o700) -> None:
-    """Make the directory and the missing ones above it, each durable. What exists stays as it is."""
+    """Make the directory and the missing ones above it, each durable. What exists stays as it is.
+
+    Raises Unavailable where none can be made.
+    """
     if path.is_dir():
         return
     make_dirs(path.parent, mode=mode)
-    with suppress(FileExistsError):
+    try:
         calls.mkdir(path, mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise Unavailable("file-write-failed", f"{path} is no directory", "move it away") from None
+    except FileNotFoundError as error:  # /proc, for instance, takes no directory
+        raise Unavailable("file-write-failed", f"cannot make {path}", "choose another place") from error
     calls.sync_dir(path.parent)
 
 

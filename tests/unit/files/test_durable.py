@@ -132,3 +132,10 @@ def test_calls_are_numbered_from_one_in_order(tmp_path: Path) -> None:
     assert [(call.number, call.name) for call in calls] == [
         (1, "create"), (2, "write"), (3, "fsync"), (4, "rename"), (5, "sync_dir"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["/proc/no-such-place/below", "{file}", "{file}/below"])
+def test_where_no_directory_can_be_made_the_error_says_so(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Unavailable):
+        files.make_dirs(Path(place.format(file=tmp_path / "file")))
