@@ -2,19 +2,22 @@
 # Layer 1: keeps pod-upgrade-trigger running, for ever. PID 1 of a container, or ExecStart of a unit.
 #
 #   entrypoint.sh [arguments of http-server]     run it
-#   entrypoint.sh history                        what was updated (source git)
+#   entrypoint.sh history                        what was updated
 #   entrypoint.sh rollback COMMIT                go to that commit (source git), by the same road as an update
 #
-# UPDATE_SOURCE=release (default): the file at TARGET_BIN is the program; it updates itself, and boot-guard
-#   (run from the known good copy before each start) recovers what was interrupted. Where there is none yet,
-#   SEED_PROGRAM is put there, such as the one of a container's image.
-# UPDATE_SOURCE=git: CODE_DIR is a checkout and layer 1 updates it: fetch, backup of code and database,
-#   hard reset to UPDATE_REMOTE/UPDATE_BRANCH, pip only when the requirements changed, trial; whatever fails
-#   brings code and database back, and a commit that failed is not tried again. STATE is never touched by it.
+# UPDATE_SOURCE=release (default): the program is the file at TARGET_BIN. Where there is none yet, SEED_PROGRAM
+#   is put there, such as the one of a container's image.
+# UPDATE_SOURCE=git: it is the checkout at CODE_DIR, of the branch UPDATE_BRANCH of UPDATE_REMOTE. Where there is
+#   none yet, it is made from UPDATE_REPOSITORY. `pip install -r REQUIREMENTS` runs when that file changed.
+#
+# Both are updated by the program's own `self-update`, with its journal, maintenance, trial and way back. Of a
+# checkout it has the files changed here (entrypoint.sh code ...); what lies under STATE is never touched by that.
+# `boot-guard`, run from the known good copy before each start, recovers what was interrupted.
 #
 # Exit code 10 of the program, or SIGUSR1 to this script, asks for an update. Signals are forwarded. A program
 # that ends is started again after 1, 2, 4 ... 60 s (UPDATE_LONGEST_PAUSE_SECS); after five quick ends in a row
 # the program before it comes back, once.
+# shellcheck disable=SC2317  # functions are called by `attend` and the traps
 set -u
 
 NAME=pod-upgrade-trigger
@@ -25,7 +28,6 @@ REMOTE=${UPDATE_REMOTE:-origin}
 BRANCH=${UPDATE_BRANCH:-main}
 PYTHON=${PYTHON:-python3}
 REQUIREMENTS=${REQUIREMENTS:-$CODE/requirements.txt}
-TRIAL=${UPDATE_TRIAL_SECS:-20}
 QUICK=${UPDATE_QUICK_SECS:-30}
 CRASHES=5
 LONGEST=${UPDATE_LONGEST_PAUSE_SECS:-60}
@@ -39,23 +41,19 @@ else
 fi
 PODUP_STATE_DIR=$STATE
 export PODUP_STATE_DIR
-DATABASE=$STATE/data/$NAME.db
+JOURNAL=$STATE/UPDATE_LOCK.json
 BACKUPS=$STATE/backups/auto_update
-NOTE=$STATE/code-update          # what a code update is doing; there is none when all is well
-REJECTED=$STATE/code-rejected
-HISTORY=$STATE/code-history
+GOOD=$STATE/code-good              # the code before the last update; runs updates and recovery
+TAKEN_BACK=$STATE/taken-back       # programs that only crashed, and those that came back for them
 
 child=
 stopping=
-wanted=
 
 log() { printf '%s entrypoint: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >&2; }
 
 put() { # FILE: standard input, whole or not at all
     cat >"$1.tmp" && sync && mv -f "$1.tmp" "$1" && sync
 }
-
-field() { sed -n "s/^$1=//p" "$NOTE" 2>/dev/null | tail -n 1; }
 
 program() {
     if [ "$SOURCE" = git ]; then
@@ -64,16 +62,110 @@ program() {
     exec "$TARGET" "$@"
 }
 
-# shellcheck disable=SC2317  # called by the traps
+# --- the checkout: its files are changed here only ----------------------------------------------------------
+
+git_code() { GIT_TERMINAL_PROMPT=0 git -C "$CODE" -c gc.auto=0 -c maintenance.auto=false "$@"; }
+
+describe() { # COMMIT: prints it with the version its code says
+    found=$(git_code rev-parse --verify --quiet "$1^{commit}") || { echo "there is no commit $1" >&2; return 1; }
+    version=$(git_code show "$found:podup/version.py" | sed -n 's/^VERSION[^=]*= *"\([^"]*\)".*/\1/p')
+    printf '%s %s\n' "$found" "${version:-0.0.0}"
+}
+
+fetch_code() { # [COMMIT]
+    git_code fetch --quiet --tags "$REMOTE" || return 1
+    describe "${1:-$REMOTE/$BRANCH}"
+}
+
+archive_code() ( # FILE: all of the checkout but git's own and data; any tar will do
+    cd "$CODE" || exit 1
+    file=$1
+    set --
+    for entry in .[!.]* *; do
+        case $entry in .git | data) continue ;; esac
+        [ ! -e "$entry" ] || set -- "$@" "./$entry"
+    done
+    tar -czf "$file.tmp" "$@" && sync && mv -f "$file.tmp" "$file" && exit 0
+    rm -f "$file.tmp"
+    exit 1
+)
+
+keep_code() { # make the good copy of what is checked out, unless an interrupted update needs the one there is
+    head=$(git_code rev-parse HEAD) || return 1
+    [ "$(cat "$GOOD/COMMIT" 2>/dev/null)" != "$head" ] || return 0
+    [ ! -e "$JOURNAL" ] || [ ! -d "$GOOD" ] || return 0
+    rm -rf "$GOOD.new" "$GOOD.before" && mkdir -p "$GOOD.new" || return 1
+    archive_code "$STATE/code-good.tar.gz" && tar -xzf "$STATE/code-good.tar.gz" -C "$GOOD.new" || return 1
+    rm -f "$STATE/code-good.tar.gz"
+    printf 'from podup.__main__ import main\n\nraise SystemExit(main())\n' >"$GOOD.new/__main__.py" || return 1
+    printf '%s\n' "$head" >"$GOOD.new/COMMIT" && sync || return 1
+    [ ! -d "$GOOD" ] || mv "$GOOD" "$GOOD.before" || return 1
+    mv "$GOOD.new" "$GOOD" && sync && rm -rf "$GOOD.before"
+}
+
+install_requirements() {
+    [ -f "$REQUIREMENTS" ] || return 0
+    sum=$(sha256sum "$REQUIREMENTS" | cut -d' ' -f1)
+    [ "$sum" != "$(cat "$STATE/requirements.sha256" 2>/dev/null)" ] || return 0
+    rm -f "$STATE/requirements.sha256"   # what is installed is in doubt until pip is done
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check -r "$REQUIREMENTS" || return 1
+    printf '%s\n' "$sum" | put "$STATE/requirements.sha256"
+}
+
+forget_compiled() { # Python takes compiled code for the source's when size and second are the same
+    find "$CODE" -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+}
+
+switch_code() { # COMMIT
+    git_code reset --hard --quiet "$1" || { echo "git failed" >&2; return 1; }
+    forget_compiled
+    install_requirements || { echo "pip failed" >&2; return 1; }
+    sync
+}
+
+restore_code() { # COMMIT FROM STAMP: can be run again when it is cut off
+    find "$CODE/.git" -name '*.lock' -type f -exec rm -f {} +   # left by a git that was killed
+    git_code diff --name-only -z --diff-filter=A "$1" "$2" | (cd "$CODE" && xargs -0 rm -f)
+    # The archive also brings back what git does not know: it is the truth, git only follows.
+    git_code reset --hard --quiet "$1" || log "git cannot go back; the code backup does"
+    backup=$BACKUPS/code_backup_$3.tar.gz
+    [ ! -f "$backup" ] || tar -xzf "$backup" -C "$CODE" || log "the code backup is unreadable"
+    forget_compiled
+    install_requirements || log "pip failed for the old code as well"
+    sync
+    [ "$(git_code rev-parse HEAD)" = "$1" ]
+}
+
+change_code() { # VERB ARGUMENTS: what self-update calls; a second one waits for the first
+    verb=$1
+    shift
+    mkdir -p "$BACKUPS" && exec 9>>"$STATE/code-hands.lock" && flock 9 || return 1
+    case $verb in
+        head) describe HEAD ;;
+        fetch) fetch_code "$@" ;;
+        keep) keep_code ;;
+        backup) archive_code "$BACKUPS/code_backup_$1.tar.gz" ;;
+        switch) switch_code "$1" ;;
+        restore) restore_code "$1" "$2" "$3" ;;
+        *) echo "there is no code $verb" >&2; return 2 ;;
+    esac
+}
+
+make_checkout() { # the first start; goes on where it was cut off
+    git_code rev-parse --verify --quiet HEAD >/dev/null 2>&1 && return 0
+    [ -n "${UPDATE_REPOSITORY:-}" ] || { log "$CODE is not a checkout, and UPDATE_REPOSITORY is not set"; return 1; }
+    log "a checkout of $UPDATE_REPOSITORY is made"
+    git init --quiet --initial-branch "$BRANCH" "$CODE" &&
+        git_code config "remote.$REMOTE.url" "$UPDATE_REPOSITORY" &&
+        git_code config "remote.$REMOTE.fetch" "+refs/heads/*:refs/remotes/$REMOTE/*" &&
+        git_code fetch --quiet "$REMOTE" && git_code reset --hard --quiet "$REMOTE/$BRANCH"
+}
+
+# --- starting and watching ------------------------------------------------------------------------------------
+
 forward() { # SIGNAL: the first one that means the end is remembered
     case $1 in TERM | INT | QUIT) stopping=1 ;; esac
     [ -z "$child" ] || kill -s "$1" "$child" 2>/dev/null
-}
-
-# shellcheck disable=SC2317
-ask_for_update() {
-    wanted=1
-    [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null
 }
 
 wait_for() { # PID: sets code; signals interrupt `wait`, the child's end does not get lost
@@ -85,6 +177,13 @@ wait_for() { # PID: sets code; signals interrupt `wait`, the child's end does no
     done
 }
 
+attend() { # COMMAND: run it so that signals reach it at once; sets code
+    "$@" &
+    child=$!
+    wait_for "$child"
+    child=
+}
+
 pause() { # SECONDS, ended early by a signal
     sleep "$1" &
     nap=$!
@@ -92,210 +191,88 @@ pause() { # SECONDS, ended early by a signal
     kill "$nap" 2>/dev/null
 }
 
-# --- source release ---------------------------------------------------------------------------------------
-
-guard() {
-    [ "$SOURCE" = release ] || return 0
-    if [ -r "$STATE/releases/good.pyz" ]; then
-        "$PYTHON" "$STATE/releases/good.pyz" boot-guard
-    else
-        "$TARGET" boot-guard
-    fi || log "boot-guard could not recover; starting what is there"
+seed() { # see that there is a program to start
+    if [ "$SOURCE" = git ]; then
+        make_checkout || return 1
+        [ -e "$JOURNAL" ] || install_requirements || log "pip failed; starting with what is installed"
+    elif [ ! -e "$TARGET" ] && [ -f "${SEED_PROGRAM:-}" ]; then
+        mkdir -p "$(dirname "$TARGET")" && cp "$SEED_PROGRAM" "$TARGET.tmp" && chmod 755 "$TARGET.tmp" &&
+            mv -f "$TARGET.tmp" "$TARGET"
+    fi
 }
 
-start_release_update() {
-    [ ! -e "$STATE/UPDATE_LOCK.json" ] || return 0
+guard() {
+    if [ "$SOURCE" = git ] && [ -d "$GOOD" ]; then
+        "$PYTHON" "$GOOD" boot-guard
+    elif [ "$SOURCE" = release ] && [ -r "$STATE/releases/good.pyz" ]; then
+        "$PYTHON" "$STATE/releases/good.pyz" boot-guard
+    else
+        (program boot-guard)
+    fi
+}
+
+start_update() { # in a process of its own; the program serves on meanwhile
+    [ ! -e "$JOURNAL" ] || return 0
     log "an update was asked for"
-    "$TARGET" self-update --caller entrypoint &
+    (program self-update --caller entrypoint) &
 }
 
 old_program_back() { # the program before, once for each program that loops
-    [ "$SOURCE" = release ] && [ -f "$TARGET.old" ] && [ ! -e "$STATE/UPDATE_LOCK.json" ] || return 0
-    bad=$(sha256sum "$TARGET" | cut -d' ' -f1)
-    before=$(sha256sum "$TARGET.old" | cut -d' ' -f1)
-    [ "$bad" != "$before" ] && ! grep -qsx "$bad\|$before" "$REJECTED" || return 0
-    log "ERROR_SYSTEM: $TARGET ends again and again; the program before it comes back"
-    printf '%s\n' "$bad" >>"$REJECTED"
-    cp -p "$TARGET.old" "$TARGET.back.tmp" && sync && mv -f "$TARGET.back.tmp" "$TARGET" && sync
-}
-
-# --- source git -------------------------------------------------------------------------------------------
-
-copy_database() { # FROM TO: SQLite's backup, so that nothing in the write-ahead log is lost
-    "$PYTHON" - "$1" "$2" <<'PY'
-import sqlite3
-import sys
-
-source, target = sqlite3.connect(sys.argv[1]), sqlite3.connect(sys.argv[2])
-source.backup(target)
-target.execute("PRAGMA journal_mode=DELETE")
-assert target.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-PY
-}
-
-archive_code() ( # FILE: all of the checkout but git's own and data; any tar will do
-    cd "$CODE" || exit 1
-    file=$1
-    set --
-    for entry in .[!.]* *; do
-        case $entry in .git | data) continue ;; esac
-        [ ! -e "$entry" ] || set -- "$@" "./$entry"
-    done
-    tar -czf "$file" "$@"
-)
-
-install_requirements() {
-    [ -f "$REQUIREMENTS" ] || return 0
-    sum=$(sha256sum "$REQUIREMENTS" | cut -d' ' -f1)
-    [ "$sum" != "$(cat "$STATE/requirements.sha256" 2>/dev/null)" ] || return 0
-    log "the requirements changed: pip install"
-    "$PYTHON" -m pip install --quiet -r "$REQUIREMENTS" || return 1
-    printf '%s\n' "$sum" | put "$STATE/requirements.sha256"
-}
-
-restore_code() { # WHY: code and database from before; can be run again when it is cut off
-    old=$(field OLD) new=$(field NEW) backup=$(field BACKUP) database=$(field DATABASE) served=$(field SERVED)
-    log "back to $old: $1"
-    # The archive also brings back what git does not know: it is the truth, git only follows.
-    git -C "$CODE" reset --hard --quiet "$old" || log "git cannot go back; the code backup does"
-    [ ! -f "$BACKUPS/$backup" ] || tar -xzf "$BACKUPS/$backup" -C "$CODE" || log "the code backup is unreadable"
-    # A program that served has accepted work; its database stays, older code can read it.
-    if [ -z "$served" ] && [ -f "$BACKUPS/$database" ]; then
-        rm -f "$DATABASE-wal" "$DATABASE-shm"
-        cp -p "$BACKUPS/$database" "$DATABASE.restore.tmp" && sync && mv -f "$DATABASE.restore.tmp" "$DATABASE"
+    [ ! -e "$JOURNAL" ] || return 0
+    if [ "$SOURCE" = git ]; then
+        bad=$(git_code rev-parse HEAD) before=$(cat "$GOOD/COMMIT" 2>/dev/null)
+        name=$(describe HEAD | sed 's/\([^ ]\{12\}\)[^ ]* \(.*\)/\2+g\1/')
+    else
+        bad=$(sha256sum <"$TARGET") before=$(sha256sum <"$TARGET.old")
+        name=$("$TARGET" --version | sed 's/^[^ ]* \([^ ]*\) .*/\1/')
+    fi 2>/dev/null
+    [ -n "$before" ] && [ "$bad" != "$before" ] && ! grep -qsxF -e "$bad" -e "$before" "$TAKEN_BACK" || return 0
+    log "ERROR_SYSTEM: ${name:-the program} ends again and again; the program before it comes back"
+    printf '%s\n' "$bad" >>"$TAKEN_BACK"
+    if [ "$SOURCE" = git ]; then
+        (change_code restore "$before" "$bad" none) || log "the checkout could not be brought back"
+    else
+        cp -p "$TARGET.old" "$TARGET.back.tmp" && sync && mv -f "$TARGET.back.tmp" "$TARGET" && sync
     fi
-    install_requirements || log "pip failed for the old code as well"
-    grep -qsx "$new" "$REJECTED" || printf '%s\n' "$new" >>"$REJECTED"
-    printf '%s %s -> %s rolled back: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$old" "$new" "$1" >>"$HISTORY"
-    rm -f "$NOTE"
-    sync
+    [ -z "$name" ] || (program self-update rejected add "$name" --reason "it ended again and again") >/dev/null
 }
-
-update_code() { # the program does not run now
-    to=$(cat "$STATE/code-wanted" 2>/dev/null)
-    rm -f "$STATE/code-wanted"
-    old=$(git -C "$CODE" rev-parse HEAD) || { log "$CODE is not a checkout"; return; }
-    git -C "$CODE" fetch --quiet "$REMOTE" || { log "git fetch failed; nothing was changed"; return; }
-    new=$(git -C "$CODE" rev-parse --verify --quiet "${to:-$REMOTE/$BRANCH}^{commit}") ||
-        { log "there is no commit ${to:-$REMOTE/$BRANCH}"; return; }
-    [ "$new" != "$old" ] || { log "$old is up to date"; return; }
-    if [ -z "$to" ] && grep -qsx "$new" "$REJECTED"; then
-        log "$new failed here before and is not tried again"
-        return
-    fi
-    stamp=$(date -u +%Y%m%d%H%M%S)
-    backup=code_backup_$stamp.tar.gz
-    database=$NAME.db.$stamp.bak
-    mkdir -p "$BACKUPS"
-    if ! archive_code "$BACKUPS/$backup.tmp" ||
-        ! mv -f "$BACKUPS/$backup.tmp" "$BACKUPS/$backup"; then
-        rm -f "$BACKUPS/$backup.tmp"
-        log "the code backup failed"
-        return
-    fi
-    if [ -f "$DATABASE" ]; then
-        copy_database "$DATABASE" "$BACKUPS/$database" || { log "the database backup failed"; return; }
-    fi
-    log "$old -> $new"
-    printf 'OLD=%s\nNEW=%s\nBACKUP=%s\nDATABASE=%s\n' "$old" "$new" "$backup" "$database" | put "$NOTE" ||
-        { log "no room to note the update"; return; }
-    git -C "$CODE" reset --hard --quiet "$new" || { restore_code "git failed"; return; }
-    install_requirements || { restore_code "pip failed"; return; }
-    printf 'PHASE=trial\n' >>"$NOTE"
-    # Only the newest three backups of each kind stay.
-    for kind in 'code_backup_*.tar.gz' "$NAME.db.*.bak"; do
-        # shellcheck disable=SC2012,SC2086  # our own names, without spaces
-        (cd "$BACKUPS" && ls -1t $kind 2>/dev/null | tail -n +4 | while read -r name; do rm -f "$name"; done)
-    done
-}
-
-health() {
-    url=http://127.0.0.1:${PODUP_HTTP_ADDR##*:}/health
-    [ -n "${PODUP_HTTP_ADDR:-}" ] || url=http://127.0.0.1:25111/health
-    "$PYTHON" - "$url" 2>/dev/null <<'PY'
-import sys
-import urllib.request
-
-urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=3).read()
-PY
-}
-
-judge_code() { # watch the program on trial; it is ended when it does not serve in time
-    end=$(($(date +%s) + TRIAL))
-    while kill -0 "$child" 2>/dev/null && [ -z "$stopping" ]; do
-        if health; then
-            [ -n "$(field SERVED)" ] || printf 'SERVED=1\n' >>"$NOTE"
-            [ "$(date +%s)" -lt "$end" ] || { commit_code; return; }
-        elif [ "$(date +%s)" -ge $((end + TRIAL)) ]; then
-            log "the new code does not serve"
-            kill -s TERM "$child" 2>/dev/null
-            pause 5
-            kill -s KILL "$child" 2>/dev/null
-            return
-        fi
-        pause 1
-    done
-}
-
-commit_code() {
-    log "$(field NEW) is well and stays"
-    printf '%s %s -> %s succeeded\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(field OLD)" "$(field NEW)" >>"$HISTORY"
-    rm -f "$NOTE"
-    sync
-}
-
-# --- the loop ---------------------------------------------------------------------------------------------
 
 mkdir -p "$STATE" || exit 1
+case $SOURCE in release | git) ;; *) log "UPDATE_SOURCE is release or git, not $SOURCE"; exit 2 ;; esac
 case ${1:-} in
-    history) cat "$HISTORY" 2>/dev/null; exit 0 ;;
+    history) program history ;;
     rollback)
         [ -n "${2:-}" ] || { log "rollback needs a commit"; exit 2; }
-        printf '%s\n' "$2" | put "$STATE/code-wanted" || exit 1
-        kill -s USR1 "$(cat "$STATE/supervisor.pid")" && exit 0
-        exit 1 ;;
+        program self-update --to "$2" --caller entrypoint ;;
+    code)
+        shift
+        change_code "$@"
+        exit $? ;;
     http-server) shift ;;
 esac
-case $SOURCE in release | git) ;; *) log "UPDATE_SOURCE is release or git, not $SOURCE"; exit 2 ;; esac
 
 trap 'forward TERM' TERM
 trap 'forward INT' INT
 trap 'forward QUIT' QUIT
 trap 'forward HUP' HUP
-trap 'ask_for_update' USR1
+trap 'start_update' USR1
 printf '%s\n' "$$" | put "$STATE/supervisor.pid" || exit 1
-[ "$SOURCE" != git ] || [ ! -e "$NOTE" ] || restore_code "interrupted"
-
-if [ "$SOURCE" = release ] && [ ! -e "$TARGET" ] && [ -f "${SEED_PROGRAM:-}" ]; then
-    mkdir -p "$(dirname "$TARGET")"
-    cp "$SEED_PROGRAM" "$TARGET.tmp" && chmod 755 "$TARGET.tmp" && mv -f "$TARGET.tmp" "$TARGET" || exit 1
-fi
 
 crashes=0
 while [ -z "$stopping" ]; do
-    guard
+    attend seed
+    [ "$code" = 0 ] || { pause 5; continue; }
+    attend guard
+    [ "$code" = 0 ] || log "boot-guard could not recover; starting what is there"
     [ -z "$stopping" ] || break
     began=$(date +%s)
-    program http-server "$@" &
-    child=$!
-    [ "$SOURCE" != git ] || [ ! -e "$NOTE" ] || judge_code
-    wait_for "$child"
-    child=
+    attend program http-server "$@"
     [ -z "$stopping" ] || break
-    if [ "$SOURCE" = git ] && [ -e "$NOTE" ]; then
-        restore_code "the new code ended with $code"
+    if [ -e "$JOURNAL" ]; then # the update judges, not this loop
+        case $code in 0 | 10) ;; *) pause 1 ;; esac
         continue
     fi
-    if [ "$code" = 10 ] || [ -n "$wanted" ]; then
-        wanted=
-        crashes=0
-        if [ "$SOURCE" = git ]; then update_code; else start_release_update; fi
-        continue
-    fi
-    if [ "$SOURCE" = release ] && [ -e "$STATE/UPDATE_LOCK.json" ]; then # the update judges, not this loop
-        [ "$code" = 0 ] || pause 1
-        continue
-    fi
+    [ "$code" != 10 ] || start_update
     [ $(($(date +%s) - began)) -lt "$QUICK" ] && crashes=$((crashes + 1)) || crashes=0
     if [ "$crashes" -gt 0 ] && [ $((crashes % CRASHES)) = 0 ]; then old_program_back; fi
     delay=1

@@ -95,14 +95,18 @@ def show_history(args: Mapping[str, Any], context: Context) -> int:
 
 
 def rejected(args: Mapping[str, Any], context: Context) -> int:
-    """Print the versions that failed here, or let one be tried again."""
+    """Print the versions that failed here, let one be tried again, or keep one from being tried."""
     places = assemble.places_of(context.settings())
-    if (args["verb"] == "release") != bool(args["version"]):
-        raise Invalid(
-            "usage", "release takes one version, list takes none", "self-update rejected release 1.2.3"
-        )
+    if (args["verb"] != "list") != bool(args["version"]):
+        said = "release and add take one version, list takes none"
+        raise Invalid("usage", said, "self-update rejected release 1.2.3")
+    version = args["version"].removeprefix("v")
+    if args["verb"] == "add":
+        why = args["reason"] or "an operator said so"
+        remembered.reject(places, version, remembered.Rejection(why, int(SystemClock().now())))
+        context.out.line(f"{version} will not be tried")
+        return EXIT_DONE
     if args["verb"] == "release":
-        version = args["version"].removeprefix("v")
         remembered.release(places, version)
         context.out.line(f"{version} may be tried again")
         return EXIT_DONE

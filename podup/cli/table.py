@@ -47,10 +47,11 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "self-update rejected",
         "podup.cli.self_update",
-        "Show the versions that failed on this machine, or let one be tried again",
+        "Show the versions that failed on this machine, let one be tried again, or keep one away",
         args=(
-            Arg("verb", "list, or release VERSION", choices=("list", "release"), default="list"),
-            Arg("version", "the version to release", default=""),
+            Arg("verb", "list, release or add VERSION", choices=("list", "release", "add"), default="list"),
+            Arg("version", "the version to release or to add", default=""),
+            REASON,
             JSON,
         ),
         examples=("self-update rejected list", "self-update rejected release 1.2.3"),

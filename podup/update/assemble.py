@@ -20,7 +20,7 @@ from podup.net.http import Http, Limits
 from podup.net.releases import ReleaseClient, Source
 from podup.records import dataclass
 from podup.settings.load import Loaded
-from podup.update import boot
+from podup.update import boot, checkout
 from podup.update.journal import Record, load
 from podup.update.machine import (
     HealthProber,
@@ -62,7 +62,10 @@ def parts_of(loaded: Loaded, clock: Clock, echo: Callable[[str], None]) -> Parts
 def places_of(loaded: Loaded) -> Places:
     """Return where things are. Raises Refused `target-missing`, `target-not-a-file`."""
     settings = loaded.settings
-    target = resolve_target(settings.updates.target)
+    if checkout.is_source(loaded.environment):
+        target = checkout.code_dir(loaded.environment)
+    else:
+        target = resolve_target(settings.updates.target)
     return Places(settings.state.directory, target, settings.state.database, settings.updates.report_dir)
 
 
@@ -79,7 +82,15 @@ def ground_of(parts: Parts, *, txid: str = "") -> Ground:
         boot_id=_text(_BOOT_ID),
         host=platform.node(),
         pid=os.getpid(),
+        checkout=_checkout_of(parts, places),
     )
+
+
+def _checkout_of(parts: Parts, places: Places) -> checkout.ScriptedCheckout | None:
+    environment = parts.loaded.environment
+    if not checkout.is_source(environment):
+        return None
+    return checkout.ScriptedCheckout(parts.runner, places, checkout.variables(environment))
 
 
 def world_of(parts: Parts, ground: Ground, *, dry_run: bool) -> World:

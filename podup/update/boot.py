@@ -13,7 +13,7 @@ from pathlib import Path
 
 from podup.files import FileLock, Spool, durable_write, is_locked
 from podup.records import asdict, dataclass
-from podup.update import guard, journal, kept, recovery
+from podup.update import guard, journal, recovery
 from podup.update.journal import Record
 from podup.update.places import Places
 from podup.update.states import Act, State, is_maintenance
@@ -100,7 +100,7 @@ def attend(ground: Ground) -> Next:
         record = recovery.load_or_make(ground)
         if record is None:
             return Next.SETTLED
-        if guard.is_waiting_for_old(record) and kept.digest(places.target) == record.before.sha256:
+        if guard.is_waiting_for_old(record) and recovery.is_target_old(ground, record):
             recovery.end_taken_back(ground, record)
             return Next.SETTLED
         act = recovery.due(ground, record, is_lock_held=False)

@@ -10,11 +10,11 @@ make it the only one. What an earlier run left is recovered first, by the same r
 
 from pathlib import Path
 
-from podup.core.releases import Release, Verb, choose
 from podup.errors import Busy, PodupError, Refused
 from podup.files import FileLock, copy_file, holder, is_locked, make_dirs, remove
 from podup.records import dataclass, replace
-from podup.update import journal, kept, recovery, remembered, swap, trial
+from podup.update import choosing, journal, kept, recovery, remembered, swap, trial
+from podup.update.choosing import REJECTED_HINT, Chosen, Skip
 from podup.update.journal import Build, Record
 from podup.update.recovery import Ended
 from podup.update.reports import report_name
@@ -39,20 +39,6 @@ class Request:
     report: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The program to go to: from the release server, or a kept file."""
-
-    version: str
-    tag: str
-    release: Release | None = None
-    path: Path | None = None
-
-
-class _Skip(PodupError):
-    """Nothing is to be done, and that is fine."""
-
-
 def run(world: World, request: Request, *, txid: str) -> Ended:
     """Run one update to its end. Raises Busy when another one runs, Refused when updates are on hold."""
     places = world.ground.places
@@ -66,10 +52,10 @@ def run(world: World, request: Request, *, txid: str) -> Ended:
         try:
             record = _prepare(world, request, record)
             if record.dry_run:
-                checked = _Skip("dry-run", f"{record.after.version} was checked, nothing was changed")
+                checked = Skip("dry-run", f"{record.after.version} was checked, nothing was changed")
                 return recovery.abort(world.ground, record, checked, end=End.PLANNED)
             _wait_for_tasks(world)
-        except _Skip as nothing:
+        except Skip as nothing:
             return recovery.abort(world.ground, _current(world, record), nothing, end=End.SKIPPED)
         except PodupError as error:
             say_why(world.ground, error)
@@ -82,7 +68,7 @@ def check(world: World, request: Request) -> Chosen | None:
     current = kept.read_version(world.ground.places.target)
     try:
         return _choose(world, request, current)
-    except _Skip:
+    except Skip:
         return None
 
 
@@ -118,6 +104,8 @@ def _begin(world: World, request: Request, txid: str) -> Record:
 def _current_build(ground: Ground) -> Build:
     places = ground.places
     schema = ground.database.look(places.database).schema if places.database.exists() else 0
+    if ground.checkout is not None:
+        return replace(ground.checkout.head(), schema=schema)
     return Build(kept.read_version(places.target), kept.digest(places.target), schema)
 
 
@@ -125,20 +113,24 @@ def _prepare(world: World, request: Request, record: Record) -> Record:
     """REQUESTED: keep, choose, download, verify, dry start. Returns the STAGED record (or a dry run's)."""
     ground = world.ground
     places = ground.places
-    if not record.dry_run:
+    if ground.checkout is not None:
+        kept.note_good(places, record.before)
+    elif not record.dry_run:
         kept.keep(places, places.target, record.before)
         kept.set_good(places, record.before)
     chosen = _choose(world, request, record.before.version)
     if request.is_automatic:
         why = world.may_begin(chosen.version)
         if why:
-            raise _Skip("put-off", why)
-    source = world.releases.url_of(chosen.tag) if chosen.release else chosen.path
+            raise Skip("put-off", why)
+    source = world.releases.url_of(chosen.tag) if chosen.release else chosen.path or "the repository"
     ground.log(f"{record.before.version} -> {chosen.version}, from {source}")
     record = replace(record, tag=chosen.tag, after=Build(chosen.version, ""))
     record = journal.store(places.journal, record)
-    new = places.new(record.txid)
     _check_room(world, chosen)
+    if chosen.commit is not None:
+        return _stage_commit(ground, record, chosen.commit)
+    new = places.new(record.txid)
     if chosen.path is not None:
         copy_file(chosen.path, new)
         sha256 = kept.digest(new)
@@ -157,27 +149,21 @@ def _prepare(world: World, request: Request, record: Record) -> Record:
 
 
 def _choose(world: World, request: Request, current: str) -> Chosen:
-    places = world.ground.places
+    checkout = world.ground.checkout
+    if checkout is not None:
+        return choosing.choose_commit(world, checkout, request.tag or request.kept_version)
     if request.kept_version:
-        version, path = kept.find(places, request.kept_version)
-        if kept.digest(path) == kept.digest(places.target):
-            raise _Skip("up-to-date", f"{version} is the installed version")
-        return Chosen(version, "", path=path)
-    release = world.releases.named(request.tag) if request.tag else world.releases.newest()
-    choice = choose(
-        release,
-        current=current,
-        rejected=remembered.load_rejected(places).reasons(),
-        by_tag=bool(request.tag),
-        force=request.force,
-    )
-    if choice.verb is Verb.UP_TO_DATE:
-        raise _Skip("up-to-date", choice.reason)
-    if choice.code == "version-rejected":
-        raise _Skip(choice.code, choice.reason, choice.hint)
-    if choice.verb is Verb.REFUSE or choice.release is None:
-        raise Refused(choice.code, choice.reason, choice.hint)
-    return Chosen(str(choice.release.version), choice.release.tag, release=choice.release)
+        return choosing.choose_kept(world, request.kept_version)
+    return choosing.choose_release(world, request.tag, current, force=request.force)
+
+
+def _stage_commit(ground: Ground, record: Record, commit: Build) -> Record:
+    """Nothing of a commit can be tried beside the code that runs: it is judged in its place."""
+    record = replace(record, after=commit)
+    if record.dry_run or ground.checkout is None:
+        return record
+    ground.checkout.back_up(record.started_at)
+    return journal.advance(ground.places.journal, record, State.STAGED)
 
 
 def _dry_start(world: World, record: Record) -> int:
@@ -211,8 +197,7 @@ def _rejecting(ground: Ground, record: Record, why: str) -> PodupError:
         sha256 = kept.digest(ground.places.new(record.txid))
         rejection = remembered.Rejection(why, int(ground.clock.now()), sha256)
         remembered.reject(ground.places, record.after.version, rejection)
-    hint = "see: self-update rejected list"
-    return PodupError("release-no-good", f"{record.after.version} is no good: {why}", hint)
+    return PodupError("release-no-good", f"{record.after.version} is no good: {why}", REJECTED_HINT)
 
 
 def _check_room(world: World, chosen: Chosen) -> None:
@@ -233,7 +218,7 @@ def _wait_for_tasks(world: World) -> None:
     deadline = clock.monotonic() + world.timing.tasks_s
     while running := running_tasks(world.ground):
         if clock.monotonic() >= deadline:
-            raise _Skip("tasks-running", f"put off: {running[0]} is still running")
+            raise Skip("tasks-running", f"put off: {running[0]} is still running")
         clock.sleep(1.0)
 
 
@@ -263,7 +248,7 @@ def _transact(world: World, record: Record) -> Ended:
     timing = world.timing
     trial_says = f"on trial for {timing.settle_s:g} s" if world.service else "nothing runs it now"
     ground.log(f"{record.after.version} is in place; {trial_says}")
-    wanted = trial.Wanted(record.after.version, record.txid, tolerated)
+    wanted = trial.Wanted(record.after.answers_as, record.txid, tolerated)
     seen = trial.judge(world, wanted, within_s=timing.trial_s, settle_s=timing.settle_s)
     if seen.look is not trial.Look.OK:
         return roll_back(world, record, code="trial-failed", message=seen.reason, tolerated=tolerated)
@@ -273,13 +258,23 @@ def _transact(world: World, record: Record) -> Ended:
 
 
 def _switch(world: World, record: Record) -> Record:
-    """Stop, back up, switch; return the TRIAL record. What raises leaves its state in the journal."""
+    """Stop, back up, switch; return the TRIAL record. What raises leaves its state in the journal.
+
+    Code is switched while the old program still runs, from memory: what git and pip take is no time in
+    which nobody accepts webhooks.
+    """
     ground = world.ground
     path = ground.places.journal
     record = journal.advance(path, record, State.SNAPSHOT)
+    if ground.checkout is not None:
+        remembered.count_attempt(ground.places, record.after.version)
+        record = journal.advance(path, record, State.SWITCHING)
+        ground.checkout.switch(record.after)
     _stop(world)
     with recovery.daemon_lock(ground, wait_s=world.timing.daemon_lock_s):
         backup = swap.back_up(ground.places, ground.database, record.txid)
+        if ground.checkout is not None:
+            return journal.advance(path, record, State.TRIAL, backup=backup, may_start=True)
         remembered.count_attempt(ground.places, record.after.version)
         record = journal.advance(path, record, State.SWITCHING, backup=backup)
         swap.switch(ground.places, record.txid)
@@ -303,7 +298,7 @@ def roll_back(
             record = _current(world, record)
             ground.clock.sleep(1.0)
             continue
-        wanted = trial.Wanted(record.before.version, record.txid, tolerated)
+        wanted = trial.Wanted(record.before.answers_as, record.txid, tolerated)
         timing = world.timing
         seen = trial.judge(world, wanted, within_s=timing.back_trial_s, settle_s=timing.back_settle_s)
         if seen.look is trial.Look.OK:

@@ -22,11 +22,19 @@ LARGEST_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One program: its version, the SHA-256 of its file, and the database schema it works with."""
+    """One program: its version, the SHA-256 of its file, and the database schema it works with.
+
+    Of a checkout the version carries the commit, and the commit's id stands in place of the SHA-256.
+    """
 
     version: str
     sha256: str
     schema: int = 0
+
+    @property
+    def answers_as(self) -> str:
+        """The version the program itself says; the commit in the version of a checkout is not part of it."""
+        return self.version.partition("+g")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,16 +41,17 @@ def digest(path: Path) -> str:
 
 
 def read_version(path: Path) -> str:
-    """Return the version a program file carries, without running it. Raises Refused `not-a-program`."""
-    why = "it does not say its version"
+    """Return the version a program carries, a file or a checkout, without running it.
+
+    Raises Refused `not-a-program`.
+    """
     try:
+        if path.is_dir():
+            return _version_in((path / "podup/version.py").read_bytes(), path)
         with zipfile.ZipFile(path) as packed:
-            found = _VERSION_LINE.search(packed.read("podup/version.py"))
-            if found is not None and is_version(found[1].decode("ascii", "replace")):
-                return found[1].decode()
+            return _version_in(packed.read("podup/version.py"), path)
     except (zipfile.BadZipFile, KeyError, OSError, RuntimeError, NotImplementedError) as error:
-        why = str(error) or type(error).__name__
-    raise Refused("not-a-program", f"{path.name} is not a program of ours: {why}")
+        raise _no_program(path, str(error) or type(error).__name__) from error
 
 
 def path_of(places: Places, version: str) -> Path:
@@ -72,7 +73,13 @@ def set_good(places: Places, build: Build) -> None:
     kept = path_of(places, build.version)
     if digest(places.good) != build.sha256:
         copy_file(kept, places.good, mode=0o700)
+    note_good(places, build)
+
+
+def note_good(places: Places, build: Build) -> None:
+    """Write down which program is known good."""
     if good(places) != build:
+        make_dirs(places.releases)
         body = {"version": build.version, "sha256": build.sha256, "schema": build.schema}
         durable_write(places.releases / "good.json", json.dumps(body).encode() + b"\n")
 
@@ -119,3 +126,14 @@ def prune(places: Places, *, keep_count: int, protected: Collection[str]) -> lis
     if gone:
         sync_dir(places.releases)
     return gone
+
+
+def _version_in(text: bytes, path: Path) -> str:
+    found = _VERSION_LINE.search(text)
+    if found is None or not is_version(found[1].decode("ascii", "replace")):
+        raise _no_program(path, "it does not say its version")
+    return found[1].decode()
+
+
+def _no_program(path: Path, why: str) -> Refused:
+    return Refused("not-a-program", f"{path.name} is not a program of ours: {why}")

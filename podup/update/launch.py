@@ -20,7 +20,7 @@ from podup.host.run import Detached
 from podup.records import asdict, dataclass
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
-from podup.update import chain, kept, remembered, reports
+from podup.update import chain, checkout, kept, remembered, reports
 from podup.update.assemble import Parts, ground_of, places_of, world_of
 from podup.update.chain import Request
 from podup.update.journal import Build
@@ -62,8 +62,7 @@ def start(parts: Parts, request: Request) -> Started:
     _check_free(places, request)
     txid = _new_txid(parts)
     name = Path(request.report).name or report_name(int(parts.clock.now()), os.getpid())
-    before = Build(kept.read_version(places.target), kept.digest(places.target))
-    program = kept.keep(places, places.target, before)
+    program = _keep(parts, places)
     argv = (*_PYTHON, str(program), "run-self-update", str(places.request(txid)))
     try:
         _write(places, txid, request, name, parts.loaded)
@@ -132,6 +131,15 @@ def run_here(parts: Parts, request: Request) -> Ended:
     return _run(parts, request, _new_txid(parts))
 
 
+def _keep(parts: Parts, places: Places) -> Path:
+    """Return a copy of the installed program that nothing changes while the update runs."""
+    code = ground_of(parts).checkout
+    if code is not None:
+        return code.keep()
+    before = Build(kept.read_version(places.target), kept.digest(places.target))
+    return kept.keep(places, places.target, before)
+
+
 def _new_txid(parts: Parts) -> str:
     return new_txid(int(parts.clock.now()), os.getpid(), parts.clock.monotonic(), platform.node())
 
@@ -158,7 +166,7 @@ def _write(places: Places, txid: str, request: Request, report: str, loaded: Loa
         "request": {**asdict(request), "report": report},
         "texts": dict(loaded.texts),
         "config_text": loaded.config_text,
-        "variables": environment.for_children,
+        "variables": {**environment.for_children, **checkout.variables(environment)},
         "home": str(environment.home),
         "uid": environment.uid,
     }

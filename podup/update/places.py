@@ -21,6 +21,16 @@ class Places:
     reports: Path
 
     @property
+    def is_checkout(self) -> bool:
+        """Whether the program is a directory of code that layer 1 runs."""
+        return self.target.is_dir()
+
+    @property
+    def good_code(self) -> Path:
+        """The code of a checkout as it was before the last update: runs updates and recovery."""
+        return self.state / "code-good"
+
+    @property
     def journal(self) -> Path:
         return self.state / "UPDATE_LOCK.json"
 
@@ -30,6 +40,8 @@ class Places:
 
     @property
     def target_lock(self) -> Path:
+        if self.is_checkout:
+            return self.state / "code.flock"
         return self.target.with_name(f".{self.target.name}.flock")
 
     @property

@@ -13,7 +13,7 @@ from podup.files import FileLock, holder, remove, set_mode
 from podup.records import dataclass, replace
 from podup.update import journal, kept, remembered, reports, swap
 from podup.update.journal import Build, Damaged, Record
-from podup.update.states import Act, End, State, decide_recovery, is_given_up
+from podup.update.states import UNTOUCHED, Act, End, State, decide_recovery, is_given_up
 from podup.update.world import Ground
 
 INTERRUPTED = "interrupted"
@@ -33,9 +33,14 @@ def due(ground: Ground, record: Record, *, is_lock_held: bool) -> Act:
         record.state,
         is_lock_held=is_lock_held,
         may_start=record.may_start,
-        is_target_old=kept.digest(ground.places.target) == record.before.sha256,
+        is_target_old=record.state in UNTOUCHED and is_target_old(ground, record),
         tries=record.tries,
     )
+
+
+def is_target_old(ground: Ground, record: Record) -> bool:
+    """Return whether the program from before stands where the service starts it."""
+    return _standing(ground) == record.before.sha256
 
 
 def load_or_make(ground: Ground) -> Record | None:
@@ -47,8 +52,8 @@ def load_or_make(ground: Ground) -> Record | None:
     ground.log(f"the journal is set aside: {seen.why}")
     journal.set_aside(places.journal)
     good = kept.good(places)
-    present = kept.digest(places.target)
-    if good is None or present == good.sha256:
+    present = _standing(ground)
+    if good is None or (present == good.sha256 and ground.checkout is None):
         return None
     made = Record(
         txid=f"recovered-{present[:10]}",
@@ -72,9 +77,12 @@ def abort(ground: Ground, record: Record, error: PodupError, *, end: End = End.A
 def commit(ground: Ground, record: Record, *, keep_versions: int, keep_backups: int) -> Ended:
     """End a transaction whose program was judged well: it is kept, and known good from now on."""
     places = ground.places
-    kept.keep(places, places.target, record.after)
-    kept.set_good(places, record.after)
-    kept.prune(places, keep_count=keep_versions, protected=(record.before.version, record.after.version))
+    if ground.checkout is None:
+        kept.keep(places, places.target, record.after)
+        kept.set_good(places, record.after)
+        kept.prune(places, keep_count=keep_versions, protected=(record.before.version, record.after.version))
+    else:
+        kept.note_good(places, record.after)
     remembered.forget(places, record.after.version)
     _remember_going_back(ground, record)
     return _finish(ground, record, End.SUCCEEDED, keep_backups=keep_backups)
@@ -109,9 +117,7 @@ def take_back(ground: Ground, record: Record) -> Record:
     """
     places = ground.places
     _remember_failure(ground, record)
-    swap.switch_back(places, record.before)
-    if record.after.version != record.before.version:
-        remove(kept.path_of(places, record.after.version), missing_ok=True)
+    _put_back(ground, record)
     with daemon_lock(ground):
         if swap.restore(places, ground.database, record):
             ground.log("the database from before the update is back")
@@ -127,7 +133,7 @@ def hold(ground: Ground, record: Record) -> Ended:
     """Give up: the known good program stays, and no automatic update runs until an operator says so."""
     places = ground.places
     why = f"{record.after.version or 'an update'} could not be taken back cleanly: {record.message}"
-    swap.switch_back(places, record.before)
+    _put_back(ground, record)
     remembered.set_hold(places, why, int(ground.clock.now()))
     ground.log(f"ERROR_SYSTEM: {why}; updates are on hold until: self-update --clear-hold")
     if record.state is not State.ROLLING_BACK:
@@ -152,6 +158,20 @@ def daemon_lock(ground: Ground, *, wait_s: float = 20.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _put_back(ground: Ground, record: Record) -> None:
+    if ground.checkout is not None:
+        ground.checkout.restore(record.before, record.after, record.started_at)
+        return
+    swap.switch_back(ground.places, record.before)
+    if record.after.version != record.before.version:
+        remove(kept.path_of(ground.places, record.after.version), missing_ok=True)
+
+
+def _standing(ground: Ground) -> str:
+    """Return the digest of the program at the target, or the commit that is checked out."""
+    return kept.digest(ground.places.target) if ground.checkout is None else ground.checkout.head().sha256
 
 
 def _remember_failure(ground: Ground, record: Record) -> None:

@@ -98,26 +98,29 @@ def lost_in_migration(before: Shape, after: Shape) -> str:
 
 def clean(places: Places, *, keep_backups: int, spare: Backup | None = None) -> None:
     """Remove what a transaction leaves: new files, scratch copies, temporary files, old backups."""
-    for path in places.target.parent.glob(f"{places.target.name}.new.*"):
-        remove(path, missing_ok=True)
-    remove(places.old.with_name(places.old.name + ".tmp"), missing_ok=True)
+    if not places.is_checkout:
+        for path in places.target.parent.glob(f"{places.target.name}.new.*"):
+            remove(path, missing_ok=True)
+        remove(places.old.with_name(places.old.name + ".tmp"), missing_ok=True)
+        sync_dir(places.target.parent)
     for path in places.state.glob("update-request-*.json"):
         remove(path, missing_ok=True)
-    sync_dir(places.target.parent)
     remove_tree(places.scratch)
     for path in places.backups.glob(".*.bak.new*"):
         remove(path, missing_ok=True)
     sweep(places)
-    backups = sorted(places.backups.glob("*.bak"), key=_age) if places.backups.is_dir() else []
-    for path in backups[: max(0, len(backups) - keep_backups)]:
-        if spare is None or path.name != spare.name:
-            remove(path, missing_ok=True)
+    for kind in ("*.bak", "code_backup_*.tar.gz") if places.backups.is_dir() else ():
+        backups = sorted(places.backups.glob(kind), key=_age)
+        for path in backups[: max(0, len(backups) - keep_backups)]:
+            if spare is None or path.name != spare.name:
+                remove(path, missing_ok=True)
 
 
 def sweep(places: Places) -> None:
     """Remove the temporary files of writers that were killed, wherever an update writes."""
     kept_in = (places.state, places.releases, places.backups, places.reports, places.database.parent)
-    for directory in dict.fromkeys((places.target.parent, *kept_in)):
+    beside = () if places.is_checkout else (places.target.parent,)
+    for directory in dict.fromkeys((*beside, *kept_in)):
         if directory.is_dir():
             remove_leftovers(directory)
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from podup.clock import Clock
 from podup.core.releases import Release
 from podup.records import dataclass, field
+from podup.update.journal import Build
 from podup.update.places import Places
 
 
@@ -82,6 +83,28 @@ class Prober(Protocol):
         """Return one answer a door; at least one."""
 
 
+class Checkout(Protocol):
+    """The code layer 1 runs, where it is a checkout. A build is a commit; everything raises PodupError."""
+
+    def head(self) -> Build:
+        """Return the commit that is checked out."""
+
+    def fetch(self, wanted: str) -> Build:
+        """Fetch, and return the commit `wanted` names, the newest of the branch when it is empty."""
+
+    def keep(self) -> Path:
+        """Make the good copy of what is checked out; return the directory to run it from."""
+
+    def back_up(self, stamp: int) -> None:
+        """Keep an archive of the code with all that git does not know, named by `stamp` (Unix seconds)."""
+
+    def switch(self, after: Build) -> None:
+        """Bring code and installed requirements to `after`; may be cut off anywhere."""
+
+    def restore(self, before: Build, after: Build, stamp: int) -> None:
+        """Bring them back; can be run again when it was cut off."""
+
+
 @dataclass(frozen=True, slots=True)
 class DryStart:
     """What `boot-check` of a program printed: its version and schema; `problem` says why it is no good."""
@@ -125,7 +148,10 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What recovery works with. `log` takes one line for the person who watches."""
+    """What recovery works with. `log` takes one line for the person who watches.
+
+    `checkout` is there where the program is a checkout and not a file.
+    """
 
     places: Places
     clock: Clock
@@ -134,6 +160,7 @@ class Ground:
     boot_id: str = ""
     host: str = ""
     pid: int = 0
+    checkout: Checkout | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class Host:
             "PODUP_RELEASE_BASE_URL": self.mirror,
             "PODUP_UPDATE_SETTLE_SECS": "2",
             "PODUP_UPDATE_TRIAL_SECS": "15",
+            "UPDATE_LONGEST_PAUSE_SECS": "1",
         }
 
     def start(self) -> None:

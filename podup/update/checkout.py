@@ -1,0 +1,82 @@
+"""The checkout layer 1 runs from (source `git`): its files are changed by layer 1's script, never here.
+
+A commit is a build whose version carries it (`1.2.3+gabcdef012345`) and whose digest it is. The script that
+works, and the code recovery runs from, are those of the good copy: the code as it was before the update.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from podup.errors import PodupError
+from podup.host.run import Command, Completed, Runner
+from podup.settings.environment import Environment
+from podup.update.journal import Build
+from podup.update.places import Places
+
+SOURCE = "UPDATE_SOURCE"
+GIT = "git"
+DEFAULT_CODE = Path("/app")
+VARIABLES = (SOURCE, "CODE_DIR", "UPDATE_REMOTE", "UPDATE_BRANCH", "PYTHON", "PYTHONPATH", "REQUIREMENTS")
+_LOOK_S = 30.0
+_FETCH_S = 600.0
+_PIP_S = 3600.0
+_SHORT = 12
+
+
+def is_source(environment: Environment) -> bool:
+    """Return whether the program is updated from a checkout."""
+    return environment.get(SOURCE) == GIT
+
+
+def code_dir(environment: Environment) -> Path:
+    """Return where the checkout is."""
+    return Path(environment.get("CODE_DIR") or DEFAULT_CODE)
+
+
+def variables(environment: Environment) -> dict[str, str]:
+    """Return what layer 1's script is to be given besides what every child gets."""
+    return {name: environment.get(name) for name in VARIABLES if environment.get(name)}
+
+
+class ScriptedCheckout:
+    """Meets `Checkout` by calling `entrypoint.sh code ...`. What git said is in the PodupError."""
+
+    def __init__(self, runner: Runner, places: Places, given: Mapping[str, str]) -> None:
+        self._runner = runner
+        self._places = places
+        self._env = {**given, "PODUP_STATE_DIR": str(places.state)}
+
+    def head(self) -> Build:
+        return _build(self._do("head", timeout_s=_LOOK_S, mutates=False).stdout)
+
+    def fetch(self, wanted: str) -> Build:
+        return _build(self._do("fetch", *((wanted,) if wanted else ()), timeout_s=_FETCH_S).stdout)
+
+    def keep(self) -> Path:
+        self._do("keep", timeout_s=_FETCH_S, script=self._places.target)
+        return self._places.good_code
+
+    def back_up(self, stamp: int) -> None:
+        self._do("backup", str(stamp), timeout_s=_FETCH_S)
+
+    def switch(self, after: Build) -> None:
+        self._do("switch", after.sha256, timeout_s=_PIP_S)
+
+    def restore(self, before: Build, after: Build, stamp: int) -> None:
+        self._do("restore", before.sha256, after.sha256 or before.sha256, str(stamp), timeout_s=_PIP_S)
+
+    def _do(
+        self, verb: str, *words: str, timeout_s: float, mutates: bool = True, script: Path | None = None
+    ) -> Completed:
+        good = self._places.good_code
+        root = script or (good if good.is_dir() else self._places.target)
+        argv = ("sh", str(root / "scripts/entrypoint.sh"), "code", verb, *words)
+        done = self._runner.run(Command(argv, mutates=mutates, timeout_s=timeout_s, env=self._env))
+        return done.check(f"code-{verb}-failed", f"the checkout {self._places.target}, {verb}")
+
+
+def _build(line: str) -> Build:
+    commit, _, version = line.strip().partition(" ")
+    if not commit or not version:
+        raise PodupError("not-a-checkout", "the code does not say its commit and version")
+    return Build(f"{version}+g{commit[:_SHORT]}", commit)
