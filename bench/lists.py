@@ -150,7 +150,7 @@ def longest_wait_ms(db: Database, prune: Callable[[Connection], int]) -> tuple[f
     while time.monotonic() < end:
         begin = time.perf_counter()
         with db.write() as cx:
-            cx.execute("INSERT OR REPLACE INTO meta VALUES ('bench', 'x')")
+            cx.execute("INSERT OR REPLACE INTO schedule (last_at, name, note) VALUES (0, 'bench', 'x')")
         longest = max(longest, (time.perf_counter() - begin) * 1000)
         time.sleep(0.01)
     stop.set()

@@ -248,25 +248,3 @@ CREATE TABLE schedule (
     next_at REAL,
     note TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
-
--- Self-updates, from their reports.
-CREATE TABLE updates (
-    id INTEGER PRIMARY KEY,
-    report_key TEXT NOT NULL UNIQUE,
-    from_version TEXT NOT NULL DEFAULT '',
-    to_version TEXT NOT NULL DEFAULT '',
-    to_sha256 TEXT NOT NULL DEFAULT '',
-    status TEXT NOT NULL,
-    exit_code INTEGER NOT NULL,
-    dry_run INTEGER NOT NULL DEFAULT 0,
-    started_at REAL NOT NULL,
-    finished_at REAL NOT NULL,
-    task_id TEXT NOT NULL DEFAULT '',
-    report TEXT NOT NULL DEFAULT '{}'
-);
-CREATE INDEX updates_finished ON updates (finished_at);
-
-CREATE TABLE meta (
-    key TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-) WITHOUT ROWID;

@@ -63,7 +63,7 @@ class HealthRoutes:
         for unit, mark in marks.items():
             hint = "mend the service, then deploy it with --force"
             issues.append({"component": unit, "message": mark.reason, "hint": hint})
-        host = self._host() or HostState(0.0)
+        host = self._host() or HostState()
         issues += [asdict(issue) for issue in host.issues]
         update = self._update()
         if update["hold"]:

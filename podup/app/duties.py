@@ -37,7 +37,7 @@ def duties_of(loaded: Loaded, built: Built, clock: Clock, watch: HostWatch) -> t
         catalogue.look()
 
     def see_host() -> None:
-        watch.latest = look.at_host(clock, labelled=labelled_units(built))
+        watch.latest = look.at_host(labelled=labelled_units(built))
 
     def forget() -> None:
         forget_old(store, state.directory, ages_of(loaded), clock)

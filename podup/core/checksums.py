@@ -44,11 +44,6 @@ def parse_checksum(data: bytes, name: str) -> str:
     return found[1].lower()
 
 
-def checksum_line(digest: str, name: str) -> str:
-    """Return the file `parse_checksum` reads: what `sha256sum NAME` prints."""
-    return f"{digest}  {name}\n"
-
-
 def _invalid(why: str) -> Invalid:
     return Invalid(
         "checksum-file-invalid", f"the checksum file is refused: {why}", "ask whoever runs the release server"

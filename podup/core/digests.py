@@ -6,7 +6,6 @@ Source: OCI image specification, descriptor.md. Hex is lower case only, so that 
 import hashlib
 import hmac
 
-from podup.errors import Invalid
 from podup.patterns import regex
 
 _DIGEST = regex(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
@@ -15,13 +14,6 @@ _DIGEST = regex(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 def is_digest(text: str) -> bool:
     """Return whether `text` is a whole, well-formed digest."""
     return _DIGEST.fullmatch(text) is not None
-
-
-def parse_digest(text: str) -> str:
-    """Return `text` when it is a digest; raises Invalid('bad-digest') otherwise."""
-    if not is_digest(text):
-        raise Invalid("bad-digest", f"not a digest: {text[:80]!r}", "sha256: and 64 lower-case hex digits")
-    return text
 
 
 def digest_of(content: bytes, *, like: str = "sha256:") -> str:

@@ -48,17 +48,6 @@ class ImageRef:
         """What to ask the registry for: the digest, else the tag, else `latest`."""
         return self.digest or self.tag or DEFAULT_TAG
 
-    @property
-    def familiar(self) -> str:
-        """The short form people write: `nginx:1.27` for docker.io/library/nginx:1.27."""
-        return self._render(familiar_name(self.name))
-
-    def with_tag(self, tag: str) -> "ImageRef":
-        """Return the same image under another tag and without a digest. Raises Invalid."""
-        if not is_tag(tag):
-            raise Invalid("bad-image-reference", f"not an image tag: {tag[:140]!r}", _HINT)
-        return replace(self, tag=tag, digest=None)
-
     def with_digest(self, digest: str) -> "ImageRef":
         """Return the same image by digest and without a tag. Raises Invalid."""
         if not is_digest(digest):
@@ -69,12 +58,9 @@ class ImageRef:
         """Return the reference with `latest` written out where neither tag nor digest is."""
         return self if self.tag or self.digest else replace(self, tag=DEFAULT_TAG)
 
-    def _render(self, name: str) -> str:
-        tag = f":{self.tag}" if self.tag else ""
-        return f"{name}{tag}{'@' + self.digest if self.digest else ''}"
-
     def __str__(self) -> str:
-        return self._render(self.name)
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.name}{tag}{'@' + self.digest if self.digest else ''}"
 
 
 @lru_cache(maxsize=256)  # every webhook names one, and a host has few
@@ -109,15 +95,6 @@ def has_registry(text: str) -> bool:
     """Return whether `text` names its registry, so that no default and no search list decides."""
     first, slash, _ = text.partition("/")
     return bool(slash) and ("." in first or ":" in first or first == "localhost" or first != first.lower())
-
-
-def familiar_name(name: str) -> str:
-    """Return `registry/repository` without what is understood: docker.io and library/."""
-    short = name.removeprefix(f"{DEFAULT_REGISTRY}/")
-    if short == name:
-        return name
-    inner = short.removeprefix(_DEFAULT_NAMESPACE)
-    return inner if "/" not in inner else short
 
 
 def _split_tag(text: str) -> tuple[str, str | None]:

@@ -103,12 +103,6 @@ def objection(proof: Proof | None, version: str, *, now: float, max_age_h: float
     return None
 
 
-def moved_tags(proof: Proof, digests: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the repositories whose tag has another digest now than when it was proven."""
-    proven = dict(proof.digests)
-    return tuple(sorted(name for name, digest in digests.items() if proven.get(name, digest) != digest))
-
-
 _HINT = "deploy it to staging first, or use --force, which is put on record"
 
 

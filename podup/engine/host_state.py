@@ -1,6 +1,5 @@
 """How the host is, for /health and `doctor`: one look at a time, kept so that asking starts no process."""
 
-from podup.clock import Clock
 from podup.errors import PodupError
 from podup.host.podman import Podman
 from podup.host.systemd import Systemd
@@ -23,7 +22,6 @@ class Issue:
 class HostState:
     """A look at the host: each part is `ok`, `failed` or `unknown`; versions, and what is not well."""
 
-    looked_at: float
     podman: str = "unknown"
     podman_version: str = ""
     systemd: str = "unknown"
@@ -40,7 +38,7 @@ class Look:
     uid: int
     auto_update_unit: str
 
-    def at_host(self, clock: Clock, *, labelled: tuple[str, ...]) -> HostState:
+    def at_host(self, *, labelled: tuple[str, ...]) -> HostState:
         """Look once. `labelled` are the managed units that ask for podman's own auto-update.
 
         What cannot be asked is an issue and never an error.
@@ -49,7 +47,6 @@ class Look:
         version = self._podman(issues)
         state = self._systemd(issues, labelled)
         return HostState(
-            clock.now(),
             "ok" if version else "failed",
             version,
             "ok" if state else "failed",

@@ -14,13 +14,11 @@ wanted, what had begun and what was over. Types of records:
 
 import threading
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from podup.clock import Clock
 from podup.core.secrets import Redactor, without_environment
 from podup.core.states import Status
-from podup.files import read_journal
 from podup.host.processes import ProcessIdentity
 from podup.host.run import Completed
 from podup.patterns import regex
@@ -172,14 +170,6 @@ def current(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             alive.append(record)
     return alive
-
-
-def read_outcome(path: Path) -> Outcome | None:
-    """Return the outcome the journal ends with, or None while there is none."""
-    records, _ = read_journal(path)
-    if records and records[-1].get("type") == "outcome":
-        return decode_outcome(records[-1])
-    return None
 
 
 def _newest(text: str) -> str:

@@ -42,10 +42,6 @@ class Environment:
         return self._directory("XDG_CONFIG_HOME", ".config")
 
     @property
-    def data_home(self) -> Path:
-        return self._directory("XDG_DATA_HOME", ".local/share")
-
-    @property
     def state_home(self) -> Path:
         return self._directory("XDG_STATE_HOME", ".local/state")
 

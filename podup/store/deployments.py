@@ -76,18 +76,6 @@ def good_digests(cx: Connection, target: str, *, limit: int = 10) -> list[str]:
     return [row[0] for row in rows]
 
 
-def outcomes_by_day(cx: Connection, start_s: float, *, offset_s: float = 0) -> list[tuple[float, str, int]]:
-    """Return begin of day, outcome and number since `start_s`; `offset_s` is the zone's distance to UTC."""
-    rows = cx.execute(
-        "SELECT floor_day * 86400.0 - ?, outcome, count(*) FROM"
-        " (SELECT CAST((finished_at + ?) / 86400 AS INTEGER) AS floor_day, outcome"
-        "  FROM deployments INDEXED BY deployments_finished WHERE finished_at >= ?)"
-        " GROUP BY floor_day, outcome ORDER BY floor_day, outcome",
-        (offset_s, offset_s, start_s),
-    )
-    return [(float(row[0]), row[1], int(row[2])) for row in rows]
-
-
 def delete_older(cx: Connection, cutoff_s: float, *, keep_each: int = 20) -> int:
     """Forget deployments from before `cutoff_s`, but keep the newest `keep_each` of every target."""
     changed = cx.execute(

@@ -1,4 +1,4 @@
-"""What periodic work remembers over a restart: when it last ran, when it is next due; and single values."""
+"""What periodic work remembers over a restart: when it last ran, when it is next due."""
 
 from podup.records import dataclass
 from podup.store.db import Connection
@@ -32,17 +32,3 @@ def ticks(cx: Connection) -> list[Tick]:
     """Return all periodic work that ever ran, by name."""
     rows = cx.execute("SELECT name, last_at, next_at, note FROM schedule ORDER BY name")
     return [Tick(*row) for row in rows]
-
-
-def value(cx: Connection, key: str) -> str:
-    """Return a single remembered value, empty when there is none."""
-    row = cx.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return str(row[0]) if row else ""
-
-
-def set_value(cx: Connection, key: str, text: str) -> None:
-    """Remember a single value; an empty one is forgotten."""
-    if text:
-        cx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, text))
-    else:
-        cx.execute("DELETE FROM meta WHERE key = ?", (key,))

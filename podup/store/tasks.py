@@ -164,15 +164,6 @@ def waiting(cx: Connection, kind: str, unit: str, params: str) -> str:
     return str(row[0]) if row else ""
 
 
-def count_alive(cx: Connection) -> dict[Status, int]:
-    """Return how many tasks are pending and running (the queue's depth)."""
-    rows = cx.execute(
-        f"SELECT status, count(*) FROM tasks INDEXED BY tasks_alive WHERE {_ALIVE} GROUP BY status"
-    )
-    found = {Status(row[0]): int(row[1]) for row in rows}
-    return {status: found.get(status, 0) for status in (Status.PENDING, Status.RUNNING)}
-
-
 def children(cx: Connection, task_id: str) -> list[Task]:
     """Return the tasks of a batch, in the order of submission."""
     rows = cx.execute("SELECT * FROM tasks WHERE parent_id = ? AND parent_id <> '' ORDER BY seq", (task_id,))
@@ -280,15 +271,6 @@ def delete(cx: Connection, task_ids: Sequence[str]) -> int:
         f"DELETE FROM tasks WHERE id = ? AND NOT {_ALIVE}", [(task_id,) for task_id in task_ids]
     )
     return changed.rowcount
-
-
-def outcomes_since(cx: Connection, start: float) -> dict[tuple[str, Status], int]:
-    """Return how many tasks of each kind and status were created since `start`."""
-    rows = cx.execute(
-        "SELECT kind, status, count(*) FROM tasks INDEXED BY tasks_list WHERE created_at >= ? GROUP BY 1, 2",
-        (start,),
-    )
-    return {(row[0], Status(row[1])): int(row[2]) for row in rows}
 
 
 def _values(task: Task) -> list[Any]:

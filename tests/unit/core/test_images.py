@@ -1,6 +1,6 @@
 import pytest
 
-from podup.core.images import ImageRef, familiar_name, has_registry, is_tag, parse_ref
+from podup.core.images import ImageRef, has_registry, is_tag, parse_ref
 from podup.errors import Invalid
 
 D = "sha256:" + "a" * 64
@@ -61,23 +61,6 @@ def test_refuses(text):
     assert len(caught.value.message) < 400
 
 
-@pytest.mark.parametrize(
-    ("text", "familiar"),
-    [
-        ("docker.io/library/nginx:1", "nginx:1"),
-        ("docker.io/acme/web", "acme/web"),
-        ("docker.io/library/a/b", "library/a/b"),
-        ("ghcr.io/acme/web:1", "ghcr.io/acme/web:1"),
-        (f"nginx@{D}", f"nginx@{D}"),
-    ],
-)
-def test_familiar(text, familiar):
-    ref = parse_ref(text)
-    assert ref.familiar == familiar
-    assert parse_ref(familiar) == ref
-    assert parse_ref(str(ref)) == ref
-
-
 def test_reference_prefers_the_digest_and_defaults_to_latest():
     assert parse_ref("web").reference == "latest"
     assert parse_ref("web:1").reference == "1"
@@ -86,15 +69,12 @@ def test_reference_prefers_the_digest_and_defaults_to_latest():
     assert parse_ref(f"web@{D}").with_default_tag().tag is None
 
 
-def test_with_tag_and_digest_replace_each_other():
+def test_a_digest_replaces_the_tag():
     ref = parse_ref("ghcr.io/acme/web:1")
     assert str(ref.with_digest(D)) == f"ghcr.io/acme/web@{D}"
-    assert str(ref.with_digest(D).with_tag("2")) == "ghcr.io/acme/web:2"
     assert ref.name == "ghcr.io/acme/web"
     for bad in ("", "-x", "a b", "x" * 129):
         assert not is_tag(bad)
-        with pytest.raises(Invalid):
-            ref.with_tag(bad)
     with pytest.raises(Invalid):
         ref.with_digest("sha256:1")
 
@@ -102,4 +82,3 @@ def test_with_tag_and_digest_replace_each_other():
 def test_registry_named_or_understood():
     assert has_registry("ghcr.io/a/b") and has_registry("localhost/a") and has_registry("h:1/a")
     assert not has_registry("a/b") and not has_registry("nginx:1.2") and not has_registry("a.b")
-    assert familiar_name("quay.io/a") == "quay.io/a"

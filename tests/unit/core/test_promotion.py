@@ -1,6 +1,6 @@
 import pytest
 
-from podup.core.promotion import Proof, moved_tags, objection, read_proof, render_record, render_text
+from podup.core.promotion import Proof, objection, read_proof, render_record, render_text
 from podup.errors import Invalid
 
 PROOF = Proof("odoo18", "sha-1", "odoo18-staging", 1000.0, "tsk_x", (("ghcr.io/a/b", "sha256:1"),))
@@ -48,8 +48,3 @@ def test_what_is_proof(proof: Proof | None, version: str, now: float, code: str 
 
 def test_a_proof_without_a_maximum_age_stays() -> None:
     assert objection(PROOF, "sha-1", now=1e12, max_age_h=0) is None
-
-
-def test_a_moved_tag_is_named() -> None:
-    assert moved_tags(PROOF, {"ghcr.io/a/b": "sha256:2", "other": "sha256:3"}) == ("ghcr.io/a/b",)
-    assert moved_tags(PROOF, {"ghcr.io/a/b": "sha256:1"}) == ()

@@ -12,13 +12,13 @@ from podup.store.db import Database
 
 def put(db: Database, *keys: str) -> None:
     with db.write() as cx:
-        cx.executemany("INSERT INTO meta VALUES (?, '')", [(key,) for key in keys])
+        cx.executemany("INSERT INTO schedule (name, last_at) VALUES (?, 0)", [(key,) for key in keys])
 
 
 def keys(path: Path, lock: FileLock) -> list[str]:
     db = Database(path, lock=lock)
     with db.read() as cx:
-        found = [row[0] for row in cx.execute("SELECT key FROM meta ORDER BY key")]
+        found = [row[0] for row in cx.execute("SELECT name AS key FROM schedule ORDER BY name")]
     db.close()
     return found
 
@@ -27,7 +27,7 @@ def test_a_backup_is_one_whole_private_file(db: Database, tmp_path: Path) -> Non
     put(db, "a", "b")
     made = back_up(db, tmp_path / "backups" / "one.db")
     assert verify(made.path) == made
-    assert made.counts["meta"] == 2
+    assert made.counts["schedule"] == 2
     assert made.schema >= 1
     assert made.path.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in made.path.parent.iterdir()] == ["one.db"]
@@ -36,9 +36,9 @@ def test_a_backup_is_one_whole_private_file(db: Database, tmp_path: Path) -> Non
 def test_a_backup_goes_on_while_somebody_writes(db: Database, tmp_path: Path) -> None:
     put(db, "a")
     with db.write() as cx:
-        cx.execute("INSERT INTO meta VALUES ('uncommitted', '')")
+        cx.execute("INSERT INTO schedule (last_at, name, note) VALUES (0, 'uncommitted', '')")
         made = back_up(db, tmp_path / "one.db")
-    assert made.counts["meta"] == 1
+    assert made.counts["schedule"] == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage" * 1000])

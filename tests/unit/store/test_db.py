@@ -14,12 +14,12 @@ from podup.store.db import Database, IntegrityError, Reader, problems, statement
 
 def put(db: Database, key: str) -> None:
     with db.write() as cx:
-        cx.execute("INSERT INTO meta VALUES (?, 'v')", (key,))
+        cx.execute("INSERT INTO schedule (last_at, name, note) VALUES (0, ?, 'v')", (key,))
 
 
 def keys(db: Database) -> list[str]:
     with db.read() as cx:
-        return [row["key"] for row in cx.execute("SELECT key FROM meta ORDER BY key")]
+        return [row["key"] for row in cx.execute("SELECT name AS key FROM schedule ORDER BY name")]
 
 
 def test_a_writer_wants_the_lock_held(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_block_that_raises_leaves_nothing(db: Database) -> None:
     with pytest.raises(IntegrityError):
         put(db, "kept")
     with pytest.raises(ValueError), db.write() as cx:
-        cx.execute("INSERT INTO meta VALUES ('gone', 'v')")
+        cx.execute("INSERT INTO schedule (last_at, name, note) VALUES (0, 'gone', 'v')")
         raise ValueError
     assert keys(db) == ["kept"]
 
@@ -65,7 +65,7 @@ def test_a_full_database_says_so(db: Database) -> None:
         pages = cx.execute("PRAGMA page_count").fetchone()[0]
         cx.execute(f"PRAGMA max_page_count = {pages}").fetchall()
     with pytest.raises(Unavailable) as caught, db.write() as cx:
-        cx.execute("INSERT INTO meta VALUES ('big', ?)", ("x" * 100_000,))
+        cx.execute("INSERT INTO schedule (last_at, name, note) VALUES (0, 'big', ?)", ("x" * 100_000,))
     assert caught.value.code == "db-write-failed"
     assert caught.value.hint
     assert keys(db) == []
@@ -90,7 +90,7 @@ def test_threads_take_turns_in_order(db: Database) -> None:
 
     def work(number: int) -> None:
         with db.write() as cx:
-            cx.execute("INSERT INTO meta VALUES (?, '')", (str(number),))
+            cx.execute("INSERT INTO schedule (last_at, name, note) VALUES (0, ?, '')", (str(number),))
             order.append(number)
 
     with db.write():
@@ -107,11 +107,11 @@ def test_threads_take_turns_in_order(db: Database) -> None:
 
 def test_readers_see_one_state_and_cannot_write(db: Database) -> None:
     with db.read() as cx:
-        assert cx.execute("SELECT count(*) FROM meta").fetchone()[0] == 0
+        assert cx.execute("SELECT count(*) FROM schedule").fetchone()[0] == 0
         put(db, "meanwhile")
-        assert cx.execute("SELECT count(*) FROM meta").fetchone()[0] == 0
+        assert cx.execute("SELECT count(*) FROM schedule").fetchone()[0] == 0
         with pytest.raises(PodupError) as caught, db.read() as inner:
-            inner.execute("INSERT INTO meta VALUES ('x', '')")
+            inner.execute("INSERT INTO schedule (last_at, name, note) VALUES (0, 'x', '')")
     assert caught.value.code == "db-read-failed"
     assert keys(db) == ["meanwhile"]
 
@@ -120,13 +120,13 @@ def test_a_process_without_the_lock_reads_with_or_without_a_living_writer(db: Da
     put(db, "a")
     reader = Reader(db.path)
     with reader.read() as cx:
-        assert cx.execute("SELECT key FROM meta").fetchone()["key"] == "a"
+        assert cx.execute("SELECT name AS key FROM schedule").fetchone()["key"] == "a"
     reader.close()
     db.close()
     assert not db.path.with_name(db.path.name + "-wal").exists()
     reader = Reader(db.path)
     with reader.read() as cx:
-        assert cx.execute("SELECT key FROM meta").fetchone()["key"] == "a"
+        assert cx.execute("SELECT name AS key FROM schedule").fetchone()["key"] == "a"
     reader.close()
     with pytest.raises(NotFound):
         Reader(db.path.with_name("none.db"))
@@ -141,7 +141,7 @@ def test_the_last_reader_leaves_the_wal_to_the_writer(db: Database, tmp_path: Pa
     size = copy.with_name("copy.db-wal").stat().st_size
     reader = Reader(copy)
     with reader.read() as cx:
-        assert cx.execute("SELECT key FROM meta").fetchone()["key"] == "a"
+        assert cx.execute("SELECT name AS key FROM schedule").fetchone()["key"] == "a"
     reader.close()
     assert copy.with_name("copy.db-wal").stat().st_size == size
 

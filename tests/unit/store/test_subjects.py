@@ -1,4 +1,4 @@
-"""The smaller subjects: services, digests, freezes, tokens, history, outbox, updates, schedule."""
+"""The smaller subjects: services, digests, freezes, tokens, history, outbox, schedule."""
 
 from dataclasses import replace
 
@@ -13,7 +13,6 @@ from podup.store import (
     services,
     stack_history,
     tokens,
-    updates,
 )
 from podup.store.db import Connection, IntegrityError
 from podup.store.deployments import Deployment
@@ -23,7 +22,6 @@ from podup.store.schedule import Tick
 from podup.store.services import Attention, Service
 from podup.store.stack_history import StackEntry
 from podup.store.tokens import Token
-from podup.store.updates import Update
 
 WEB = Service("web.service", "web", "quadlet", 10.0, image="ghcr.io/a/b:1", details={"ports": [80]})
 
@@ -119,9 +117,6 @@ def test_deployments_are_remembered_once_a_task(cx: Connection) -> None:
     assert deployments.good_digests(cx, "web.service") == ["C", "A"]
     assert deployments.latest(cx)["web.service"].to_digest == "C"
     assert deployments.latest(cx, ["db.service"]) == {}
-    assert deployments.outcomes_by_day(cx, 1.0, offset_s=3600.0) == [
-        (82800.0, "rolled_back", 1), (169200.0, "succeeded", 1),
-    ]  # fmt: skip
     assert deployments.delete_older(cx, 1e9, keep_each=1) == 2
     assert deployments.good_digests(cx, "web.service") == ["C"]
 
@@ -164,22 +159,9 @@ def test_repeated_failures_are_one_incident_and_one_recovery(cx: Connection) -> 
     assert outbox.recover(cx, "web") is None
 
 
-def test_a_report_is_imported_once(cx: Connection) -> None:
-    run = Update("self-update-1-2.json", "succeeded", 0, 1.0, 2.0, "1.0.0", "1.1.0", report={"a": 1})
-    run = replace(run, dry_run=True)
-    assert updates.insert(cx, run)
-    assert not updates.insert(cx, run)
-    found, total = updates.find(cx)
-    assert (replace(found[0], id=0), total) == (run, 1)
-
-
-def test_ticks_and_values_are_remembered(cx: Connection) -> None:
+def test_ticks_are_remembered(cx: Connection) -> None:
     assert schedule.tick(cx, "scheduler") is None
     schedule.set_tick(cx, Tick("scheduler", 1.0, 901.0))
     schedule.set_tick(cx, Tick("scheduler", 2.0, 902.0, "3 units"))
     assert schedule.tick(cx, "scheduler") == Tick("scheduler", 2.0, 902.0, "3 units")
     assert len(schedule.ticks(cx)) == 1
-    schedule.set_value(cx, "machine", "x")
-    assert schedule.value(cx, "machine") == "x"
-    schedule.set_value(cx, "machine", "")
-    assert schedule.value(cx, "machine") == ""

@@ -107,10 +107,7 @@ def test_pruning_takes_ended_tasks_and_batches_after_their_children(cx: Connecti
     assert tasks.finished_before(cx, 50.0, limit=10) == ["p", "c"]
 
 
-def test_the_queue_depth_and_outcomes_are_counted(cx: Connection) -> None:
+def test_the_latest_of_a_status_is_found(cx: Connection) -> None:
     add(cx, task("a"), task("b"), task("c"))
-    tasks.mark_running(cx, "a", 1.0)
     tasks.finish(cx, "b", Ending(Status.FAILED), now=2.0)
-    assert tasks.count_alive(cx) == {Status.PENDING: 1, Status.RUNNING: 1}
-    assert tasks.outcomes_since(cx, 0.0)[("service", Status.FAILED)] == 1
     assert tasks.latest(cx, unit="", status=[Status.FAILED]).id == "b"  # type: ignore[union-attr]
