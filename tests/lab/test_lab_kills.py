@@ -44,13 +44,23 @@ def kill_task(task_id: str) -> None:
     systemctl("kill", "--signal=KILL", f"podup-task-{task_id}.service", check=False)
 
 
-def test_a_task_goes_on_while_the_daemon_is_killed(web: Service, daemon: Daemon) -> None:
-    task_id = begin(daemon, web, Build("v2"))
+@pytest.mark.parametrize(
+    ("behaviour", "ends", "serves"), [("good", "succeeded", "v2"), ("exits", "rolled_back", "v1")]
+)
+def test_a_task_goes_on_while_the_daemon_is_killed_at_each_step(
+    web: Service, daemon: Daemon, behaviour: str, ends: str, serves: str
+) -> None:
+    task_id = begin(daemon, web, Build("v2", behaviour))
     eventually("the task has begun", lambda: records(daemon, task_id))
-    daemon.kill()
+    kills = 0
+    while is_running(task_id):
+        daemon.kill()
+        kills += 1
+        eventually("one of both is there", lambda: daemon.is_healthy() or not is_running(task_id))
     eventually("the daemon is back", daemon.is_healthy)
-    assert daemon.wait_for_task(task_id)["status"] == "succeeded"
-    assert served_version(web) == "v2"
+    assert kills >= 2
+    assert daemon.wait_for_task(task_id)["status"] == ends
+    eventually("the service serves", lambda: served_version(web) == serves)
 
 
 def test_an_accepted_push_survives_a_kill(web: Service, daemon: Daemon) -> None:
