@@ -6,7 +6,7 @@ from podup.api.request import Request
 from podup.api.response import Response, answer
 from podup.api.router import Route, Who
 from podup.engine.engine import Engine
-from podup.engine.tidying import Tidying
+from podup.engine.upkeep import Upkeep
 from podup.errors import Invalid, NotFound, Refused
 from podup.host.processes import ProcessIdentity, is_alive
 from podup.records import dataclass
@@ -33,9 +33,9 @@ class PruneBody:
 class UpkeepRoutes:
     """Shows and clears what is kept."""
 
-    def __init__(self, engine: Engine, tidying: Tidying) -> None:
+    def __init__(self, engine: Engine, upkeep: Upkeep) -> None:
         self._engine = engine
-        self._tidying = tidying
+        self._upkeep = upkeep
 
     def rows(self) -> tuple[Route, ...]:
         """Return the rows of the table."""
@@ -92,7 +92,7 @@ class UpkeepRoutes:
         if hours is not None and not 0 <= hours <= _MAX_HOURS:
             raise Invalid("bad-field", f"max_age_hours has to be from 0 to {_MAX_HOURS}")
         max_age_s = None if hours is None else hours * _HOUR_S
-        return answer(self._tidying.prune(max_age_s=max_age_s, dry_run=body.dry_run))
+        return answer(self._upkeep.prune(max_age_s=max_age_s, dry_run=body.dry_run))
 
     def payload(self, request: Request) -> Response:
         try:
@@ -110,11 +110,11 @@ class UpkeepRoutes:
                 "schema": backup.schema_number(cx),
                 "rows": table_counts(cx),
             }
-        kept = backup.list_backups(self._tidying.backups)
+        kept = backup.list_backups(self._upkeep.backups)
         value["backups"] = [{"path": str(path), "bytes": path.stat().st_size} for path in kept]
         return answer(value)
 
     def back_up(self, request: Request) -> Response:
-        made = self._tidying.back_up()
+        made = self._upkeep.back_up()
         value = {"path": str(made.path), "bytes": made.size_bytes, "sha256": made.sha256}
         return answer({**value, "schema": made.schema, "rows": made.counts})

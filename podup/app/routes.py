@@ -37,7 +37,7 @@ from podup.core.secrets import Secret
 from podup.engine.engine import Engine
 from podup.engine.host_state import HostState
 from podup.engine.inbox import Knock
-from podup.engine.tidying import Tidying
+from podup.engine.upkeep import Upkeep
 from podup.errors import Unavailable
 from podup.records import dataclass
 from podup.settings.load import Loaded
@@ -109,16 +109,16 @@ def engine_routes(
         *DeliveryRoutes(engine, loaded).rows(),
         *SafeguardRoutes(engine).rows(),
         *TokenRoutes(engine).rows(),
-        *UpkeepRoutes(engine, tidying_of(built, loaded)).rows(),
+        *UpkeepRoutes(engine, upkeep_of(built, loaded)).rows(),
         *AboutRoutes(loaded).rows(),
         *WebhookRoutes(engine, keep_payload=keep_payload, keep_for_later=keep_for_later).rows(),
     )
 
 
-def tidying_of(built: Built, loaded: Loaded) -> Tidying:
+def upkeep_of(built: Built, loaded: Loaded) -> Upkeep:
     """Return what looks after the state directory when an operator asks."""
     state, engine = loaded.settings.state, built.engine
-    return Tidying(state.directory, state.database, engine.store, engine.clock, ages_of(loaded))
+    return Upkeep(state.directory, state.database, engine.store, engine.clock, ages_of(loaded))
 
 
 def auth_of(
