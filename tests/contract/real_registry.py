@@ -18,11 +18,23 @@ _HTPASSWD = "ada:$2b$04$DvaM6uQRhfYuxESElNUUyOitFiXSq1SwERMwqJEOIOk.c3CMlwYYO\n"
 
 
 class RealRegistry:
-    """Runs until the end of the `with`. `login` asks for ada:s3cret, `tls` is a certificate and its key."""
+    """Runs until the end of the `with`. `login` asks for ada:s3cret, `tls` is a certificate and its key.
 
-    def __init__(self, place: Path, *, login: bool = False, tls: tuple[Path, Path] | None = None) -> None:
+    `token` says whose tokens count (configuration of distribution, `auth.token`). What was pushed stays in
+    `place`, also for the next one there.
+    """
+
+    def __init__(
+        self,
+        place: Path,
+        *,
+        login: bool = False,
+        tls: tuple[Path, Path] | None = None,
+        token: dict[str, str] | None = None,
+    ) -> None:
         self._place = place
         self._login = login
+        self._token = token
         self._tls = tls
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.host = f"127.0.0.1:{free.getsockname()[1]}"
@@ -113,6 +125,8 @@ class RealRegistry:
         }
         if self._login:
             parts["auth"] = {"htpasswd": {"realm": "here", "path": str(self._place / "htpasswd")}}
+        if self._token is not None:
+            parts["auth"] = {"token": self._token}
         if self._tls is not None:
             parts["http"]["tls"] = {"certificate": str(self._tls[0]), "key": str(self._tls[1])}
         return json.dumps(parts)  # JSON is YAML
