@@ -81,7 +81,7 @@ class Podman:
         only = ("--filter", f"label={UNIT_LABEL}={unit_argument(unit)}") if unit else ()
         rows = self._json("ps", "--all", *only, "--format", "json") or ()
         listed = [read_listed(row) for row in rows]
-        self._learn_claims({one.image_id for one in listed if one.unit})
+        self._learn_claims({one.image_id for one in listed if one.unit and one.image_id})
         known = [
             replace(one, unit="") if one.unit == self._claims.get(one.image_id) else one for one in listed
         ]
