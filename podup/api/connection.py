@@ -9,6 +9,7 @@ never blocks and never raises; what goes wrong with the socket closes it. The lo
 """
 
 import socket
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
@@ -19,6 +20,8 @@ from podup.api.response import EventSource, Response
 from podup.api.server_limits import ServerLimits
 from podup.core.http1 import Head, RequestParser
 from podup.errors import PodupError, Unavailable
+
+Encode = Callable[[Request, Response, bool], bytes]  # the bytes of an answer; True: it keeps the connection
 
 NEVER = float("inf")
 _AHEAD_BYTES = 64 * 1024
@@ -45,6 +48,7 @@ class Loop(Protocol):
     now: float
     buffered: int
     received: memoryview  # where a connection reads into; what it keeps it copies
+    encode: Encode
     is_stopping: bool
 
     def watch(self, connection: "Connection", interest: int) -> None:
@@ -55,9 +59,6 @@ class Loop(Protocol):
 
     def again(self, connection: "Connection") -> None:
         """Call `advance` in the next turn: the next request may be here already."""
-
-    def encode(self, request: Request, response: Response, *, keeps_alive: bool) -> bytes:
-        """Return the bytes of an answer."""
 
     def streams(self, connection: "Connection", source: EventSource) -> None:
         """Call `pump` whenever the source has something."""
@@ -200,11 +201,11 @@ class Connection:
         elif self.phase is Phase.STREAM:
             self.close()  # a watcher has nothing to say
         else:
-            if self.phase is Phase.HEAD and not self._parser.buffered:
+            if self.phase is Phase.HEAD and not self._held:
                 self._due_in(self._loop.limits.head_s)
             self._parser.feed(self._loop.received[:count])
             self.advance()
-            if self.phase is Phase.BUSY and self._parser.buffered > _AHEAD_BYTES:
+            if self.phase is Phase.BUSY and self._held > _AHEAD_BYTES:
                 self._loop.watch(self, self.interest & ~READ)
 
     def _on_end(self) -> None:
@@ -231,8 +232,7 @@ class Connection:
             return
         self.phase = Phase.BODY
         self._wants_continue = head.expects_continue
-        size = head.content_length or self._admitted.body_limit
-        self._due_in(loop.limits.transfer_s + size / loop.limits.slowest)
+        self.deadline = NEVER  # until the body is known not to be here
 
     def _take_body(self) -> None:
         admitted = self._admitted
@@ -241,6 +241,7 @@ class Connection:
         try:
             body = self._parser.take_body(admitted.body_limit)
             if body is None:
+                self._await_body(admitted)
                 self._check_memory()
                 if self._wants_continue:
                     self._wants_continue = False
@@ -254,6 +255,13 @@ class Connection:
         self.phase = Phase.BUSY
         self.deadline = NEVER
         self._loop.ready(self, admitted, request)
+
+    def _await_body(self, admitted: Admitted) -> None:
+        """Set the time for the whole body when its first part is here."""
+        if self.deadline == NEVER and self._head is not None:
+            limits = self._loop.limits
+            size = self._head.content_length or admitted.body_limit
+            self._due_in(limits.transfer_s + size / limits.slowest)
 
     def _check_memory(self) -> None:
         """When all is taken, only those that hold more than an equal share have to go."""
@@ -275,10 +283,10 @@ class Connection:
     def _respond(self, request: Request, response: Response, *, keeps_alive: bool) -> None:
         loop = self._loop
         keeps = keeps_alive and response.stream is None and not loop.is_stopping
-        data = loop.encode(request, response, keeps_alive=keeps)
+        data = loop.encode(request, response, keeps)
         loop.site.on_done(request, response, loop.now - request.received_at)
         self._admitted = self._request = None
-        self._due_in(loop.limits.transfer_s + len(data) / loop.limits.slowest)
+        self.deadline = NEVER  # until it is known not to be sent at once
         if response.stream is not None:
             self._stream = response.stream
             self._then = Phase.STREAM
@@ -302,8 +310,8 @@ class Connection:
                 return
             del self._out[:sent]
         if self._out:
-            if self.phase is Phase.STREAM and not waits:
-                self._due_in(self._loop.limits.transfer_s)
+            if not waits and (self.phase is Phase.STREAM or self.deadline == NEVER):
+                self._due_in(self._loop.limits.transfer_s + len(self._out) / self._loop.limits.slowest)
             self._loop.watch(self, self.interest | WRITE)
         else:
             self._after_send()
@@ -324,14 +332,14 @@ class Connection:
             self._begin_next()
 
     def _begin_next(self) -> None:
-        loop = self._loop
-        if self._is_half_closed and not self._parser.buffered:
+        loop, held = self._loop, self._parser.buffered
+        if self._is_half_closed and not held:
             self.close()
             return
         self.phase = Phase.HEAD
         self.may_go_at = loop.now
-        self._due_in(loop.limits.head_s if self._parser.buffered else loop.limits.idle_s)
-        if self._parser.buffered:
+        self._due_in(loop.limits.head_s if held else loop.limits.idle_s)
+        if held:
             loop.again(self)
         loop.watch(self, 0 if self._is_half_closed else READ)
 

@@ -15,19 +15,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from podup.api.connection import NEVER, Connection, Phase
+from podup.api.connection import NEVER, Connection, Encode, Phase
 from podup.api.dispatch import Admitted, Site
 from podup.api.listeners import Listener
 from podup.api.poll import READ, Poll
 from podup.api.pool import Pool
 from podup.api.request import Peer, Request
-from podup.api.response import EventSource, Response
+from podup.api.response import EventSource
 from podup.api.router import Route
 from podup.api.server_limits import ServerLimits
 from podup.clock import Clock
 from podup.errors import Unavailable
-
-Encode = Callable[[Request, Response, bool], bytes]
 
 _ACCEPT_AT_ONCE = 64
 _EVICT_PART = 20
@@ -51,7 +49,7 @@ class ServerLoop:
         self.is_stopping = False
         self.wakes = 0
         self._clock = clock
-        self._encode = encode
+        self.encode = encode
         self._listeners = list(listeners)
         self._connections: set[Connection] = set()
         self._poll = Poll()
@@ -129,9 +127,6 @@ class ServerLoop:
 
     def again(self, connection: Connection) -> None:
         self._again.append(connection)
-
-    def encode(self, request: Request, response: Response, *, keeps_alive: bool) -> bytes:
-        return self._encode(request, response, keeps_alive)
 
     def streams(self, connection: Connection, source: EventSource) -> None:
         source.attach(lambda: self.call(connection.pump))

@@ -46,6 +46,7 @@ from podup.version import COMMIT, VERSION
 _WATCHED_EVERY_S = 0.2
 _FOR_EVER_S = 86400.0
 _STOP_WITHIN_S = 10.0
+_GIVE_WAY_S = 0.001
 
 
 def serve(loaded: Loaded, clock: Clock, *, address: str = "", ground: Ground = REAL) -> int:
@@ -117,6 +118,7 @@ class Daemon:
         duties.append(Rounds("first-look", lambda: self._get_ready(address), say=self._say))
         for duty in duties:
             duty.start()
+        sys.setswitchinterval(_GIVE_WAY_S)  # a webhook does not wait five milliseconds for a chore
         self._greet(address, auth)
         self._leave_word(listeners[0])
         try:

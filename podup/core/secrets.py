@@ -100,7 +100,10 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {key: self.tree(item) for key, item in value.items()}
+            text = self.text
+            return {
+                key: text(item) if isinstance(item, str) else self.tree(item) for key, item in value.items()
+            }
         if isinstance(value, list | tuple):
             return [self.tree(item) for item in value]
         return value

@@ -79,7 +79,10 @@ def unwrap_body(body: bytes, content_type: str) -> bytes:
 def read_event(header: str | None, body: bytes) -> PackageEvent | Ignored | Ping:
     """Return what a GitHub delivery says; `header` is the value of X-GitHub-Event."""
     message = read_object(body)
-    told = next((name for name in _EVENTS if message.get(name) is not None), None)
+    told = None
+    for name in _EVENTS:
+        if told is None and message.get(name) is not None:
+            told = name
     if header == "ping":
         hello = told is None and ("zen" in message or "hook_id" in message)
         return Ping() if hello else Ignored("event-mismatch", "the header says ping, the body does not")

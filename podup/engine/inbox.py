@@ -8,8 +8,7 @@ a failure. The limit of an image counts deployments: a delivery that joins a tas
 """
 
 import hashlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -113,8 +112,9 @@ class Decision:
 class _Seen:
     """What one transaction has looked up: nobody else writes meanwhile, so it stays true until its end."""
 
-    def __init__(self, cx: Connection) -> None:
+    def __init__(self, cx: Connection, now_s: float) -> None:
         self.cx = cx
+        self.now_s = now_s
         self._services: dict[str, Service | None] = {}
         self.waiting: dict[str, str] = {}  # the task a push to this unit joins
 
@@ -139,6 +139,7 @@ class Inbox:
         self._clock = clock
         self.stranger_count = 0
         self._random_bytes = random_bytes
+        self._wanted: dict[str, tuple[Service, Intent, str]] = {}
 
     def check(self, knock: Knock) -> Checked:
         """Check signature and form, without touching anything.
@@ -165,11 +166,11 @@ class Inbox:
 
     def accept(self, cx: Connection, checked: Checked, *, replay_of: str = "") -> Reply:
         """Store the delivery and what becomes of it, in the caller's transaction; never raises for a rule."""
-        return self._take(_Seen(cx), checked, replay_of)
+        return self._take(_Seen(cx, self._clock.now()), checked, replay_of)
 
     def accept_all(self, cx: Connection, arrived: Sequence[Checked]) -> list[Reply]:
         """`accept` for deliveries that came together, in their order; what they share is looked up once."""
-        seen = _Seen(cx)
+        seen = _Seen(cx, self._clock.now())
         return [self._take(seen, checked, "") for checked in arrived]
 
     def _take(self, seen: _Seen, checked: Checked, replay_of: str) -> Reply:
@@ -182,7 +183,7 @@ class Inbox:
             error = NotFound("unit-not-found", f"{checked.unit} is not a unit managed here", hint)
             return Reply(error.status, error=error)
         decision = self._decide(seen, checked, service, is_replay=bool(replay_of))
-        deliveries.insert(seen.cx, self._row(checked, decision, replay_of))
+        deliveries.insert(seen.cx, self._row(checked, decision, replay_of, now_s=seen.now_s))
         return decision.reply
 
     def decide(
@@ -195,7 +196,8 @@ class Inbox:
         dry_run: bool = False,
     ) -> Decision:
         """Ask every rule in turn; the first that objects decides. On a dry run no task is made."""
-        return self._decide(_Seen(cx), checked, service, is_replay=is_replay, dry_run=dry_run)
+        seen = _Seen(cx, self._clock.now())
+        return self._decide(seen, checked, service, is_replay=is_replay, dry_run=dry_run)
 
     def _decide(
         self,
@@ -245,7 +247,7 @@ class Inbox:
         return _ignored("tag mismatch", found.reason)
 
     def _about_duplicate(self, seen: _Seen, checked: Checked, service: Service) -> str | Decision:
-        since_s = self._clock.now() - DUPLICATE_WINDOW_S
+        since_s = seen.now_s - DUPLICATE_WINDOW_S
         earlier = deliveries.find_same(
             seen.cx,
             checked.unit,
@@ -276,9 +278,10 @@ class Inbox:
         """A task that wants the same and has not begun will see the newest image anyway."""
         if service.unit not in seen.waiting:
             try:
-                waiting = _waiting(seen.cx, self._rules.intent_of(service))
+                intent, params = self._intent_of(service)
             except Refused as error:
                 return Decision("refused", error.message, Reply(error.status, error=error))
+            waiting = tasks.waiting(seen.cx, intent.kind, intent.unit, params)
             if not waiting:
                 return "no task waits"
             seen.waiting[service.unit] = waiting
@@ -289,7 +292,7 @@ class Inbox:
     def _about_limit(self, seen: _Seen, checked: Checked, service: Service) -> str | Decision:
         image = checked.says.image if isinstance(checked.says, PackageEvent) else ""
         window = limits.Window(self._rules.limit_count, self._rules.limit_window_s)
-        wait_s = limits.wait(seen.cx, _bucket(image), (window,), now_s=self._clock.now())
+        wait_s = limits.wait(seen.cx, _bucket(image), (window,), now_s=seen.now_s)
         if not wait_s:
             return "within the limit of its image"
         says = f"{image} was deployed {window.count} times in {window.window_s:.0f} s"
@@ -303,16 +306,26 @@ class Inbox:
     ) -> Decision:
         knock = checked.knock
         trigger = Trigger("webhook", knock.request_id, knock.path, "github", knock.event)
-        task = self._intake.submit(seen.cx, self._rules.intent_of(service), trigger)
+        task = self._intake.submit(seen.cx, self._intent_of(service)[0], trigger)
         seen.waiting[service.unit] = task.id
         if isinstance(checked.says, PackageEvent):
-            limits.record(seen.cx, _bucket(checked.says.image), now_s=self._clock.now())
+            limits.record(seen.cx, _bucket(checked.says.image), now_s=seen.now_s)
         reply = Reply(202, {"status": "accepted", "task_id": task.id}, task.id, is_new=True)
         return Decision("accepted", "a new task", reply, (*rules, Rule("task", True, "a new task")))
 
-    def _row(self, checked: Checked, decision: Decision, replay_of: str) -> Delivery:
+    def _intent_of(self, service: Service) -> tuple[Intent, str]:
+        """Return what a push to a unit leads to, and its parameters as a task's row holds them.
+
+        Kept as long as nothing else is known of the unit. Raises Refused.
+        """
+        known = self._wanted.get(service.unit)
+        if known is None or known[0] is not service:
+            intent = self._rules.intent_of(service)
+            known = self._wanted[service.unit] = service, intent, tasks.text_of(encode(intent.params))
+        return known[1], known[2]
+
+    def _row(self, checked: Checked, decision: Decision, replay_of: str, *, now_s: float) -> Delivery:
         event = checked.says if isinstance(checked.says, PackageEvent) else None
-        now_s = self._clock.now()
         return Delivery(
             id=new_id("dlv", self._random_bytes, now_s),
             received_at=now_s,
@@ -338,17 +351,6 @@ def _was_needless(cx: Connection, earlier: Delivery) -> bool:
     """Return whether its task was skipped for good; what a rule refused may be mended by now."""
     task = tasks.get(cx, earlier.task_id) if earlier.task_status is Status.SKIPPED else None
     return earlier.task_status is Status.SKIPPED and (task is None or task.code in _NEEDLESS)
-
-
-def _waiting(cx: Connection, intent: Intent) -> str:
-    """Return a task that wants the same and has not begun: it will see the newest image anyway."""
-    return tasks.waiting(cx, intent.kind, intent.unit, _params_text(intent.params))
-
-
-@lru_cache(maxsize=256)
-def _params_text(params: Hashable) -> str:
-    """Return what a task's row holds of parameters that every push to a unit has anew."""
-    return tasks.text_of(encode(params))
 
 
 def _bucket(image: str) -> str:

@@ -32,7 +32,7 @@ _BUSY_TIMEOUT_S = 5.0
 _WRITER_CACHE_KIB = 2048
 _READER_CACHE_KIB = 512
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
-_CHECKPOINT_PAGES = 1000  # not more, because the commit that reaches it waits for these pages to be synced
+_CHECKPOINT_PAGES = 2000  # not many more, because the commit that reaches it waits for them to be synced
 _POOL_SIZE = 4
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _DISK_TROUBLE = {
@@ -121,8 +121,7 @@ class Database(Reader):
             files.durable_write(path, b"")
         super().__init__(path)
         self._turns = Turns()
-        self._told = told(path, writing=True)
-        with self._told:
+        with told(path, writing=True):
             self._writer = _connect_writer(path)
 
     def write(self) -> AbstractContextManager[Connection]:
@@ -154,34 +153,6 @@ class Database(Reader):
         with self._turns:
             self._writer.close()
 
-    def begin(self) -> Connection:
-        """Wait for this thread's turn and begin a transaction; `end` has to follow. `write` does both."""
-        self._turns.__enter__()
-        try:
-            with self._told:
-                self._writer.execute("BEGIN IMMEDIATE")
-        except BaseException:
-            self._turns.leave()
-            raise
-        return self._writer
-
-    def end(self, error: BaseException | None) -> None:
-        """Commit, or roll back for an error, and let the next in."""
-        try:
-            with self._told:
-                if error is not None:
-                    self._roll_back()
-                    if isinstance(error, Error):
-                        raise error  # to be told as what it means
-                    return
-                try:
-                    self.commit()
-                except BaseException:
-                    self._roll_back()
-                    raise
-        finally:
-            self._turns.leave()
-
     def commit(self) -> None:
         """Commit the transaction `alone` holds; `write` does it by itself."""
         try:
@@ -210,12 +181,32 @@ class _Transaction:
         self._database = database
 
     def __enter__(self) -> Connection:
-        return self._database.begin()
+        database = self._database
+        database._turns.__enter__()
+        try:
+            database._writer.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            database._turns.leave()
+            _tell(error, database.path, writing=True)
+            raise
+        return database._writer
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._database.end(error)
+        database = self._database
+        try:
+            if error is None:
+                database.commit()
+            else:
+                database._roll_back()
+                _tell(error, database.path, writing=True)
+        except BaseException as trouble:
+            database._roll_back()
+            _tell(trouble, database.path, writing=True)
+            raise
+        finally:
+            database._turns.leave()
 
 
 class _Told:
@@ -233,20 +224,25 @@ class _Told:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not isinstance(error, sqlite3.DatabaseError):
-            return
-        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if primary in _DAMAGED:
-            hint = "look at `db check`, then `db restore` the newest backup"
-            message = f"the database {self._path} is damaged: {error}"
-            raise Unavailable("db-damaged", message, hint) from error
-        if primary in _DISK_TROUBLE:
-            raise _unavailable(self._path, str(error), writing=self._is_writing) from error
+        if error is not None:
+            _tell(error, self._path, writing=self._is_writing)
 
 
 def told(path: Path, *, writing: bool) -> AbstractContextManager[None]:
     """Turn trouble of the disk or the file into `Unavailable`; mistakes in SQL come through."""
     return _Told(path, writing=writing)
+
+
+def _tell(error: BaseException, path: Path, *, writing: bool) -> None:
+    """Raise what an error means, when it means more than a mistake in SQL."""
+    if not isinstance(error, sqlite3.DatabaseError):
+        return
+    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if primary in _DAMAGED:
+        hint = "look at `db check`, then `db restore` the newest backup"
+        raise Unavailable("db-damaged", f"the database {path} is damaged: {error}", hint) from error
+    if primary in _DISK_TROUBLE:
+        raise _unavailable(path, str(error), writing=writing) from error
 
 
 def connect(path: Path, *, read_only: bool) -> Connection:

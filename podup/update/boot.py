@@ -27,6 +27,7 @@ class Maintenance:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._name = str(path)
         self._stamp: tuple[int, int, int] | None = None
         self._state: State | None = None
         self.txid = ""
@@ -34,7 +35,7 @@ class Maintenance:
     def is_on(self) -> bool:
         """Return whether the database takes no write now."""
         try:
-            found = os.stat(self._path)
+            found = os.stat(self._name)
         except FileNotFoundError:
             self._stamp, self._state, self.txid = None, None, ""
             return False
