@@ -173,7 +173,7 @@ def dump_stack(root: Path) -> None:
 
 def take_proof_away(root: Path) -> None:
     roots = StackRoots(root / "backups", root / "releases", root / "history.log")
-    machine = StackMachine(StackTools(unused, unused, unused, unused, unused, lambda: "", roots, ()))
+    machine = StackMachine(StackTools(unused, unused, unused, unused, unused, lambda: "", unused, roots, ()))
     machine.write_proof(stack(root), None)
 
 
