@@ -85,7 +85,7 @@ def build(
     engine = Engine(state_dir, store, clock, intake, inbox, catalogue, log, os.urandom, wake)
     stacks = stack_catalogue(machine, loaded, clock)
     outbox = Outbox(store, clock, channels)
-    keepers = {**KEEPERS, **stack_keepers(stack_log(loaded, clock), intake, stacks.check)}
+    keepers = {**KEEPERS, **stack_keepers(stack_log(loaded, clock), intake, stacks)}
     dispatcher = Dispatcher(
         state_dir,
         store,

@@ -10,6 +10,7 @@ from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, Invalid
 
 _MARKS = {"pass": "ok", "warn": "warn", "block": "bad"}
 _STATUS = {"success": "", "fail": "bad"}
+_LOOK = "now that the task has ended, a last look follows; `stack history {stack}` tells if that fails"
 
 
 def run_list(args: Mapping[str, Any], context: Context) -> int:
@@ -193,7 +194,10 @@ def _submit(args: Mapping[str, Any], context: Context, verb: str, body: dict[str
             context.out.line(answer["task_id"])
         return EXIT_DONE
     api = context.app().api
-    return report(api, context.out, answer["task_id"], as_json=args["json"], verbose=args["verbose"])
+    code = report(api, context.out, answer["task_id"], as_json=args["json"], verbose=args["verbose"])
+    if verb in ("deploy", "rollback") and code == EXIT_DONE and not args["dry_run"]:
+        context.out.note(_LOOK.format(stack=args["stack"]))
+    return code
 
 
 def _get(context: Context, stack: str) -> Any:

@@ -4,7 +4,7 @@ Looking changes nothing, so it needs no task. `new_machine` gives a machine for 
 may be another one tomorrow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from podup.core.preflight import Check
@@ -142,10 +142,26 @@ class StackCatalogue:
         """Return the intent to back a stack up."""
         return self._intent(stack, "stack_backup", StackBackupParams(stack), dry_run=dry_run)
 
-    def check(self, name: str) -> Intent:
-        """Return the intent to look at a stack once more."""
-        stack = self.find(name)
-        return self._intent(stack, "stack_check", StackCheckParams(stack), dry_run=False)
+    def look(self, told: Mapping[str, str]) -> Intent:
+        """Return the intent to look at a stack once more; `told` is what its change remembers for that."""
+        stack = self.find(told["stack"])
+        known = {name: text for name, text in told.items() if name != "stack"}
+        return self._intent(stack, "stack_check", StackCheckParams(stack, **known), dry_run=False)
+
+    def give_back(self, told: Mapping[str, str]) -> Intent:
+        """Return the intent to go back to where a stack was; its deployment has made the dumps."""
+        wish = ChangeWish(told["version"], reason="not well after it was called good", dumps=False)
+        return self.rollback(self.find(told["stack"]), wish)
+
+    def withdraw(self, told: Mapping[str, str]) -> None:
+        """Take a stack's proof of a version away; that of another stack or version stays."""
+        stack, machine = self.find(told["stack"]), self._new_machine()
+        try:
+            proof = machine.proof(stack.family)
+        except Invalid:
+            return  # an edited one verifies nothing, and is left for whoever looks into it
+        if proof is not None and (proof.stack, proof.version) == (stack.name, told["version"]):
+            machine.write_proof(stack, None)
 
     def promote(self, stack: Stack, *, reason: str, dry_run: bool = False) -> Intent:
         """Return the intent to record what runs as verified."""

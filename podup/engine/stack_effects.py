@@ -268,7 +268,9 @@ def _confirm(machine: StackMachine, action: facts.ConfirmUnchanged) -> None:
 
 def _confirm_well(machine: StackMachine, stack: Stack) -> None:
     for item in machine.compose.containers(stack.project):
-        if not item.state.running and not (item.service in stack.one_shot and item.state.exit_code == 0):
+        comes_back = item.restart not in ("", "no")
+        ended_well = item.service in stack.one_shot and item.state.exit_code == 0
+        if not (item.state.running or comes_back or ended_well):
             raise PodupError("not-well", f"{item.service} is {item.state.status}", "`stack show` tells more")
 
 

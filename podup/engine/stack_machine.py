@@ -94,7 +94,7 @@ class StackMachine:
         return EnvFile(hashlib.sha256(data).hexdigest(), version, dotenv.duplicates(data))
 
     def write_env(self, stack: Stack, data: bytes) -> None:
-        """Replace `.env` durably, keeping its mode; a link is followed, so the file it names is replaced."""
+        """Replace `.env` durably; mode and owner stay, and of a link the file that it names is replaced."""
         path = env_path(stack).resolve()
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
         durable_write(path, data, mode=mode)

@@ -1,4 +1,4 @@
-"""What is kept of a stack's task when it ends: a line in the log, a row in the table, a look afterwards."""
+"""What is kept of a stack's task when it ends: a line in the log, a row in the table, and what follows."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,6 +7,7 @@ from podup.core.states import Status, Trigger
 from podup.engine.intake import Intake, Intent
 from podup.engine.memory import Keeper
 from podup.engine.record import Outcome
+from podup.engine.stack_catalogue import StackCatalogue
 from podup.engine.stack_log import StackLog
 from podup.store import stack_history
 from podup.store.db import Connection
@@ -14,9 +15,14 @@ from podup.store.stack_history import StackEntry
 from podup.store.tasks import Task
 
 
-def stack_keepers(log: StackLog, intake: Intake, check: Callable[[str], Intent]) -> Mapping[str, Keeper]:
-    """Return the keepers of what recipes of stacks remember; `check` makes the intent to look again."""
-    return {"stack-history": _history_keeper(log), "stack-check": _check_keeper(intake, check)}
+def stack_keepers(log: StackLog, intake: Intake, stacks: StackCatalogue) -> Mapping[str, Keeper]:
+    """Return the keepers of what recipes of stacks remember; `stacks` makes the intents that follow."""
+    return {
+        "stack-history": _history_keeper(log),
+        "stack-check": _follow_up(intake, stacks.look),
+        "stack-return": _follow_up(intake, stacks.give_back),
+        "stack-unproven": lambda cx, task, outcome, values, now_s: stacks.withdraw(values),
+    }
 
 
 def _history_keeper(log: StackLog) -> Keeper:
@@ -43,11 +49,11 @@ def _history_keeper(log: StackLog) -> Keeper:
     return keep
 
 
-def _check_keeper(intake: Intake, check: Callable[[str], Intent]) -> Keeper:
-    """Submit a look at the stack, which begins once the task that ends now has let its lock go."""
+def _follow_up(intake: Intake, intent: Callable[[Mapping[str, Any]], Intent]) -> Keeper:
+    """Submit what follows a task; it begins once that task, which ends now, has let its lock go."""
 
     def keep(cx: Connection, task: Task, outcome: Outcome, values: Mapping[str, Any], now_s: float) -> None:
         trigger = Trigger("self", task.trigger.request_id, reason=f"after {task.id}")
-        intake.submit(cx, check(values["stack"]), trigger)
+        intake.submit(cx, intent(values), trigger)
 
     return keep

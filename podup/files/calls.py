@@ -137,6 +137,13 @@ def chmod(descriptor: int, path: Path, mode: int) -> None:
         os.fchmod(descriptor, mode)
 
 
+def chown(descriptor: int, path: Path, uid: int, gid: int) -> None:
+    """Give an open file to another owner. Only root may."""
+    with told(path):
+        announce("chown", path)
+        os.fchown(descriptor, uid, gid)
+
+
 def _is_same_file(one: Path, other: Path) -> bool:
     try:
         return os.path.samestat(os.lstat(one), os.lstat(other))

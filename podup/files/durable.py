@@ -7,6 +7,7 @@ temporary file is discarded and the error raised. What a killed writer leaves, `
 
 import itertools
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,14 +69,25 @@ class NewFile:
 def replacing(path: Path, *, mode: int = 0o600) -> Iterator[NewFile]:
     """Give a temporary file to fill; at the end of the block it is synced and takes the place of `path`.
 
-    A symbolic link at `path` is replaced itself, not what it points to.
+    A symbolic link at `path` is replaced itself, not what it points to. What root replaces for somebody else
+    stays theirs.
     """
     with _temporary(path, mode) as file:
         yield file
+        _keep_owner(file, path)
         file.sync()
         calls.rename(file.path, path)
     file.close()
     calls.sync_dir(path.parent)
+
+
+def _keep_owner(file: NewFile, path: Path) -> None:
+    if os.geteuid() != 0:
+        return
+    with suppress(FileNotFoundError):
+        was, now = os.lstat(path), os.fstat(file.fileno())
+        if stat.S_ISREG(was.st_mode) and (was.st_uid, was.st_gid) != (now.st_uid, now.st_gid):
+            calls.chown(file.fileno(), path, was.st_uid, was.st_gid)
 
 
 def durable_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:

@@ -17,7 +17,7 @@ from podup.records import dataclass
 class Call:
     """An effect about to happen: its number from 1, its name and what it touches.
 
-    Names of file calls are `create write truncate fsync sync_dir rename link unlink mkdir rmdir chmod`;
+    Names of file calls are `create write truncate fsync sync_dir rename link unlink mkdir rmdir chmod chown`;
     `offset` is where a write begins or the length after a truncate. `note` changes nothing: it marks a
     promise (a write acknowledged) so that a replay knows what must hold from there on.
     """

@@ -1,7 +1,9 @@
 """Looking at a stack once more, after the task that changed it has ended and taken its processes along.
 
-What started containers may take them with it when it ends, after everyone has called them healthy. This
-task begins when the other one is over, changes nothing, and says whether the stack is still well.
+What started containers may take them with it when it ends, and an image may sicken after everyone has called
+it healthy. This task begins when the other one is over, watches for `settle_s` again and changes nothing.
+What it finds not well after a deployment is no longer good or verified, and a rollback to the version from
+before follows; what a rollback led to stays, and somebody has to look: a rollback is never rolled back.
 """
 
 from podup.core.stack_map import Stack
@@ -15,9 +17,12 @@ from podup.records import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StackCheckParams:
-    """The stack to look at."""
+    """The stack to look at: `action` led it to `version`; `back_to` is where to go when it is not well."""
 
     stack: Stack
+    version: str = ""
+    action: str = "deploy"
+    back_to: str = ""
 
 
 class StackCheck:
@@ -38,19 +43,24 @@ class StackCheck:
         return wanted
 
     def plan(self, p: StackCheckParams, seen: Facts) -> Plan:
+        current = _change(p, seen).version
+        if p.version and current != p.version:
+            why = f"{p.stack.name} is at {current or 'no version'} by now"
+            return Plan((), Decision.SKIP, "superseded", why)
         return Plan((Step(f"look at {p.stack.name} once more", ConfirmWell(p.stack.name)),))
 
     def watch(self, p: StackCheckParams, before: Facts) -> tuple[Query, ...]:
         return (StackContainersOf(p.stack.name), *image_queries(_change(p, before), before))
 
     def timing(self, p: StackCheckParams) -> Timing:
-        return Timing(deadline_s=p.stack.deadline_s, settle_s=0.0, every_s=1.0)
+        return Timing(p.stack.deadline_s + p.stack.settle_s, settle_s=p.stack.settle_s, every_s=1.0)
 
     def judge(self, p: StackCheckParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
         return judge_stack(_change(p, before), before, after, with_smoke=False)
 
     def revert(self, p: StackCheckParams, before: Facts, after: Facts) -> Plan:
-        return Plan((), Decision.DO, "not-well", f"`stack rollback {p.stack.name}` takes it back")
+        follows = f"a rollback to {p.back_to} follows" if p.back_to else "there is no version to go back to"
+        return Plan((), Decision.DO, "not-well", follows)
 
     def diagnose(self, p: StackCheckParams) -> tuple[Query, ...]:
         return (StackLogs(p.stack.name),)
@@ -61,9 +71,18 @@ class StackCheck:
     def remember(
         self, p: StackCheckParams, before: Facts, after: Facts, outcome: str
     ) -> tuple[Remember, ...]:
-        if outcome == "failed":
-            return (Remember("needs-operator", {"unit": f"stack:{p.stack.name}"}),)
-        return ()
+        if outcome != "failed":
+            return ()
+        name = p.stack.name
+        known = [Remember("needs-operator", {"unit": f"stack:{name}"})]
+        if p.version:
+            line = {"stack": name, "env": p.stack.env, "action": p.action, "version": p.version}
+            notes = "not well after it was called good"
+            known.append(Remember("stack-history", {**line, "status": "fail", "notes": notes}))
+            known.append(Remember("stack-unproven", {"stack": name, "version": p.version}))
+        if p.back_to:
+            known.append(Remember("stack-return", {"stack": name, "version": p.back_to}))
+        return tuple(known)
 
 
 def _change(p: StackCheckParams, seen: Facts) -> StackParams:

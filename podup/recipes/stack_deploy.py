@@ -214,8 +214,15 @@ class StackChange:
             known.append(Remember("needs-operator", {"unit": f"stack:{p.stack.name}"}))
         elif outcome == "succeeded":
             known.append(Remember("well", {"unit": f"stack:{p.stack.name}"}))
-            known.append(Remember("stack-check", {"stack": p.stack.name}))
+            known.append(Remember("stack-check", self._look(p, before)))
         return tuple(known)
+
+    def _look(self, p: StackParams, before: Facts) -> dict[str, str]:
+        """Return what the look after this task has to know; it takes back a deployment that replaced one."""
+        version, was = goal_version(p, before), current_version(p, before)
+        replaced = not self._is_rollback and was != version and before[StackContainersOf(p.stack.name)].items
+        values = {"stack": p.stack.name, "version": version, "action": self._action}
+        return {**values, "back_to": was if replaced else ""}
 
 
 def judge_stack(p: StackParams, before: Facts, after: Facts, *, with_smoke: bool) -> Verdict:

@@ -305,7 +305,7 @@ class ConfirmUnchanged(Action):
 
 @dataclass(frozen=True, slots=True)
 class ConfirmWell(Action):
-    """Fail when a container of the stack is not running; the judging that follows looks closer."""
+    """Fail when a container of the stack has ended for good; the judging that follows looks closer."""
 
     stack: str
 

@@ -8,86 +8,24 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from labkit.commands import eventually
-from labkit.daemon import Daemon
-from labkit.postgres import programs_directory, push_postgres
-from labkit.stacks import ROWS, LabStack, settings_for
-
-OLD, NEW = "sha-4b1ce21", "sha-19b9b98"
-Script = Callable[..., subprocess.CompletedProcess[str]]
+from labkit.postgres import programs_directory
+from labkit.stack_site import NEW, OLD, Site, is_as_before, site_running
+from labkit.stacks import NOBODY, ROWS
 
 pytestmark = pytest.mark.skipif(programs_directory() is None, reason="no PostgreSQL server is installed")
 
 
-class Site:
-    """Staging and production of one product, run by the daemon of one user."""
-
-    def __init__(self, base: Path, registry: str) -> None:
-        self.base = base
-        self.staging = LabStack("odoo18-staging", "staging", base, registry)
-        self.prod = LabStack("odoo18-prod", "prod", base, registry)
-        self.daemon = Daemon(base / "state", settings_for(base, self.staging, self.prod))
-
-    @property
-    def stacks(self) -> tuple[LabStack, LabStack]:
-        return self.staging, self.prod
-
-    def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """One of the scripts, in a user's shell."""
-        environment = {**self.daemon.shell(), "TARGET_BIN": str(self.daemon.program)}
-        return subprocess.run(
-            [f"scripts/{name}.sh", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=180,
-        )
-
-    def configure(self, old: str, new: str) -> None:
-        """Edit the configuration file and start the daemon anew, as it is read at the start."""
-        config = self.base / "config.toml"
-        config.write_text(config.read_text().replace(old, new))
-        self.daemon.stop()
-        self.daemon.start()
-
-    def history(self) -> list[str]:
-        log = self.base / "deploy-history.log"
-        return log.read_text().splitlines() if log.exists() else []
-
-    def grep(self, pattern: str) -> list[str]:
-        argv = ["grep", pattern, str(self.base / "deploy-history.log")]
-        return subprocess.run(argv, capture_output=True, text=True).stdout.splitlines()
-
-
 @pytest.fixture
 def site(tmp_path: Path, registry: str, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """Stacks that were started by hand on the old version, with rows in their databases.
-
-    Staging is started for the scenario that begins there only: a database more costs seconds.
-    """
-    push_postgres(f"{registry}/acme/postgres:15")
-    made = Site(tmp_path, registry)
-    for version in (OLD, NEW):
-        made.prod.push(version)
-    for stack in made.stacks:
-        stack.write(OLD)
-        if stack is made.prod or request.node.name.startswith("test_scenario_1"):
-            stack.start_by_hand()
-    made.daemon.install()
-    made.daemon.start()
-    yield made
-    made.daemon.stop()
-    for stack in made.stacks:
-        stack.remove()
-
-
-def is_as_before(stack: LabStack, env: bytes) -> bool:
-    return stack.serves() == OLD and stack.env_file.read_bytes() == env and stack.rows() == ROWS
+    """Production on the old version; staging too for the scenario that begins there."""
+    staging = request.node.name.startswith("test_scenario_1")
+    with site_running(tmp_path, registry, with_staging=staging) as running:
+        yield running
 
 
 def test_scenario_1_staging_then_production(site: Site) -> None:
@@ -98,6 +36,9 @@ def test_scenario_1_staging_then_production(site: Site) -> None:
     verified = site.base / "releases/verified"
     assert (verified / "odoo18-staging.txt").read_text().strip() == NEW
     assert (verified / "odoo18.txt").read_text().strip() == NEW
+    (verified / "odoo18.txt").write_text("sha-edited\n")
+    assert site.script("deploy", "odoo18-prod", "prod", NEW).returncode == 3
+    (verified / "odoo18.txt").write_text(f"{NEW}\n")
     deployed = site.script("deploy", "odoo18-prod", "prod", NEW)
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     for stack in site.stacks:
@@ -176,9 +117,13 @@ def test_a_database_that_is_down_stops_the_deployment(site: Site) -> None:
 def test_back_with_the_registry_gone(site: Site) -> None:
     env = site.prod.env_file.read_bytes()
     assert site.script("deploy", "odoo18-prod", "prod", NEW, "--force").returncode == 0
-    with site.prod.registry_gone():
+    with site.prod.registry_at(NOBODY):
         back = site.script("rollback", "odoo18-prod", "--last-good")
-    assert back.returncode == 0, back.stdout + back.stderr
+        assert back.returncode == 0, back.stdout + back.stderr
+        assert is_as_before(site.prod, env)
+        site.prod.forget_images(NEW)
+        nowhere = site.script("rollback", "odoo18-prod", NEW)
+    assert nowhere.returncode == 3 and NEW in nowhere.stdout, nowhere.stdout + nowhere.stderr
     assert is_as_before(site.prod, env)
 
 

@@ -33,6 +33,12 @@ def _podman(machine: Machine, call: Call) -> Answer | Working:
             label = (UNIT_LABEL, wanted.removeprefix(f"label={UNIT_LABEL}="))
             known = machine.containers.values()
             return _printed([_listed(each) for each in known if label in each.labels])
+        case ("ps", "--all", "--quiet", "--no-trunc", "--filter", wanted):
+            label = wanted.removeprefix("label=").partition("=")[::2]
+            known = machine.containers.values()
+            return Answer("".join(f"{each.id}\n" for each in known if label in each.labels))
+        case ("compose", *_):
+            return _failed("unrecognized command `podman compose`")
         case ("container", "inspect", name):
             found = _find_container(machine, name)
             if found is None:

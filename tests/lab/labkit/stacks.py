@@ -15,6 +15,7 @@ from labkit.commands import eventually, run
 from labkit.images import Build, push
 
 ROWS = 1000
+NOBODY = "127.0.0.1:1"
 COMPOSE = """\
 services:
   web:
@@ -133,6 +134,12 @@ min_free_percent = 1
     def push(self, version: str, behaviour: str = "good") -> str:
         return push(Build(version, behaviour), f"{self.registry}/acme/{self.image}:{version}")
 
+    def forget_images(self, version: str) -> None:
+        """Take all names of a version's web image away, those that keep it too."""
+        kept = f"localhost/podup/stack-{self.name}/web:{version}"
+        for name in (f"{self.registry}/acme/{self.image}:{version}", kept):
+            run("podman", "untag", name, name, check=False)
+
     def break_pg_dump(self) -> None:
         """Let the container's pg_dump stop half-way and say that all is well."""
         which = run("podman", "exec", f"{self.name}-db", "sh", "-c", "command -v pg_dump")
@@ -141,13 +148,13 @@ min_free_percent = 1
         run("podman", "exec", "--user=0", f"{self.name}-db", "sh", "-c", breaks)
 
     @contextmanager
-    def registry_gone(self) -> Iterator[None]:
-        """Let the registry's name lead to a port where nobody listens."""
-        blocked = f'[[registry]]\nprefix = "{self.registry}"\nlocation = "127.0.0.1:1"\ninsecure = true\n'
+    def registry_at(self, location: str) -> Iterator[None]:
+        """Let the registry's name lead to another address, as `NOBODY` is one."""
+        moved = f'[[registry]]\nprefix = "{self.registry}"\nlocation = "{location}"\ninsecure = true\n'
         directory = Path.home() / ".config/containers/registries.conf.d"
         own = directory / f"{self.registry.replace(':', '-')}.conf"
         kept = own.read_text()
-        own.write_text(blocked)
+        own.write_text(moved)
         try:
             yield
         finally:

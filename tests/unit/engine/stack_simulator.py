@@ -131,6 +131,7 @@ class Machine:
                 facts.StackUp: lambda action: self.up(),
                 facts.RemoveContainers: self.remove,
                 facts.ConfirmUnchanged: self.confirm,
+                facts.ConfirmWell: lambda action: None,
                 facts.WriteProof: self.prove,
                 facts.PutProofBack: lambda action: setattr(self, "proof", action.proof),
                 facts.PruneBackups: lambda action: None,
@@ -281,8 +282,9 @@ def _aged(state: ContainerState, what: str, age: float) -> ContainerState:
         period = 2.5
         times = int(age // period)
         return replace(state, health=ready, restarts=0, started_at=state.started_at + period * times)
-    if what == "sickens":
-        return replace(state, health="unhealthy" if age >= 2 else ready)
+    if what in ("sickens", "sickens-late"):
+        sick = age >= (2 if what == "sickens" else 6)
+        return replace(state, health="unhealthy" if sick else ready)
     if what == "never-ready":
         return state
     return replace(state, health=ready)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,15 @@ def test_the_env_file_keeps_its_mode_and_a_link_its_target(
     assert env.is_symlink() and real.read_bytes() == b"TAG=v2\n"
     assert real.stat().st_mode & 0o777 == 0o640
     assert machine.env_file(stack).version == "v2"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another owner")
+def test_the_env_file_stays_its_owner_s_when_root_rewrites_it(stack: Stack, machine: StackMachine) -> None:
+    env = Path(stack.run_dir) / ".env"
+    os.chown(env, 12345, 23456)
+    machine.write_env(stack, b"TAG=v2\n")
+    found = env.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 23456, 0o640)
 
 
 def test_a_proof_is_written_for_the_family_and_the_stack(stack: Stack, machine: StackMachine) -> None:

@@ -78,7 +78,7 @@ def test_what_ended_is_in_log_and_table_once_and_looked_at_again(db: Database, t
     clock = Clock()
     log = StackLog(tmp_path / "history.log", clock)
     stacks, entry = catalogue(), intake(clock)
-    memory = Memory(stack_keepers(log, entry, stacks.check))
+    memory = Memory(stack_keepers(log, entry, stacks))
     told = (Remember("stack-history", FACT), Remember("stack-check", {"stack": "odoo"}))
     with db.write() as cx:
         wish = ChangeWish(version="v2")
