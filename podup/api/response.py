@@ -72,6 +72,8 @@ class Response:
     is_logged: bool = False
 
     def __post_init__(self) -> None:
+        if self.headers is _JSON_HEADERS:
+            return
         for name, value in self.headers:
             if not (value.isascii() and value.isprintable()):
                 raise ValueError(f"the value of the header {name} is not printable ASCII")

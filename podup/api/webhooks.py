@@ -55,9 +55,12 @@ class WebhookRoutes:
         """Answer all webhooks of one turn; those that passed are committed together."""
         checked = [(request, self._check(request)) for request in requests]
         passed = [(request, item) for request, item in checked if isinstance(item, Checked)]
-        accepted = iter(self._accept(passed) if passed else ())
+        accepted = self._accept(passed) if passed else []
+        if len(accepted) == len(requests):
+            return accepted
+        answers = iter(accepted)
         return [
-            next(accepted) if isinstance(item, Checked) else problem(item, request.request_id)
+            next(answers) if isinstance(item, Checked) else problem(item, request.request_id)
             for request, item in checked
         ]
 

@@ -64,7 +64,7 @@ class Mismatch:
 
 def unwrap_body(body: bytes, content_type: str) -> bytes:
     """Return the JSON of a delivery: the body, or its `payload` where GitHub was left at sending a form."""
-    if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+    if content_type == "application/json" or not _is_form(content_type):
         return body
     try:
         fields = parse_qsl(body.decode("utf-8"), strict_parsing=True, errors="strict", max_num_fields=8)
@@ -74,6 +74,10 @@ def unwrap_body(body: bytes, content_type: str) -> bytes:
     if len(found) != 1:
         raise Invalid("bad-webhook-body", "the form has no payload", "set the content type to JSON")
     return found[0].encode("utf-8")
+
+
+def _is_form(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
 
 
 def read_event(header: str | None, body: bytes) -> PackageEvent | Ignored | Ping:

@@ -63,7 +63,7 @@ def insert(cx: Connection, events: Iterable[Event]) -> None:
     cx.executemany(
         "INSERT INTO event_log (ts, request_id, method, path, status, action, duration_ms, meta, task_id)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (_values(event) for event in events),
+        [_values(event) for event in events],
     )
 
 
