@@ -11,6 +11,7 @@ from typing import Any
 from podup.app.api import api_of
 from podup.app.local import LocalApi
 from podup.app.rules import timetable_of
+from podup.cli.calls import Api
 from podup.clock import Clock
 from podup.engine.scheduler import Timetable
 from podup.errors import PodupError
@@ -22,25 +23,34 @@ _LONGEST_SLEEP_S = 60.0
 
 
 def run(
-    loaded: Loaded, clock: Clock, *, interval_s: float, most: int, say: Callable[[str], None]
+    loaded: Loaded,
+    clock: Clock,
+    *,
+    interval_s: float,
+    most: int,
+    say: Callable[[str], None],
+    find: Callable[[Loaded, Clock], Api] = api_of,
 ) -> int:
-    """Tick at once and then by the timetable; return the exit code of the last tick after `most` of them."""
+    """Tick at once and then by the timetable; return the exit code of the last tick after `most` of them.
+
+    `find` gives the API to ask, for every tick anew.
+    """
     timetable = timetable_of(loaded)
     if interval_s:
         timetable = replace(timetable, interval_s=interval_s, cron=None)
     done = 0
     while True:
-        code = _tick(loaded, clock, say)
+        code = _tick(lambda: find(loaded, clock), say)
         done += 1
         if most and done >= most:
             return code
         _wait(timetable, clock)
 
 
-def _tick(loaded: Loaded, clock: Clock, say: Callable[[str], None]) -> int:
+def _tick(find: Callable[[], Api], say: Callable[[str], None]) -> int:
     """Tick once. What stands in the way now may be gone at the next tick, so it is told and not raised."""
     try:
-        api = api_of(loaded, clock)
+        api = find()
         answer = api.call("POST", "/api/scheduler/tick", body={"caller": _CALLER})
         _tell(answer, say)
         if isinstance(api, LocalApi):
