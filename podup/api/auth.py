@@ -25,7 +25,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 TokenLookup = Callable[[str], Principal | None]
 
 ADMIN = frozenset(("admin",))
-_CONTROL = Principal("control socket", "control", ADMIN)
+_CONTROL = Principal("command line", "control", ADMIN)
 _DEVELOPER = Principal("anybody", "dev-open", ADMIN)
 _FORWARDED_ADMIN = Principal("forward-auth", "forward-auth", ADMIN)  # the header's value is a secret
 _LOOPBACK = Principal("this machine", "loopback")

@@ -93,7 +93,7 @@ def test_the_quarantine_is_listed_and_released(whole: Whole, shell: Shell) -> No
         f"released: {digest} may be deployed on web.service again\n"
     )
     assert "it crashed" not in shell("quarantine list")
-    assert "released by control socket" in shell("quarantine list --released")
+    assert "released by command line" in shell("quarantine list --released")
 
 
 @pytest.mark.parametrize("words", ["web", "web.service", "--unit web", "sha256:", "a"])
