@@ -5,12 +5,13 @@ from typing import Any
 
 from podup.cli.context import Context
 from podup.cli.timeline import report
+from podup.clock import SystemClock
 from podup.core.stack_map import check_name
 from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, Invalid
 
 _MARKS = {"pass": "ok", "warn": "warn", "block": "bad"}
 _STATUS = {"success": "", "fail": "bad"}
-_LOOK = "now that the task has ended, a last look follows; `stack history {stack}` tells if that fails"
+_LOOK = "once the task has ended there is a last look; `stack history {stack}` tells if that fails"
 
 
 def run_list(args: Mapping[str, Any], context: Context) -> int:
@@ -160,12 +161,21 @@ def run_history(args: Mapping[str, Any], context: Context) -> int:
         context.out.json(answer)
         return EXIT_DONE
     rows = answer["history"]
+    clock = SystemClock()
     shown = [
-        (row["stack"], row["env"], row["action"], row["version"] or "-", row["status"], row["notes"])
+        (
+            f"{clock.local(row['at']):%Y-%m-%d %H:%M:%S}",
+            row["stack"],
+            row["env"],
+            row["action"],
+            row["version"] or "-",
+            row["status"],
+            row["notes"],
+        )
         for row in rows
     ]
     roles = [_STATUS.get(row["status"], "") for row in rows]
-    context.out.table(("stack", "env", "action", "version", "status", "notes"), shown, roles=roles)
+    context.out.table(("at", "stack", "env", "action", "version", "status", "notes"), shown, roles=roles)
     return EXIT_DONE
 
 

@@ -60,7 +60,7 @@ def read_file(text: str, values: Mapping[str, str], project: str) -> Composition
     """Return the composition of a compose file. Raises Invalid for what is not understood."""
     missing = interpolation.Missing()
     tree = interpolation.fill(yaml_subset.read(text), values, missing)
-    required = tuple(f"{name}: {says}" for name, says in sorted(missing.required.items()))
+    required = tuple(f"{name} ({says})" for name, says in sorted(missing.required.items()))
     return read_config(tree, project, unset=tuple(sorted(missing.unset)), required=required)
 
 

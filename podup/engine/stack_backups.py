@@ -127,6 +127,9 @@ def _fill(stack: Stack, partial: Path, at: float, dumps: Dumps) -> None:
     run_dir = Path(stack.run_dir)
     files: dict[str, str] = {}
     for name in (stack.compose_file, ".env"):
+        if not (run_dir / name).exists():
+            hint = "`stack preflight` tells what else a deployment would miss"
+            raise NotFound("backup-file-missing", f"there is no {run_dir / name} to back up", hint)
         copy_file(run_dir / name, partial / name, mode=0o600)
         files[name] = checksum(partial / name)
     databases: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from podup.recipes.stack_facts import (
     PruneBackups,
     Slot,
 )
+from podup.recipes.stack_goal import history_line
 from podup.recipes.verbs import (
     Aim,
     Decision,
@@ -83,15 +84,8 @@ class StackBackup:
         self, p: StackBackupParams, before: Facts, after: Facts, outcome: str
     ) -> tuple[Remember, ...]:
         env = before.get(EnvFileOf(p.stack.name))
-        values = {
-            "stack": p.stack.name,
-            "env": p.stack.env,
-            "action": "backup",
-            "version": env.version if isinstance(env, EnvFile) else "",
-            "status": "success" if outcome == "succeeded" else "fail",
-            "notes": "",
-        }
-        return (Remember("stack-history", values),)
+        version = env.version if isinstance(env, EnvFile) else ""
+        return (history_line(p.stack, "backup", version, outcome),)
 
 
 STACK_BACKUP = StackBackup()

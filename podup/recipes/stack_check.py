@@ -10,7 +10,7 @@ from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_deploy import judge_stack
 from podup.recipes.stack_facts import CompositionOf, ConfirmWell, EnvFileOf, StackContainersOf, StackLogs
-from podup.recipes.stack_goal import StackParams, current_version, image_queries
+from podup.recipes.stack_goal import StackParams, current_version, history_line, image_queries
 from podup.recipes.verbs import Aim, Decision, Facts, Plan, Query, Remember, Step, Timing, Verdict
 from podup.records import dataclass
 
@@ -76,9 +76,8 @@ class StackCheck:
         name = p.stack.name
         known = [Remember("needs-operator", {"unit": f"stack:{name}"})]
         if p.version:
-            line = {"stack": name, "env": p.stack.env, "action": p.action, "version": p.version}
             notes = "not well after it was called good"
-            known.append(Remember("stack-history", {**line, "status": "fail", "notes": notes}))
+            known.append(history_line(p.stack, p.action, p.version, outcome, notes=notes))
             known.append(Remember("stack-unproven", {"stack": name, "version": p.version}))
         if p.back_to:
             known.append(Remember("stack-return", {"stack": name, "version": p.back_to}))

@@ -45,6 +45,7 @@ from podup.recipes.stack_goal import (
     digests,
     goal,
     goal_version,
+    history_line,
     image_id,
     image_queries,
     kept_name,
@@ -203,13 +204,13 @@ class StackChange:
         version, was = goal_version(p, before), current_version(p, before)
         lines: list[tuple[str, str, str]] = []
         if outcome == "succeeded":
-            lines = [(self._action, version, "success")]
+            lines = [(self._action, version, "succeeded")]
         elif outcome in ("rolled_back", "rollback-failed", "interrupted", "cancelled"):
-            undone = "fail" if outcome == "rollback-failed" else "success"
-            lines = [(self._action, version, "fail"), ("rollback", was, undone)]
+            undone = "failed" if outcome == "rollback-failed" else "succeeded"
+            lines = [(self._action, version, "failed"), ("rollback", was, undone)]
         elif outcome in ("failed", "unknown"):
-            lines = [(self._action, version, "fail")]
-        known = [_line(p, *line) for line in lines if version]
+            lines = [(self._action, version, "failed")]
+        known = [history_line(p.stack, *line, notes=_notes(p)) for line in lines if version]
         if outcome == "rollback-failed":
             known.append(Remember("needs-operator", {"unit": f"stack:{p.stack.name}"}))
         elif outcome == "succeeded":
@@ -245,14 +246,10 @@ def _not_seen(now: object) -> Verdict:
     return Verdict(Health.UNKNOWN, (why,))
 
 
-def _line(p: StackParams, action: str, version: str, status: str) -> Remember:
-    marks = ["forced"] if p.force else []
-    if p.skip_smoke:
-        marks.append("smoke skipped")
-    if p.reason:
-        marks.append(p.reason)
-    values = {"stack": p.stack.name, "env": p.stack.env, "action": action, "version": version}
-    return Remember("stack-history", {**values, "status": status, "notes": ", ".join(marks)})
+def _notes(p: StackParams) -> str:
+    """Return what was waived, and why."""
+    marks = ("forced" if p.force else "", "smoke skipped" if p.skip_smoke else "", p.reason)
+    return ", ".join(mark for mark in marks if mark)
 
 
 def _is_first(p: StackParams, seen: Facts) -> bool:

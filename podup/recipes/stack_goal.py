@@ -3,6 +3,7 @@
 from podup.core.compose import Composition
 from podup.core.images import parse_ref
 from podup.core.stack_map import Stack
+from podup.core.states import Status
 from podup.recipes.codec import register
 from podup.recipes.stack_facts import (
     CompositionOf,
@@ -16,7 +17,7 @@ from podup.recipes.stack_facts import (
     StackImage,
     StackImageOf,
 )
-from podup.recipes.verbs import Facts, Query
+from podup.recipes.verbs import Facts, Query, Remember
 from podup.records import dataclass
 
 PROBE_VERSION = "podup-probe"
@@ -36,6 +37,18 @@ class StackParams:
     skip_smoke: bool = False
     reason: str = ""
     dumps: bool = True
+
+
+def history_line(stack: Stack, action: str, version: str, outcome: str, *, notes: str = "") -> Remember:
+    """Return a line of the deployment history for a task's `outcome`; the notes say why."""
+    values = {"stack": stack.name, "env": stack.env, "action": action, "version": version}
+    status = "success" if outcome == "succeeded" else "fail"
+    return Remember("stack-history", {**values, "status": status, "notes": notes})
+
+
+def has_ended(outcome: str) -> bool:
+    """Return whether a task got to do something; the code of a refusal is none of these outcomes."""
+    return outcome in (*Status, "rollback-failed")
 
 
 def current_version(p: StackParams, seen: Facts) -> str:

@@ -4,7 +4,7 @@ from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_deploy import judge_stack
 from podup.recipes.stack_facts import ProofOf, Proven, PutProofBack, SmokeOf, StackContainersOf, WriteProof
-from podup.recipes.stack_goal import StackParams, current_version, digests
+from podup.recipes.stack_goal import StackParams, current_version, digests, has_ended, history_line
 from podup.recipes.stack_preflight import queries
 from podup.recipes.verbs import (
     Aim,
@@ -89,15 +89,9 @@ class StackPromote:
     def remember(
         self, p: StackPromoteParams, before: Facts, after: Facts, outcome: str
     ) -> tuple[Remember, ...]:
-        values = {
-            "stack": p.stack.name,
-            "env": p.stack.env,
-            "action": "promote",
-            "version": _change(p, before).version,
-            "status": "success" if outcome == "succeeded" else "fail",
-            "notes": p.reason,
-        }
-        return (Remember("stack-history", values),)
+        if not has_ended(outcome):
+            return ()
+        return (history_line(p.stack, "promote", _change(p, before).version, outcome, notes=p.reason),)
 
 
 def _change(p: StackPromoteParams, seen: Facts) -> StackParams:

@@ -23,7 +23,7 @@ from podup.recipes.stack_facts import (
     StackLogs,
     StackUp,
 )
-from podup.recipes.stack_goal import StackParams, image_queries
+from podup.recipes.stack_goal import StackParams, has_ended, history_line, image_queries
 from podup.recipes.verbs import (
     Aim,
     Decision,
@@ -115,15 +115,10 @@ class StackRestore:
     def remember(
         self, p: StackRestoreParams, before: Facts, after: Facts, outcome: str
     ) -> tuple[Remember, ...]:
-        values = {
-            "stack": p.stack.name,
-            "env": p.stack.env,
-            "action": "restore",
-            "version": _change(p, before).version,
-            "status": "success" if outcome == "succeeded" else "fail",
-            "notes": ", ".join(filter(None, (p.backup, p.reason))),
-        }
-        return (Remember("stack-history", values),)
+        if not has_ended(outcome):
+            return ()
+        notes = ", ".join(filter(None, (p.backup, p.reason)))
+        return (history_line(p.stack, "restore", _change(p, before).version, outcome, notes=notes),)
 
 
 def _put_back(p: StackRestoreParams, backup: str) -> tuple[Step, ...]:

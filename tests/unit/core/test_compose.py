@@ -54,7 +54,7 @@ def test_reads_what_is_needed_of_a_file() -> None:
 def test_names_variables_that_are_not_set() -> None:
     read = compose.read_file(FILE, {}, "odoo18-prod")
     assert read.unset == ("ODOO_TAG",)
-    assert read.required == ("DB_PASSWORD: set it in .env",)
+    assert read.required == ("DB_PASSWORD (set it in .env)",)
 
 
 def test_reads_the_output_of_docker_compose_config() -> None:

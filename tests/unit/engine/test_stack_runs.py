@@ -15,6 +15,7 @@ from podup.engine.record import Outcome, Record
 from podup.engine.run import Job, Run
 from podup.engine.story import tell
 from podup.recipes.stack_goal import StackParams
+from podup.recipes.stack_promote import StackPromoteParams
 from podup.recipes.table import recipe_of
 
 
@@ -318,3 +319,14 @@ def test_a_process_killed_at_any_action_is_recovered(clock: Clock, number: int, 
         assert outcome.code != "rollback-failed", outcome
     assert as_before(machine) or (what == "good" and _web(machine) == "id-v2" and machine.version == "v2")
     assert machine.rows == 1000
+
+
+def test_what_was_refused_leaves_no_line(clock: Clock) -> None:
+    """Whoever searches the history for failures wants those of changes that were tried."""
+    machine = Machine(clock)
+    record = Record(Sink(), clock, Redactor())
+    job = Job(recipe_of("stack_promote"), StackPromoteParams(machine.stack, ""))
+    run = Run(job, world=machine.world(), record=record, clock=clock, is_stopped=lambda: False)
+    outcome = run.execute()
+    assert (outcome.status, outcome.code) == (Status.SKIPPED, "does-not-prove")
+    assert outcome.remember == ()
