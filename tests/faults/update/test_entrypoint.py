@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -66,7 +67,8 @@ def project(tmp_path_factory):
 
 def commit(origin: Path, version: str, *, first: str = "", migration: str = "", needs: str = "one") -> str:
     """Commit a version whose program begins with the words `first`; return its id."""
-    (origin / "podup/version.py").write_text(f'VERSION = "{version}"\nCOMMIT = "unknown"\nOVERVIEW = ""\n')
+    said = re.sub('(?m)^VERSION = .*', f'VERSION = "{version}"', (ROOT / "podup/version.py").read_text())
+    (origin / "podup/version.py").write_text(said)
     (origin / "podup/__main__.py").write_text(first + (ROOT / "podup/__main__.py").read_text())
     if migration:
         number = len(list((ROOT / "migrations").glob("*.sql"))) + 1
@@ -183,7 +185,12 @@ class Place:
         self.process.wait(timeout=20)
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.skipif(not shutil.which(words[0]), reason=f"no {name} here"))
+        for name, words in SHELLS.items()
+    ]
+)
 def place(request, tmp_path, project):
     found = Place(tmp_path, project, SHELLS[request.param])
     found.settings = getattr(request.function, "settings", {})

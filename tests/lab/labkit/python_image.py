@@ -18,9 +18,13 @@ from labkit.images import BUSYBOX, builder
 BASE = "localhost/lab-python"
 PYTHON = Path("/usr/bin/python3.11")
 LIBRARY = Path("/usr/lib/python3.11")
-NOT_NEEDED = ("test", "idlelib", "lib2to3", "pydoc_data", "ensurepip", "tkinter", "turtledemo", "config-3*")
-PROGRAMS = ("/usr/bin/dash", "/usr/bin/git", "/usr/sbin/useradd")
+NOT_NEEDED = (
+    "test", "idlelib", "lib2to3", "pydoc_data", "ensurepip", "tkinter", "turtledemo", "config-3*",
+    "EXTERNALLY-MANAGED",
+)
+PROGRAMS = ("/usr/bin/dash", "/usr/bin/git", "/usr/bin/flock", "/usr/sbin/useradd")
 GIT_NAMES = ("git", "git-upload-pack", "git-index-pack", "git-remote")
+TEMPLATES = "usr/share/git-core/templates"
 PIP = Path("/usr/share/python-wheels")
 CONTAINERFILE = """\
 FROM scratch
@@ -62,6 +66,7 @@ def _lay_out(root: Path) -> None:
     for name in ("usr/bin", "usr/sbin", "usr/lib64", "usr/local/share", "usr/local/bin", "etc", "tmp"):
         (root / name).mkdir(parents=True)
     (root / "tmp").chmod(0o1777)
+    (root / TEMPLATES).mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / name).symlink_to(f"usr/{name}")
     shutil.copytree(LIBRARY, root / str(LIBRARY)[1:], ignore=shutil.ignore_patterns(*NOT_NEEDED))
