@@ -243,7 +243,7 @@ case ${1:-} in
     history) program history ;;
     rollback)
         [ -n "${2:-}" ] || { log "rollback needs a commit"; exit 2; }
-        program self-update --to "$2" --caller entrypoint ;;
+        program rollback-self "$2" --caller entrypoint ;;
     code)
         shift
         change_code "$@"

@@ -42,6 +42,8 @@ def build(path: Path, version: str, *, schema: int = 1, behaviour: str = "good")
 
 
 def about(path: Path) -> dict:
+    """Return what the program says it is; in a checkout it is the file `program`."""
+    path = path / "program" if path.is_dir() else path
     with zipfile.ZipFile(path) as packed:
         return json.loads(packed.read("about.json"))
 

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from podup.api.request import Request
 from podup.api.response import Response, answer
 from podup.api.router import Route, Who
-from podup.core.versions import tag_of
 from podup.errors import Invalid
 from podup.records import asdict, dataclass
-from podup.update import assemble, chain, journal, kept, launch, remembered
+from podup.update import assemble, chain, checkout, journal, kept, launch, remembered
 from podup.update.chain import Request as Wanted
 from podup.update.journal import Damaged, Record
 from podup.update.places import Places
@@ -96,8 +95,9 @@ class UpdateRoutes:
 
     def run(self, request: Request) -> Response:
         asked: RunBody = request.data
+        loaded = self._parts().loaded
         wanted = Wanted(
-            tag=tag_of(asked.to or self._parts().loaded.settings.updates.tag),
+            tag=checkout.asked_for(loaded.environment, asked.to or loaded.settings.updates.tag),
             dry_run=asked.dry_run,
             force=asked.force,
             actor=asked.caller or "api",
@@ -113,7 +113,8 @@ class UpdateRoutes:
             )
         places = assemble.places_of(self._parts().loaded)
         version = remembered.last_good(places) if asked.last_good else asked.version
-        kept.find(places, version)
+        if not places.is_checkout:
+            kept.find(places, version)
         wanted = Wanted(
             kept_version=version,
             dry_run=asked.dry_run,

@@ -10,10 +10,9 @@ from typing import Any
 
 from podup.cli.context import Context
 from podup.clock import SystemClock
-from podup.core.versions import tag_of
 from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid
 from podup.records import asdict
-from podup.update import assemble, chain, kept, launch, remembered, reports
+from podup.update import assemble, chain, checkout, kept, launch, remembered, reports
 from podup.update.chain import Request
 from podup.update.places import Places
 
@@ -27,7 +26,7 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     if args["clear_hold"]:
         return _clear_hold(assemble.places_of(loaded), context)
     request = Request(
-        tag=tag_of(args["to"] or loaded.settings.updates.tag),
+        tag=checkout.asked_for(loaded.environment, args["to"] or loaded.settings.updates.tag),
         dry_run=args["dry_run"],
         force=args["force"],
         is_automatic=args["automatic"],
@@ -53,7 +52,8 @@ def go_back(args: Mapping[str, Any], context: Context) -> int:
     if bool(args["version"]) == args["last_good"]:
         raise Invalid("usage", "name a version, or give --last-good", "`history` shows them")
     wanted = remembered.last_good(places) if args["last_good"] else args["version"]
-    kept.find(places, wanted)
+    if not places.is_checkout:
+        kept.find(places, wanted)
     request = Request(
         kept_version=wanted,
         dry_run=args["dry_run"],

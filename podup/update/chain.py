@@ -151,7 +151,7 @@ def _prepare(world: World, request: Request, record: Record) -> Record:
 def _choose(world: World, request: Request, current: str) -> Chosen:
     checkout = world.ground.checkout
     if checkout is not None:
-        return choosing.choose_commit(world, checkout, request.tag or request.kept_version)
+        return choosing.choose_commit(world, checkout, request.tag, request.kept_version)
     if request.kept_version:
         return choosing.choose_kept(world, request.kept_version)
     return choosing.choose_release(world, request.tag, current, force=request.force)

@@ -7,6 +7,7 @@ works, and the code recovery runs from, are those of the good copy: the code as 
 from collections.abc import Mapping
 from pathlib import Path
 
+from podup.core.versions import tag_of
 from podup.errors import PodupError
 from podup.host.run import Command, Completed, Runner
 from podup.settings.environment import Environment
@@ -31,6 +32,11 @@ def is_source(environment: Environment) -> bool:
 def code_dir(environment: Environment) -> Path:
     """Return where the checkout is."""
     return Path(environment.get("CODE_DIR") or DEFAULT_CODE)
+
+
+def asked_for(environment: Environment, text: str) -> str:
+    """Return what somebody named as a release's tag; of a checkout anything git knows. Raises Invalid."""
+    return text if is_source(environment) else tag_of(text)
 
 
 def variables(environment: Environment) -> dict[str, str]:

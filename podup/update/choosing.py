@@ -55,12 +55,13 @@ def choose_kept(world: World, wanted: str) -> Chosen:
     return Chosen(version, "", path=path)
 
 
-def choose_commit(world: World, checkout: Checkout, wanted: str) -> Chosen:
+def choose_commit(world: World, checkout: Checkout, tag: str, kept_version: str) -> Chosen:
     """Return the commit of that name, else the newest of the branch. Raises Skip, PodupError."""
+    wanted = tag or kept_version
     current, commit = checkout.head(), checkout.fetch(wanted.rpartition("+g")[2])
     if commit.sha256 == current.sha256:
         raise Skip("up-to-date", f"{current.version} is the installed version")
     why = remembered.load_rejected(world.ground.places).reasons().get(commit.version)
     if why and not wanted:
         raise Skip("version-rejected", f"{commit.version} failed here before: {why}", REJECTED_HINT)
-    return Chosen(commit.version, commit.sha256, commit=commit)
+    return Chosen(commit.version, "" if kept_version else commit.sha256, commit=commit)

@@ -187,7 +187,8 @@ def _remember_failure(ground: Ground, record: Record) -> None:
 def _remember_going_back(ground: Ground, record: Record) -> None:
     """Keep automatic updates from a version somebody went back from (a kept one has no tag)."""
     before, after = record.before.version, record.after.version
-    if not record.tag and parse_version(after) < parse_version(before):
+    is_back = ground.checkout is not None or parse_version(after) < parse_version(before)
+    if not record.tag and is_back:
         why = f"{record.actor} went back to {after}" + (f": {record.reason}" if record.reason else "")
         rejection = remembered.Rejection(why, int(ground.clock.now()), record.before.sha256)
         remembered.reject(ground.places, before, rejection)

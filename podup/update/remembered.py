@@ -154,12 +154,22 @@ def history(places: Places) -> list[HistoryEntry]:
 
 def last_good(places: Places) -> str:
     """Return the version that ran well before the installed one; a rejected one did not. Raises NotFound."""
+    if places.is_checkout:
+        return _commit_before(places)
     current = kept.read_version(places.target)
     there = set(kept.versions(places)) - set(load_rejected(places).versions) - {current}
     for entry in history(places):
         if entry.outcome == "succeeded" and entry.after == current and entry.before in there:
             return entry.before
     raise NotFound("no-last-good", f"no version from before {current} is kept", "see: history")
+
+
+def _commit_before(places: Places) -> str:
+    """Return the commit that was there before the last update that stayed."""
+    for entry in history(places):
+        if entry.outcome == "succeeded":
+            return entry.before
+    raise NotFound("no-last-good", "no update of this checkout is known", "see: history")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -38,11 +38,11 @@ def releases() -> Iterator[Mirror]:
 
 @pytest.fixture
 def started(registry: str, releases: Mirror) -> Iterator[Callable[..., Container]]:
-    """Start a container whose program looks at the mirror, and wait until it serves."""
+    """Start a container whose program looks at the mirror, by `shell` when given; wait until it serves."""
     made: list[Container] = []
 
-    def start(**settings: str) -> Container:
-        made.append(Container(image(registry), {**releases.settings(), **settings}))
+    def start(*shell: str, **settings: str) -> Container:
+        made.append(Container(image(registry), {**releases.settings(), **settings}, shell))
         made[-1].start()
         made[-1].wait_for(VERSION)
         return made[-1]
@@ -114,7 +114,7 @@ def test_a_program_that_only_crashes_goes_back(
     started: Callable[..., Container], releases: Mirror, good: Path, tmp_path: Path
 ) -> None:
     releases.publish(NEXT, good)
-    container = started(UPDATE_LONGEST_PAUSE_SECS="2")
+    container = started("busybox", "sh", UPDATE_LONGEST_PAUSE_SECS="2")
     container.inside(f"{TARGET} self-update")
     container.wait_for(NEXT)
     put(container, broken_version(good, CRASHES, tmp_path))

@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 from waiting import eventually, free_port
 
+from podup.files import is_locked
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -178,9 +180,9 @@ class Place:
     def end(self, number: signal.Signals) -> None:
         """End all of it: the program, what updates it, and layer 1."""
         for path in (self.state / "update.flock", self.state / "daemon.lock"):
-            if path.exists() and (text := path.read_text()):
+            if is_locked(path):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(json.loads(text)["pid"], number)
+                    os.kill(json.loads(path.read_text())["pid"], number)
         os.killpg(self.process.pid, number)
         self.process.wait(timeout=20)
 
@@ -337,6 +339,10 @@ def test_rollback_to_a_commit(place):
     assert place.update() == 0
     assert place.ask_layer1("rollback", first).returncode == 0
     assert place.is_at_rest("1.0.0") and place.head() == first
+    assert place.update() == 3, "what somebody went back from is not taken again by itself"
+    argv = [str(place.python), "-m", "podup", "rollback-self", "--last-good"]
+    subprocess.run(argv, env=place.environment(), cwd=place.code, check=True, capture_output=True)
+    assert place.is_at_rest("1.1.0")
 
 
 @one_shell
