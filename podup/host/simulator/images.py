@@ -13,6 +13,7 @@ _TROUBLES = {
     "gone": ("registry-unreachable", _GONE),
     "unauthorized": ("registry-unauthorized", "{1} in {0}: unauthorized: authentication required"),
     "limited": ("registry-rate-limited", "{1} in {0}: toomanyrequests: retry later"),
+    "slow": ("registry-slow", "{1} in {0}: context deadline exceeded"),
 }
 
 

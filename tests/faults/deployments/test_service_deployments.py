@@ -13,6 +13,7 @@ REGISTRY = {
     "gone": "registry-unreachable",
     "unauthorized": "registry-unauthorized",
     "limited": "registry-rate-limited",
+    "slow": "registry-slow",
 }
 
 
