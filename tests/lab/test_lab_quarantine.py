@@ -13,7 +13,6 @@ from labkit.webhooks import deliver, package_event, send
 
 Make = Callable[..., Service]
 REFUSED = 3  # the exit code of what a rule refuses
-DEADLINE_S = 10.0  # PODUP_VERIFY_TIMEOUT_SECS of the daemon under test
 
 
 def state(service: Service) -> tuple[str, str]:
@@ -32,7 +31,6 @@ def test_nobody_tries_it_again_until_it_is_released(daemon: Daemon, new_service:
     task_id = send(daemon.url, deliver(web.unit, event, SECRET)).body["task_id"]
     task = daemon.wait_for_task(task_id)
     assert task["status"] == "rolled_back", task
-    assert task["finished_at"] - task["started_at"] <= DEADLINE_S + 5
     assert_told(task, web)
     wait_for_version(web, "v1")
     before = state(web)
