@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from podup.app.machine import REAL, Ground, HostFacts
+from podup.records import asdict
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
 
@@ -21,7 +22,7 @@ def context_of(loaded: Loaded, host: HostFacts, ground: Ground = REAL) -> dict[s
         "variables": environment.for_children,
         "home": str(environment.home),
         "uid": environment.uid,
-        "host": {"graph_root": host.graph_root, "manager": host.manager},
+        "host": asdict(host),
         "simulated": str(ground.simulated or ""),
     }
 
@@ -35,7 +36,9 @@ def loaded_from(context: Mapping[str, Any]) -> Loaded:
 
 def host_facts_from(context: Mapping[str, Any]) -> HostFacts:
     """Return what the process that made the context knew about the machine."""
-    return HostFacts(**context["host"])
+    host = context["host"]
+    claims = tuple((image_id, unit) for image_id, unit in host["claims"])
+    return HostFacts(host["graph_root"], host["manager"], claims)
 
 
 def ground_from(context: Mapping[str, Any]) -> Ground:

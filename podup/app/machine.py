@@ -32,10 +32,14 @@ def _unheard(_line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What does not change while a machine runs; empty and None mean: not looked yet."""
+    """What does not change while a machine runs; empty and None mean: not looked yet.
+
+    `claims` are the systemd units that images name in labels of their own, by image id.
+    """
 
     graph_root: str = ""
     manager: str | None = None
+    claims: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Machine:
 
     def facts(self) -> HostFacts:
         """Return what is known about the machine by now, for another process."""
-        return HostFacts(self.podman.known_graph_root, self.manager())
+        return HostFacts(self.podman.known_graph_root, self.manager(), self.podman.known_claims)
 
     def service_host(self, policy: Policy, *, hear: Callable[[str], None] = _unheard) -> ServiceHost:
         """Return the parts services are made of, under these rules; `hear` is told of progress."""
@@ -134,7 +138,8 @@ class Asked:
 
 def _machine(runner: Runner, loaded: Loaded, known: HostFacts, asked: Asked) -> Machine:
     user = not loaded.environment.is_root
-    podman, systemd = Podman(runner, graph_root=known.graph_root), Systemd(runner, user=user)
+    podman = Podman(runner, graph_root=known.graph_root, claims=known.claims)
+    systemd = Systemd(runner, user=user)
     services = loaded.settings.services
     discovery = Discovery(
         systemd,

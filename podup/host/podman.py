@@ -4,7 +4,7 @@ Registries are reached with podman's own credentials. Nothing is ever removed by
 PodupErrors; those of a pull have the codes of `podup.net.registry`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from podup.errors import NotFound, Unavailable
@@ -40,14 +40,21 @@ _NO_CONTAINER = ("no such container", "no container with")
 class Podman:
     """The podman of the user the runner's commands run as.
 
-    `graph_root` is where images are kept, when that is known: asking podman takes longer than most of what
-    it does.
+    `graph_root` is where images are kept, and `claims` are units that images name in labels of their own,
+    as far as both are known: asking podman takes longer than most of what it does.
     """
 
-    def __init__(self, runner: Runner, *, graph_root: str = "") -> None:
+    def __init__(
+        self, runner: Runner, *, graph_root: str = "", claims: Iterable[tuple[str, str]] = ()
+    ) -> None:
         self._runner = runner
         self.known_graph_root = graph_root
-        self._claims: dict[str, str] = {}
+        self._claims = dict(claims)
+
+    @property
+    def known_claims(self) -> tuple[tuple[str, str], ...]:
+        """Image ids, each with the unit it names in a label of its own, mostly none; they never change."""
+        return tuple(sorted(self._claims.items()))
 
     def version(self) -> str:
         """Return podman's version, `4.3.1`; raises Unavailable when it cannot be run."""
@@ -194,7 +201,7 @@ class Podman:
             done = self._run(("image", "inspect", *unknown), mutates=False, timeout_s=ASK_TIMEOUT_S)
             if not done.ok and not _says(done, _NO_IMAGE):
                 done.check("podman-failed", "the images of containers could not be inspected")
-            self._claims.update(claimed_units(parse(done) or ()))
+            self._claims = {**self._claims, **claimed_units(parse(done) or ())}  # others may be reading it
 
     def _ask(self, *words: str) -> Completed:
         done = self._run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)

@@ -47,6 +47,15 @@ def test_an_image_is_asked_about_once() -> None:
     ]
 
 
+def test_what_another_process_knows_is_not_asked_again() -> None:
+    images = {"a1": {UNIT_LABEL: "web.service"}}
+    first = Podman(CannedPodman([container("x", "web.service", "a1")], images))
+    assert units(first) == {"x": ""}
+    machine = CannedPodman([container("x", "web.service", "a1")], {})
+    assert units(Podman(machine, claims=first.known_claims)) == {"x": ""}
+    assert [argv[1] for argv in machine.asked] == ["ps"]
+
+
 def test_a_claim_of_the_image_proves_nothing_and_another_label_does() -> None:
     images = {"a1": {UNIT_LABEL: "web.service"}}
     listed = [container("x", "web.service", "a1"), container("y", "other.service", "a1")]
