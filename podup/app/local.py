@@ -8,7 +8,7 @@ its end what follows from it: nobody else would.
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from podup.api.last_payload import LastPayload
@@ -26,6 +26,7 @@ from podup.app.updates import in_maintenance, places_of
 from podup.clock import Clock
 from podup.core.http1 import Head
 from podup.engine.inbox import Knock
+from podup.engine.storage import Store
 from podup.errors import Invalid, PodupError
 from podup.net.control import read_answer
 from podup.settings.load import Loaded
@@ -73,7 +74,7 @@ class LocalApi:
             self._built.dispatcher.turn()
             for event in task_events(self._built.engine, task_id):
                 if event.name == "end":
-                    settle(self._built, self._clock)
+                    see_through(self._built.dispatcher.turn, self._built.engine.store, self._clock, task_id)
                     return
                 if event.number > told:
                     told = event.number
@@ -83,6 +84,20 @@ class LocalApi:
     def settle(self) -> None:
         """`settle`, for who follows nothing."""
         settle(self._built, self._clock)
+
+
+def see_through(turn: Callable[[], object], store: Store, clock: Clock, task_id: str) -> None:
+    """Call `turn` until what followed from a task that has ended, and from that again, has ended too."""
+    reasons = {f"after {task_id}"}
+    while True:
+        turn()
+        with store.read() as cx:
+            alive = (*tasks.running(cx), *tasks.pending(cx, clock.now()))
+        following = [task for task in alive if task.trigger.reason in reasons]
+        if not following:
+            return
+        reasons |= {f"after {task.id}" for task in following}
+        clock.sleep(_FOLLOW_EVERY_S)
 
 
 def settle(built: Built, clock: Clock) -> None:
