@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +16,9 @@ from labkit.daemon import BUILT, SECRET, UNIT, Daemon, daemon_running
 from labkit.database import contents, count, lost, tables
 from labkit.images import Build, push
 from labkit.releases import MIGRATION, NEXT, Mirror, broken_version, build_version, mirror
+from labkit.sender import Sender, port_held
 from labkit.services import Service, start, systemctl, units_directory, wait_for_version
-from labkit.webhooks import Answer, deliver, package_event, request, send
+from labkit.webhooks import deliver, package_event, request, send
 
 AFTER = "99.1.0"
 QUICK = {"PODUP_UPDATE_SETTLE_SECS": "3", "PODUP_UPDATE_TRIAL_SECS": "20"}
@@ -31,7 +31,6 @@ SERVES_AND_DIES = (
     "if 'http-server' in sys.argv: threading.Timer(2.0, lambda: os._exit(1)).start()\n"
     "from podup.__main__ import main\nsys.exit(main())\n"
 )
-SOCKET = UNIT.replace(".service", ".socket")
 Make = Callable[..., Service]
 
 
@@ -50,49 +49,8 @@ def daemon(tmp_path: Path, releases: Mirror) -> Iterator[Daemon]:
 
 @pytest.fixture
 def port(daemon: Daemon) -> Iterator[None]:
-    """systemd holds the port."""
-    text = Path("systemd/pod-upgrade-trigger-http.user.socket.example").read_text()
-    path = units_directory() / SOCKET
-    path.write_text(text.replace("0.0.0.0:25111", f"127.0.0.1:{daemon.port}"))
-    daemon.stop()
-    systemctl("daemon-reload")
-    systemctl("start", SOCKET)
-    daemon.start()
-    yield
-    systemctl("stop", SOCKET, check=False)
-    path.unlink()
-    systemctl("daemon-reload")
-
-
-class Sender:
-    """Sends a delivery of its own `per_s` times a second until stopped; remembers every answer."""
-
-    def __init__(self, daemon: Daemon, service: Service, *, per_s: float) -> None:
-        self.answers: list[Answer | OSError] = []
-        self._stop = threading.Event()
-        self._daemon, self._service, self._pause_s = daemon, service, 1 / per_s
-        self._threads: list[threading.Thread] = []
-        self._loop = threading.Thread(target=self._send)
-        self._loop.start()
-
-    def _send(self) -> None:
-        while not self._stop.wait(self._pause_s):
-            thread = threading.Thread(target=self._one)
-            thread.start()
-            self._threads.append(thread)
-
-    def _one(self) -> None:
-        other = package_event(self._service.image.replace(":latest", ":other"), "sha256:" + "0" * 64)
-        try:
-            self.answers.append(send(self._daemon.url, deliver(self._service.unit, other, SECRET)))
-        except OSError as error:
-            self.answers.append(error)
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._loop.join()
-        for thread in self._threads:
-            thread.join()
+    with port_held(daemon):
+        yield
 
 
 def is_running(oneshot: str) -> bool:
@@ -126,12 +84,10 @@ def test_no_webhook_is_lost_with_socket_activation(
     time.sleep(2)
     sender.stop()
     assert done.returncode == 0, done
-    refused = [answer for answer in sender.answers if isinstance(answer, OSError) or answer.status != 202]
-    assert refused == []
-    kept = [answer for answer in sender.answers if "after the update" in str(answer.body)]
-    assert kept, "some came while the database took no write"
-    sent = before + len(sender.answers)
-    eventually("all are handed over", lambda: count(daemon.state, "deliveries") == sent)
+    assert [sent for sent in sender.sent if not sent.is_accepted] == []
+    assert [sent for sent in sender.sent if sent.waited_for_update], "while the database took no write"
+    after = before + len(sender.sent)
+    eventually("all are handed over", lambda: count(daemon.state, "deliveries") == after)
     assert not list((daemon.state / "spool").glob("*.item"))
     assert version(daemon) == NEXT
 
