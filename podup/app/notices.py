@@ -34,8 +34,10 @@ def tell_end(cx: Connection, outbox: Outbox, report: Report, task: Task, *, now_
         return
     facts = {"from": report.before, "to": report.after, "code": report.code, "host": report.runner_host}
     if task.status is Status.SUCCEEDED:
-        says = f"{report.before} -> {report.after} {report.release_tag and f'({report.release_tag})'}".strip()
-        title = f"{_PROGRAM} is now {report.after}"
+        version = report.after or report.release_tag
+        title = f"{_PROGRAM} is now {version}" if version else f"{_PROGRAM} was updated"
+        says = f"{report.before} -> {report.after}" if report.before else task.summary
+        says += f" ({report.release_tag})" if report.release_tag else ""
         outbox.tell(cx, Notice(UPDATED, title, says, UNIT, task.id, facts), now_s=now_s)
         kinds = ("failed", "rolled_back")
         outbox.recovered(cx, _UPDATES, says, now_s=now_s, task_id=task.id, kinds=kinds)

@@ -179,7 +179,7 @@ class SelfUpdates:
         task_id = new_id("tsk", lambda count: (name * count)[-count:], report.started_at)
         files = TaskFiles(engine.state_dir, task_id)
         make_dirs(files.journal.parent)
-        summary = report.message or f"{report.status}: {report.release_tag or report.after}"
+        summary = report.message or f"{report.status}: {report.release_tag or report.after}".rstrip(": ")
         if not files.journal.exists():
             with JournalWriter(files.journal) as sink:
                 record = Record(sink, self._clock, Redactor(self.parts.loaded.secrets()))

@@ -122,10 +122,10 @@ def _program(parts: assemble.Parts) -> Iterator[Finding]:
         )
         return
     yield Finding("program", _OK, f"{kept.read_version(target)} at {target}")
-    if not os.access(target.parent, os.W_OK):
-        yield Finding(
-            "program", _BAD, f"{target.parent} is not writable, so no update can be installed", "chown it"
-        )
+    real = target.resolve().parent
+    if not os.access(real, os.W_OK | os.X_OK):
+        says = f"{real} is not writable, so no update can be installed"
+        yield Finding("program", _BAD, says, "check its owner and mode")
     on_path = str(target.parent) in loaded.environment.get("PATH").split(":")
     hint = f"add {target.parent} to PATH in ~/.profile"
     yield Finding(

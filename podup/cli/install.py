@@ -45,7 +45,7 @@ def uninstall(args: Mapping[str, Any], context: Context) -> int:
     context.out.line(f"disable  {', '.join(installation.UNITS)}")
     context.out.line(f"remove   unit files in {installation.units_directory(loaded.environment)}")
     context.out.line(f"remove   {installation.scripts_directory(loaded.environment)}")
-    for path in (target, state, installation.compiled_directory(loaded.environment)):
+    for path in installation.leftovers(loaded.environment, target, state):
         context.out.line(f"{'remove' if args['purge'] else 'keep':<8} {path}")
     if not _agreed(args, context, "remove this?"):
         return EXIT_DONE if args["dry_run"] else EXIT_FAILED

@@ -91,7 +91,8 @@ def choose(
     version = str(found.version)
     running = parse_tag(current)
     if found.version == running and version == current and not force:
-        return Choice(Verb.UP_TO_DATE, found, f"{current} is the newest release")
+        says = f"{current} is installed" if by_tag else f"{current} is the newest release"
+        return Choice(Verb.UP_TO_DATE, found, says)
     if found.version < running and not (by_tag or force):
         return Choice(Verb.UP_TO_DATE, found, f"{current} is newer than the newest release {version}")
     if version in rejected and not force:

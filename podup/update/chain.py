@@ -16,6 +16,7 @@ from podup.records import dataclass, replace
 from podup.update import choosing, journal, kept, recovery, remembered, swap, trial
 from podup.update.choosing import REJECTED_HINT, Chosen, Skip
 from podup.update.journal import Build, Record
+from podup.update.places import check_writable
 from podup.update.recovery import Ended
 from podup.update.reports import report_name
 from podup.update.states import MAX_ROLLBACK_TRIES, UNTOUCHED, Act, End, State
@@ -40,8 +41,12 @@ class Request:
 
 
 def run(world: World, request: Request, *, txid: str) -> Ended:
-    """Run one update to its end. Raises Busy when another one runs, Refused when updates are on hold."""
+    """Run one update to its end.
+
+    Raises Busy when another one runs, Refused when updates are on hold or the target cannot be replaced.
+    """
     places = world.ground.places
+    check_writable(places)
     make_dirs(places.state)
     with _lock(places.lock), _lock(places.target_lock):
         _recover_first(world, request)

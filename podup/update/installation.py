@@ -119,15 +119,18 @@ def remove_installed(environment: Environment) -> list[Path]:
 
 def purge(environment: Environment, target: Path, state: Path) -> list[Path]:
     """Remove the program, the one before it, the environment file, its compiled code and the whole state."""
-    env = environment.home / ".config" / _ENV_NAME
-    lock = target.with_name(f".{target.name}.flock")
-    gone = [path for path in (target, target.with_name(target.name + ".old"), lock, env) if path.exists()]
+    gone = leftovers(environment, target, state)
     for path in gone:
-        remove(path, missing_ok=True)
-    whole = [path for path in (compiled_directory(environment), state) if path.is_dir()]
-    for path in whole:
         remove_tree(path)
-    return gone + whole
+    return gone
+
+
+def leftovers(environment: Environment, target: Path, state: Path) -> list[Path]:
+    """Return what `remove_installed` leaves and `purge` removes, as far as it is there."""
+    env = environment.home / ".config" / _ENV_NAME
+    beside = (target.with_name(target.name + ".old"), target.with_name(f".{target.name}.flock"))
+    found = (target, *beside, env, state, compiled_directory(environment))
+    return [path for path in found if path.exists()]
 
 
 def compiled_directory(environment: Environment) -> Path:

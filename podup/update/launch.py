@@ -24,7 +24,7 @@ from podup.update import chain, checkout, kept, remembered, reports
 from podup.update.assemble import Parts, ground_of, places_of, world_of
 from podup.update.chain import Request
 from podup.update.journal import Build
-from podup.update.places import Places
+from podup.update.places import Places, check_writable
 from podup.update.recovery import Ended
 from podup.update.reports import UNIT, Report, report_name
 from podup.update.swap import new_txid
@@ -56,7 +56,7 @@ class Given:
 def start(parts: Parts, request: Request) -> Started:
     """Start the update in a process of its own and return.
 
-    Raises Busy `update-running`, Refused `updates-on-hold`, and what starting raises.
+    Raises Busy `update-running`, Refused `updates-on-hold`, `target-not-writable`, and what starting raises.
     """
     places = places_of(parts.loaded)
     _check_free(places, request)
@@ -151,6 +151,7 @@ def _run(parts: Parts, request: Request, txid: str) -> Ended:
 
 def _check_free(places: Places, request: Request) -> None:
     """Say early what the transaction would say; it looks again under the lock."""
+    check_writable(places)
     if is_locked(places.lock):
         who = holder(places.lock) or "another process"
         raise Busy("update-running", f"an update is running already: {who}", "wait until it is done")

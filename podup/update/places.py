@@ -4,6 +4,7 @@ Beside the target: `T.old` (the program before), `T.new.<txid>` (not executable 
 a lock. Under the state directory: journal, lock, kept versions, backups, spool, what is remembered.
 """
 
+import os
 from pathlib import Path
 
 from podup.core.releases import ASSET
@@ -119,6 +120,14 @@ class Places:
     @property
     def release_cache(self) -> Path:
         return self.releases / "server.json"
+
+
+def check_writable(places: Places) -> None:
+    """See that a new program can be put beside the target. Raises Refused `target-not-writable`."""
+    directory = places.target.parent
+    if not os.access(directory, os.W_OK | os.X_OK):
+        hint = "check its owner and mode, or set TARGET_BIN"
+        raise Refused("target-not-writable", f"{directory} is not writable: no update can be put there", hint)
 
 
 def resolve_target(target: Path) -> Path:

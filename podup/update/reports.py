@@ -23,6 +23,7 @@ KIND = "self-update"
 UNIT = "pod-upgrade-trigger-http.service"
 LARGEST_BYTES = 256 * 1024
 _TAIL_CHARACTERS = 4000
+_LATEST_MOMENT = 2**33  # in the year 2242
 _IMPORTED = ".imported"
 _BAD = ".bad"
 
@@ -176,8 +177,8 @@ def _read(path: Path) -> Report:
         path=path,
         status=_status(str(body["status"]), exit_code),
         dry_run=body.get("dry_run") is True,
-        started_at=int(body["started_at"]),
-        finished_at=int(body["finished_at"]),
+        started_at=_moment(body["started_at"]),
+        finished_at=_moment(body["finished_at"]),
         exit_code=exit_code,
         **{name: _text(body, name) for name in ("binary_path", "release_tag", "stderr_tail", "runner_host")},
         runner_pid=int(body.get("runner_pid") or 0),
@@ -186,6 +187,13 @@ def _read(path: Path) -> Report:
         after=_text(body, "to"),
         outcome=_text(body, "outcome"),
     )
+
+
+def _moment(value: Any) -> int:
+    moment = int(value)
+    if not 0 <= moment <= _LATEST_MOMENT:
+        raise ValueError(f"{moment} are no Unix seconds")
+    return moment
 
 
 def _status(text: str, exit_code: int) -> Status:

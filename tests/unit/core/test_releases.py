@@ -117,3 +117,12 @@ WAITS = [
 @pytest.mark.parametrize(("status", "headers", "wait"), WAITS)
 def test_rate_limits(status, headers, wait):
     assert rate_limit_wait(status, headers, 1000.0) == wait
+
+
+def test_a_tag_that_is_installed_is_not_called_the_newest():
+    found = Release("v1.0.0", parse_tag("v1.0.0"))
+    choices = [
+        choose(found, current="1.0.0", rejected={}, by_tag=by_tag, force=False)
+        for by_tag in (True, False)
+    ]
+    assert [choice.reason for choice in choices] == ["1.0.0 is installed", "1.0.0 is the newest release"]

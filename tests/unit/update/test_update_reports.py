@@ -37,6 +37,13 @@ def test_the_seeds_minimal_report_is_read(tmp_path):
     assert reports.read(tmp_path / "self-update-10-5.json").exit_code == 0
 
 
+@pytest.mark.parametrize("moment", [-1, 1e300, "NaN", 2**40, None])
+def test_a_report_from_no_time_there_is_is_bad(tmp_path, moment):
+    put(tmp_path, "self-update-10-5.json", {**MINIMAL, "started_at": moment})
+    (report,) = reports.waiting(tmp_path)
+    assert isinstance(report, reports.BadReport)
+
+
 STATUSES = [
     ("succeeded", 0, Status.SUCCEEDED),
     ("failed", 1, Status.FAILED),
