@@ -52,7 +52,7 @@ class Mirror:
         """Make `program` the newest release, with its checksum unless another is given."""
         tag = f"v{version}"
         assets = self.root / REPOSITORY / "releases/download" / tag
-        assets.mkdir(parents=True)
+        assets.mkdir(parents=True, exist_ok=True)
         shutil.copy(program, assets / ASSET)
         digest = sha256 or hashlib.sha256(program.read_bytes()).hexdigest()
         (assets / f"{ASSET}.sha256").write_text(f"{digest}  {ASSET}\n")
