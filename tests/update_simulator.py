@@ -12,6 +12,7 @@ import contextlib
 import json
 import sqlite3
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -108,12 +109,12 @@ def make_database(path: Path) -> None:
     cx.close()
 
 
-def deliver(path: Path, key: str) -> None:
-    """Commit a delivery by its key, once."""
+def deliver(path: Path, items: Sequence[tuple[str, bytes]]) -> None:
+    """Commit deliveries by their keys, once."""
     cx = sqlite3.connect(path)
     with told(path):
         announce("commit", path)
-    cx.execute("insert or ignore into deliveries values (?)", (key,))
+    cx.executemany("insert or ignore into deliveries values (?)", [(key,) for key, _ in items])
     cx.commit()
     cx.close()
 
@@ -222,7 +223,7 @@ class SimService:
                 self._start_once()
             places = self.ground.places
             if self._state()["active"] and not boot.Maintenance(places.journal).is_on():
-                boot.replay(Spool(places.spool), lambda key, data: deliver(places.database, key))
+                boot.replay(Spool(places.spool), lambda items: deliver(places.database, items))
         except PodupError as error:
             self.ground.log(f"daemon: {error.message}")
 

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -140,17 +140,18 @@ class SelfUpdates:
         elif done is boot.Next.SETTLED:
             self._say("an interrupted update is settled")
 
-    def _hand_over(self, key: str, data: bytes) -> None:
+    def _hand_over(self, waited: Sequence[tuple[str, bytes]]) -> None:
         engine = self._required_engine()
-        body = json.loads(data)
-        knock = Knock(**{**body, "body": base64.b64decode(body["body"])})
-        try:
-            checked = engine.inbox.check(knock)
-        except PodupError as error:
-            self._say(f"a webhook that waited for {knock.unit} is no longer good: {error.message}")
-            return
+        good = []
+        for _key, data in waited:
+            body = json.loads(data)
+            knock = Knock(**{**body, "body": base64.b64decode(body["body"])})
+            try:
+                good.append(engine.inbox.check(knock))
+            except PodupError as error:
+                self._say(f"a webhook that waited for {knock.unit} is no longer good: {error.message}")
         with engine.store.write() as cx:
-            engine.inbox.accept(cx, checked)
+            engine.inbox.accept_all(cx, good)
         engine.wake()
 
     def _look_out(self) -> None:

@@ -16,21 +16,24 @@ from podup.files.durable import durable_write, make_dirs, remove_leftovers
 
 
 class Spool:
-    """The items of one directory; made when missing. One process puts at a time."""
+    """The items of one directory; made when missing. One object puts and removes at a time."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         make_dirs(directory)
         remove_leftovers(directory)
-        self._last = max((int(path.name.partition("-")[0]) for path in self._paths()), default=0)
+        self._by_hash = {path.stem.partition("-")[2]: path for path in self._paths()}
+        self._last = max((int(path.name.partition("-")[0]) for path in self._by_hash.values()), default=0)
 
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` under `key`; on return it survives a power cut."""
-        if self._find(key) is not None:
+        name = _hash(key)
+        if name in self._by_hash:
             return
         self._last += 1
-        path = self.directory / f"{self._last:012d}-{_hash(key)}.item"
+        path = self.directory / f"{self._last:012d}-{name}.item"
         durable_write(path, json.dumps(key).encode() + b"\n" + data)
+        self._by_hash[name] = path
 
     def items(self) -> Iterator[tuple[str, bytes]]:
         """Yield key and data, oldest first; items put or removed meanwhile may or may not show."""
@@ -39,22 +42,21 @@ class Spool:
                 head, _, data = path.read_bytes().partition(b"\n")
                 yield json.loads(head), data
 
-    def remove(self, key: str) -> None:
-        """Forget the key, durably; without effect when it is not there."""
-        path = self._find(key)
-        if path is None:
-            return
-        calls.unlink(path)
-        calls.sync_dir(self.directory)
+    def remove(self, *keys: str) -> None:
+        """Forget the keys, durably; without effect for those that are not there."""
+        there = [name for key in keys if (name := _hash(key)) in self._by_hash]
+        for name in there:
+            with suppress(FileNotFoundError):
+                calls.unlink(self._by_hash[name])
+            del self._by_hash[name]
+        if there:
+            calls.sync_dir(self.directory)
 
     def __len__(self) -> int:
-        return len(self._paths())
+        return len(self._by_hash)
 
     def _paths(self) -> list[Path]:
         return sorted(self.directory.glob("*.item"))
-
-    def _find(self, key: str) -> Path | None:
-        return next(iter(self.directory.glob(f"*-{_hash(key)}.item")), None)
 
 
 def _hash(key: str) -> str:

@@ -7,8 +7,9 @@ front of the next start takes it back.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from podup.files import FileLock, Spool, durable_write, is_locked
@@ -20,6 +21,7 @@ from podup.update.states import Act, State, is_maintenance
 from podup.update.world import Ground
 
 RETRY_AFTER_S = 15
+_AT_ONCE = 50
 
 
 class Maintenance:
@@ -113,15 +115,16 @@ def attend(ground: Ground) -> Next:
         lock.release()
 
 
-def replay(spool: Spool, deliver: Callable[[str, bytes], None]) -> int:
-    """Hand every item that waited to `deliver`, oldest first, and forget it then; return how many.
+def replay(spool: Spool, deliver: Callable[[Sequence[tuple[str, bytes]]], None]) -> int:
+    """Hand every item that waited to `deliver`, oldest first, some at once, and forget it; return how many.
 
     `deliver` commits by key, so that an item met again after a crash is the same delivery. Raises what it
-    raises; the item then stays.
+    raises; the items then stay.
     """
     count = 0
-    for key, data in spool.items():
-        deliver(key, data)
-        spool.remove(key)
-        count += 1
+    items = spool.items()
+    while some := list(islice(items, _AT_ONCE)):
+        deliver(some)
+        spool.remove(*(key for key, _ in some))
+        count += len(some)
     return count

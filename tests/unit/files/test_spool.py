@@ -36,3 +36,14 @@ def test_removing_is_idempotent(tmp_path: Path) -> None:
     spool.remove("k")
     spool.remove("k")
     assert len(spool) == 0
+    spool.put("k", b"again")
+    assert list(spool.items()) == [("k", b"again")]
+
+
+def test_some_are_removed_at_once(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    for key in "abc":
+        spool.put(key, b"")
+    spool.remove("a", "x", "c")
+    assert [key for key, _ in Spool(tmp_path / "spool").items()] == ["b"]
+    assert len(spool) == 1
