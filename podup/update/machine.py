@@ -188,5 +188,6 @@ def _columns(cx: Connection, table: str) -> tuple[str, ...]:
 
 
 def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
+    """Return the last line that says what happened; a hint after it says what to do."""
+    lines = [line for line in text.strip().splitlines() if not line.startswith("hint:")]
     return lines[-1][:300] if lines else ""
