@@ -257,7 +257,12 @@ def _transact(world: World, record: Record) -> Ended:
     seen = trial.judge(world, wanted, within_s=timing.trial_s, settle_s=timing.settle_s)
     if seen.look is not trial.Look.OK:
         return roll_back(world, record, code="trial-failed", message=seen.reason, tolerated=tolerated)
-    record = journal.advance(ground.places.journal, record, State.COMMITTING, may_start=True)
+    try:
+        record = journal.advance(ground.places.journal, record, State.COMMITTING, may_start=True)
+    except PodupError as error:
+        record = _current(world, record)
+        if record.state is not State.COMMITTING:
+            return roll_back(world, record, code=error.code, message=error.message, tolerated=tolerated)
     ground.log(f"{record.after.version} is well and stays")
     return recovery.commit(ground, record, keep_versions=world.keep_versions, keep_backups=world.keep_backups)
 

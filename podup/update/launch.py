@@ -20,14 +20,15 @@ from podup.host.run import Detached
 from podup.records import asdict, dataclass
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
-from podup.update import chain, checkout, kept, remembered, reports
+from podup.update import chain, checkout, journal, kept, remembered, reports
 from podup.update.assemble import Parts, ground_of, places_of, world_of
 from podup.update.chain import Request
-from podup.update.journal import Build
+from podup.update.journal import Build, Record
 from podup.update.places import Places, check_writable
 from podup.update.recovery import Ended
 from podup.update.reports import UNIT, Report, report_name
 from podup.update.swap import new_txid
+from podup.update.world import Ground
 
 _PYTHON = ("/usr/bin/env", "python3")
 _LOOK_EVERY_S = 0.3
@@ -112,16 +113,25 @@ def read_given(path: Path, shared_state: Path | None = None) -> Given:
 
 
 def run_given(parts: Parts, given: Given) -> int:
-    """Run the transaction of this process to its end and return its exit code; leaves a report always."""
+    """Run the transaction of this process and return its exit code.
+
+    It leaves a report, except when the disk kept it from ending: who ends it then writes the only one.
+    """
     ground = ground_of(parts, txid=given.txid)
     try:
         ended = _run(parts, given.request, given.txid)
     except PodupError as error:
         chain.say_why(ground, error)
         request = given.request
-        reports.write_refusal(ground, error, report=request.report, dry_run=request.dry_run)
+        if not _is_open(ground, given.txid):
+            reports.write_refusal(ground, error, report=request.report, dry_run=request.dry_run)
         return error.exit_code
     return reports.exit_code_of(ended.end, ended.record.code)
+
+
+def _is_open(ground: Ground, txid: str) -> bool:
+    seen = journal.load(ground.places.journal)
+    return isinstance(seen, Record) and seen.txid == txid
 
 
 def run_here(parts: Parts, request: Request) -> Ended:

@@ -4,7 +4,7 @@ The caller holds the update's lock. Each function can be run again after it was 
 here starts or stops the service: that is the chain's business, or nobody's when recovery runs before it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from podup.core.versions import parse_version
@@ -17,6 +17,7 @@ from podup.update.states import UNTOUCHED, Act, End, State, decide_recovery, is_
 from podup.update.world import Ground
 
 INTERRUPTED = "interrupted"
+_TRY_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,19 @@ def abort(ground: Ground, record: Record, error: PodupError, *, end: End = End.A
 def commit(ground: Ground, record: Record, *, keep_versions: int, keep_backups: int) -> Ended:
     """End a transaction whose program was judged well: it is kept, and known good from now on."""
     places = ground.places
-    if ground.checkout is None:
-        kept.keep(places, places.target, record.after)
-        kept.set_good(places, record.after)
-        kept.prune(places, keep_count=keep_versions, protected=(record.before.version, record.after.version))
-    else:
-        kept.note_good(places, record.after)
-    remembered.forget(places, record.after.version)
-    _remember_going_back(ground, record)
+
+    def keep() -> None:
+        if ground.checkout is None:
+            protected = (record.before.version, record.after.version)
+            kept.keep(places, places.target, record.after)
+            kept.set_good(places, record.after)
+            kept.prune(places, keep_count=keep_versions, protected=protected)
+        else:
+            kept.note_good(places, record.after)
+        remembered.forget(places, record.after.version)
+        _remember_going_back(ground, record)
+
+    _patiently(ground, keep)
     return _finish(ground, record, End.SUCCEEDED, keep_backups=keep_backups)
 
 
@@ -194,7 +200,22 @@ def _remember_going_back(ground: Ground, record: Record) -> None:
         remembered.reject(ground.places, before, rejection)
 
 
+def _patiently(ground: Ground, work: Callable[[], None]) -> None:
+    """Run what can be run again, and run it again when the disk refused a part of it. Raises Unavailable."""
+    try:
+        work()
+    except Unavailable as error:
+        ground.log(f"not finished yet: {error.message}")
+        ground.clock.sleep(_TRY_AGAIN_S)
+        work()
+
+
 def _finish(ground: Ground, record: Record, end: End, *, keep_backups: int = 3) -> Ended:
+    _patiently(ground, lambda: _end(ground, record, end, keep_backups))
+    return Ended(end, record)
+
+
+def _end(ground: Ground, record: Record, end: End, keep_backups: int) -> None:
     """History, report, tidying, and the journal last: run again, it does what is missing."""
     places = ground.places
     now = int(ground.clock.now())
@@ -218,7 +239,6 @@ def _finish(ground: Ground, record: Record, end: End, *, keep_backups: int = 3) 
     else:
         swap.clean(places, keep_backups=keep_backups, spare=record.backup)
     journal.end(places.journal, record)
-    return Ended(end, record)
 
 
 def make_executable(ground: Ground, record: Record) -> None:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 
@@ -5,7 +6,7 @@ import pytest
 from update_simulator import NEW, OLD, ROWS, build, make_machine, with_changes
 
 from podup.errors import Busy, NotFound, PodupError, Refused
-from podup.files import FileLock
+from podup.files import FileLock, trace
 from podup.update import guard, kept, remembered, reports
 from podup.update.states import End
 from podup.update.world import Shape
@@ -252,3 +253,34 @@ def test_a_disk_that_cannot_keep_the_installed_program_ends_the_update_with_a_re
     machine.places.releases.unlink()
     assert the_report(machine)["code"] == "file-write-failed"
     assert_at_rest(machine, OLD, schema=1)
+
+
+def test_a_verdict_that_cannot_be_written_takes_the_new_program_back(tmp_path):
+    machine = make_machine(tmp_path)
+
+    def watcher(call):
+        is_verdict = call.name == "write" and b'"committing"' in call.data
+        if is_verdict:
+            raise OSError(errno.EIO, "the disk")
+
+    with trace.watched(watcher):
+        ended = machine.update()
+    assert (ended.end, ended.record.code) == (End.ROLLED_BACK, "file-write-failed")
+    assert_at_rest(machine, OLD, schema=1)
+
+
+def test_a_good_update_is_finished_though_the_disk_refused_once(tmp_path):
+    machine = make_machine(tmp_path)
+    refused = []
+
+    def watcher(call):
+        if call.name == "create" and call.path.endswith("update-history.jsonl") and not refused:
+            refused.append(call)
+            raise OSError(errno.ENOSPC, "no room")
+
+    with trace.watched(watcher):
+        ended = machine.update()
+    assert refused
+    assert ended.end is End.SUCCEEDED
+    assert_at_rest(machine, NEW, schema=2)
+    assert the_report(machine)["status"] == "succeeded"
