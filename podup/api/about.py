@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 from podup import records
 from podup.api.openapi import describe
-from podup.api.request import Request
-from podup.api.response import Response, answer
+from podup.api.request import PAGING, Request
+from podup.api.response import Response, answer, answer_list
 from podup.api.router import Route, Who
 from podup.recipes.table import RECIPES
 from podup.settings.load import Loaded
@@ -23,10 +23,11 @@ class AboutRoutes:
         """Return the rows of the table."""
         every = "List every setting with value, source and default; a secret only as set or not."
         page = "What a page has to know before anybody is logged in."
+        kinds = "List the kinds of task and their parameters."
         return (
             Route("GET", "/api/settings", every, Who.ADMIN, self.settings),
             Route("GET", "/api/config", page, Who.OPEN, self.config, in_loop=True),
-            Route("GET", "/api/kinds", "List the kinds of task and their parameters.", Who.ADMIN, self.kinds),
+            Route("GET", "/api/kinds", kinds, Who.ADMIN, self.kinds, query=PAGING),
         )
 
     def settings(self, request: Request) -> Response:
@@ -57,7 +58,7 @@ class AboutRoutes:
             }
             for kind, recipe in RECIPES.items()
         ]
-        return answer({"kinds": rows, "total": len(rows)})
+        return answer_list("kinds", rows, request)
 
 
 def openapi_route(routes: Callable[[], Iterable[Route]]) -> Route:

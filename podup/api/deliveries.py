@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from podup.api.request import Request, read_page
-from podup.api.response import Response, answer, answer_page
+from podup.api.request import PAGING, Request, read_page
+from podup.api.response import Response, answer, answer_list, answer_page
 from podup.api.router import Route, Who
 from podup.api.task_views import row as task_row
 from podup.core.units import unit_name
@@ -42,14 +42,15 @@ class DeliveryRoutes:
 
     def rows(self) -> tuple[Route, ...]:
         """Return the rows of the table."""
-        filters = ("unit", "outcome", "page", "per_page")
+        stand = "How webhooks stand, unit by unit."
+        filters = ("unit", "outcome", *PAGING)
         newest = "List deliveries, newest first."
         again = "Take a delivery once more, from what was stored of it."
         would = "Tell what the rules would say of a stored delivery now; nothing is done."
         made_up = "Tell what the rules would say of a delivery with this body; nothing is done."
         why = "Tell why something was done or not: of a delivery, a task or a request."
         return (
-            Route("GET", "/api/webhooks/status", "How webhooks stand, unit by unit.", Who.ADMIN, self.status),
+            Route("GET", "/api/webhooks/status", stand, Who.ADMIN, self.status, query=PAGING),
             Route("GET", "/api/deliveries", newest, Who.ADMIN, self.list, query=filters),
             Route("GET", _ONE, "Tell one delivery, and what every rule said.", Who.ADMIN, self.show),
             Route("POST", f"{_ONE}/replay", again, Who.ADMIN, self.replay, effect=True),
@@ -149,7 +150,7 @@ class DeliveryRoutes:
                     "last": last,
                 }
             )
-        return answer({"webhooks": rows, "total": len(rows), "wrong_signatures_last_day": refused})
+        return answer_list("webhooks", rows, request, wrong_signatures_last_day=refused)
 
     def _secret(self, unit: str) -> str:
         own = self._loaded.config.units.get(unit)

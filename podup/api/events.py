@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from podup.api.request import Request, read_page
+from podup.api.request import PAGING, Request, read_page
 from podup.api.response import Response, answer_page
 from podup.api.router import Route, Who
 from podup.api.sse import Event as LiveEvent
@@ -41,7 +41,7 @@ class EventRoutes:
                 f"List events, newest first; `format=csv` gives all that match, at most {CSV_ROWS}.",
                 Who.ADMIN,
                 self.list,
-                query=(*_FILTERS, "format", "page", "per_page"),
+                query=(*_FILTERS, "format", *PAGING),
             ),
             Route(
                 "GET",

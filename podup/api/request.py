@@ -84,6 +84,9 @@ class Request:
         return ""
 
 
+PAGING = ("page", "per_page")
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Which part of a list is asked for; `number` counts from 1."""

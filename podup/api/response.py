@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from podup.api.request import Page
+from podup.api.request import Page, Request, read_page
 from podup.errors import PodupError
 from podup.records import dataclass
 
@@ -97,11 +97,18 @@ def answer(
     return Response(status, _JSON_HEADERS + headers, dump(value), is_logged=is_logged)
 
 
-def answer_page(noun: str, items: Sequence[Any], *, total: int, page: Page) -> Response:
-    """Return one page of a list under its noun."""
+def answer_page(noun: str, items: Sequence[Any], *, total: int, page: Page, **beside: Any) -> Response:
+    """Return one page of a list under its noun, and what stands beside it."""
     has_next = page.offset + len(items) < total
     paging = {"total": total, "page": page.number, "page_size": page.size, "has_next": has_next}
-    return answer({noun: list(items), **paging})
+    return answer({noun: list(items), **paging, **beside})
+
+
+def answer_list(noun: str, rows: Sequence[Any], request: Request, **beside: Any) -> Response:
+    """Return the page asked for of a list that is short enough to be made whole. Raises Invalid."""
+    page = read_page(request)
+    shown = rows[page.offset : page.offset + page.size]
+    return answer_page(noun, shown, total=len(rows), page=page, **beside)
 
 
 def dump(value: Any) -> bytes:

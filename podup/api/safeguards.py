@@ -1,7 +1,7 @@
 """The routes of what holds deployments back: quarantined digests and freezes."""
 
-from podup.api.request import Request
-from podup.api.response import Response, answer
+from podup.api.request import PAGING, Request
+from podup.api.response import Response, answer, answer_list
 from podup.api.router import Route, Who
 from podup.core.units import unit_name
 from podup.engine.engine import Engine
@@ -55,9 +55,9 @@ class SafeguardRoutes:
                 "List the digests that failed here and are not tried again.",
                 Who.ADMIN,
                 self.quarantined,
-                query=("unit", "released"),
+                query=("unit", "released", *PAGING),
             ),
-            Route("GET", "/api/freezes", "List what is frozen.", Who.ADMIN, self.frozen),
+            Route("GET", "/api/freezes", "List what is frozen.", Who.ADMIN, self.frozen, query=PAGING),
             *(
                 Route("POST", path, says, Who.ADMIN, handler, effect=True, body=body, example=example)
                 for path, says, handler, body, example in post
@@ -70,7 +70,7 @@ class SafeguardRoutes:
         with_released = request.query_one("released") == "1"
         with self._engine.store.read() as cx:
             found = digests.quarantined(cx, target=target, with_released=with_released)
-        return answer({"quarantine": [asdict(row) for row in found], "total": len(found)})
+        return answer_list("quarantine", [asdict(row) for row in found], request)
 
     def release(self, request: Request) -> Response:
         body: ReleaseBody = request.data
@@ -91,7 +91,7 @@ class SafeguardRoutes:
     def frozen(self, request: Request) -> Response:
         with self._engine.store.read() as cx:
             found = freezes.all_freezes(cx)
-        return answer({"freezes": [_shown(freeze) for freeze in found], "total": len(found)})
+        return answer_list("freezes", [_shown(freeze) for freeze in found], request)
 
     def freeze(self, request: Request) -> Response:
         body: FreezeBody = request.data

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from podup.api.request import Request
-from podup.api.response import Response, answer
+from podup.api.request import PAGING, Request
+from podup.api.response import Response, answer_list
 from podup.api.router import Route, Who
 from podup.engine.engine import Engine
 from podup.store import deployments, digests, freezes, services
@@ -26,7 +26,7 @@ class ServiceRoutes:
                 "List every known unit; `refresh=1` looks at the machine and the registries again.",
                 Who.ADMIN,
                 self.list,
-                query=("refresh",),
+                query=("refresh", *PAGING),
             ),
         )
 
@@ -48,7 +48,7 @@ class ServiceRoutes:
             }
             for service in known
         ]
-        return answer({"services": rows, "total": len(rows)})
+        return answer_list("services", rows, request)
 
 
 def _row(service: Service, latest: Deployment | None) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from podup.api.request import Request, read_page
-from podup.api.response import Response, answer, answer_page
+from podup.api.request import PAGING, Request, read_page
+from podup.api.response import Response, answer, answer_list, answer_page
 from podup.api.router import Route, Who
 from podup.api.tasks import as_trigger
 from podup.core.preflight import first_block
@@ -70,7 +70,12 @@ class StackRoutes:
         """Return the rows of the table."""
         looks = (
             Route(
-                "GET", "/api/stacks", "List the stacks: version, last change, backups.", Who.ADMIN, self.list
+                "GET",
+                "/api/stacks",
+                "List the stacks: version, last change, backups.",
+                Who.ADMIN,
+                self.list,
+                query=PAGING,
             ),
             Route("GET", _ONE, "Show a stack with containers, backups and proof.", Who.ADMIN, self.show),
             Route(
@@ -79,7 +84,7 @@ class StackRoutes:
                 "List what was deployed, taken back, backed up and promoted, newest first.",
                 Who.ADMIN,
                 self.history,
-                query=("stack", "page", "per_page"),
+                query=("stack", *PAGING),
             ),
             self._post(
                 "preflight",
@@ -102,7 +107,7 @@ class StackRoutes:
 
     def list(self, request: Request) -> Response:
         rows = [self._catalogue.overview(stack) for stack in self._catalogue.stacks]
-        return answer({"stacks": rows, "total": len(rows)})
+        return answer_list("stacks", rows, request)
 
     def show(self, request: Request) -> Response:
         return answer(self._catalogue.detail(self._catalogue.find(request.params["name"])))

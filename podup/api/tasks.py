@@ -3,7 +3,7 @@
 from typing import Any
 
 from podup.api.events import read_moment
-from podup.api.request import Request, read_page
+from podup.api.request import PAGING, Request, read_page
 from podup.api.response import Response, answer, answer_page
 from podup.api.router import Route, Who
 from podup.api.task_views import detail, row
@@ -18,7 +18,7 @@ from podup.records import dataclass
 from podup.store import tasks
 from podup.store.tasks import TaskFilter
 
-_FILTERS = ("status", "kind", "unit", "caller", "source", "parent_id", "from", "to", "page", "per_page")
+_FILTERS = ("status", "kind", "unit", "caller", "source", "parent_id", "from", "to", *PAGING)
 
 
 @dataclass(frozen=True, slots=True)

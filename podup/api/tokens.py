@@ -3,8 +3,8 @@
 import base64
 from typing import Any
 
-from podup.api.request import Request
-from podup.api.response import Response, answer
+from podup.api.request import PAGING, Request
+from podup.api.response import Response, answer, answer_list
 from podup.api.router import Route, Who
 from podup.api.sessions import hash_token
 from podup.core.states import new_id
@@ -41,7 +41,7 @@ class TokenRoutes:
         make = "Make a token; the answer is the only place where it is shown."
         end = "Revoke the token of this id, or all of this name."
         return (
-            Route("GET", base, "List tokens, revoked ones too.", Who.ADMIN, self.list),
+            Route("GET", base, "List tokens, revoked ones too.", Who.ADMIN, self.list, query=PAGING),
             Route(
                 "POST",
                 base,
@@ -58,7 +58,7 @@ class TokenRoutes:
     def list(self, request: Request) -> Response:
         with self._engine.store.read() as cx:
             rows = [_row(token) for token in tokens.all_tokens(cx)]
-        return answer({"tokens": rows, "total": len(rows)})
+        return answer_list("tokens", rows, request)
 
     def create(self, request: Request) -> Response:
         body: TokenBody = request.data

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from podup.api.request import Request
-from podup.api.response import Response, answer
+from podup.api.request import PAGING, Request
+from podup.api.response import Response, answer, answer_list
 from podup.api.router import Route, Who
 from podup.engine.engine import Engine
 from podup.engine.upkeep import Upkeep
@@ -47,7 +47,7 @@ class UpkeepRoutes:
         held = "List what running tasks hold: units, images, stacks."
         let_go = "Free a lock nobody works for; `force=1` takes it from a living task."
         return (
-            Route("GET", locks, held, Who.ADMIN, self.locks),
+            Route("GET", locks, held, Who.ADMIN, self.locks, query=PAGING),
             Route("DELETE", free, let_go, Who.ADMIN, self.free, effect=True, query=("force",)),
             Route("POST", "/api/prune-state", old, Who.ADMIN, self.prune, effect=True, body=PruneBody),
             Route("GET", "/last_payload.bin", wrong, Who.ADMIN, self.payload),
@@ -69,7 +69,7 @@ class UpkeepRoutes:
                 }
                 for lock in image_locks.held(cx)
             ]
-        return answer({"locks": rows, "total": len(rows)})
+        return answer_list("locks", rows, request)
 
     def free(self, request: Request) -> Response:
         bucket = request.params["bucket"]

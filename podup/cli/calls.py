@@ -5,7 +5,10 @@ the control socket; without one the same handlers run here, and `follow` moves t
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any, Protocol
+
+_MOST = 500  # items a page
 
 
 class Api(Protocol):
@@ -18,3 +21,15 @@ class Api(Protocol):
 
     def follow(self, task_id: str) -> Iterator[dict[str, Any]]:
         """Yield the log lines of a task as they come; ends when the task has ended."""
+
+
+def call_for_all(api: Api, path: str, noun: str, *, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a list with the items of all its pages, for lists a terminal shows whole."""
+    items: list[Any] = []
+    for page in count(1):
+        asked = {**(query or {}), "per_page": str(_MOST), "page": str(page)}
+        answer: dict[str, Any] = api.call("GET", path, query=asked)
+        items += answer[noun]
+        if not answer["has_next"]:
+            break
+    return {**answer, noun: items, "page": 1, "page_size": max(_MOST, len(items))}

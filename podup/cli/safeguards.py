@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from podup.cli.calls import call_for_all
 from podup.cli.context import Context
 from podup.clock import SystemClock
 
@@ -13,7 +14,7 @@ _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{1,64}|sha256:?")
 def run_quarantine(args: Mapping[str, Any], context: Context) -> int:
     """List quarantined digests."""
     query = {"released": "1"} if args["released"] else {}
-    answer = context.app().api.call("GET", "/api/quarantine", query=query)
+    answer = call_for_all(context.app().api, "/api/quarantine", "quarantine", query=query)
     if args["json"]:
         context.out.json(answer)
         return 0
@@ -69,7 +70,7 @@ def run_unfreeze(args: Mapping[str, Any], context: Context) -> int:
 
 
 def _list(args: Mapping[str, Any], context: Context) -> int:
-    answer = context.app().api.call("GET", "/api/freezes")
+    answer = call_for_all(context.app().api, "/api/freezes", "freezes")
     if args["json"]:
         context.out.json(answer)
         return 0

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from podup.cli.calls import call_for_all
 from podup.cli.context import Context
 
 _ROLES = {"healthy": "", "running": "", "unhealthy": "bad", "failed": "bad", "stopped": "muted"}
@@ -11,7 +12,7 @@ _ROLES = {"healthy": "", "running": "", "unhealthy": "bad", "failed": "bad", "st
 def run(args: Mapping[str, Any], context: Context) -> int:
     """List the services; with `--refresh` after looking at the machine and the registries again."""
     query = {"refresh": "1"} if args["refresh"] else {}
-    answer = context.app().api.call("GET", "/api/manual/services", query=query)
+    answer = call_for_all(context.app().api, "/api/manual/services", "services", query=query)
     services = answer["services"]
     if args["json"]:
         context.out.json(answer)

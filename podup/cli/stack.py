@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from podup.cli.calls import call_for_all
 from podup.cli.context import Context
 from podup.cli.timeline import report
 from podup.clock import SystemClock
@@ -16,7 +17,7 @@ _LOOK = "once the task has ended there is a last look; `stack history {stack}` t
 
 def run_list(args: Mapping[str, Any], context: Context) -> int:
     """Print the stack map."""
-    answer = context.app().api.call("GET", "/api/stacks")
+    answer = call_for_all(context.app().api, "/api/stacks", "stacks")
     if args["json"]:
         context.out.json(answer)
         return EXIT_DONE

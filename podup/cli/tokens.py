@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from podup.cli.calls import call_for_all
 from podup.cli.context import Context
 from podup.clock import SystemClock
 
@@ -23,7 +24,7 @@ def run_create(args: Mapping[str, Any], context: Context) -> int:
 
 def run_list(args: Mapping[str, Any], context: Context) -> int:
     """List tokens."""
-    answer = context.app().api.call("GET", "/api/tokens")
+    answer = call_for_all(context.app().api, "/api/tokens", "tokens")
     if args["json"]:
         context.out.json(answer)
         return 0

@@ -81,7 +81,7 @@ def test_freezes_are_listed(shell: Shell) -> None:
     assert shell("freeze") == "frozen: everything; `unfreeze` lets it go on\n"
     assert "(everything)" in shell("freeze --list")
     assert shell("unfreeze") == "no longer frozen: everything\n"
-    assert json.loads(shell("freeze --list --json")) == {"freezes": [], "total": 0}
+    assert json.loads(shell("freeze --list --json"))["freezes"] == []
 
 
 def test_the_quarantine_is_listed_and_released(whole: Whole, shell: Shell) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from whole import BEARER, CLIENT, CONTROL, Whole
 
-from podup.api.request import Principal
+from podup.api.request import PAGING, Principal
 from podup.api.router import Route, Who
 from podup.api.sessions import COOKIE
 
@@ -233,3 +233,19 @@ def test_other_hosts_are_refused_but_for_webhooks_and_probes(
             assert program.ask("GET", "/api/tasks", headers={**BEARER, "host": host}).status == 200, host
     finally:
         program.close()
+
+
+def test_every_list_answers_in_pages(whole: Whole, table: tuple[Route, ...]) -> None:
+    lists = [route for route in table if set(PAGING) <= set(route.query)]
+    assert {"/api/tokens", "/api/manual/services", "/api/stacks", "/api/kinds"} <= {row.path for row in lists}
+    for route in lists:
+        answer = whole.ask("GET", f"{route.path}?page=2&per_page=1").json
+        assert (answer["page"], answer["page_size"]) == (2, 1), route.path
+        assert answer["has_next"] is (answer["total"] > 2), route.path
+
+
+def test_what_answers_a_total_is_a_list_with_pages(whole: Whole, table: tuple[Route, ...]) -> None:
+    for route in table:
+        answer = asked(whole, route) if (route.method, "{" in route.path) == ("GET", False) else None
+        if answer is not None and answer.headers.get("Content-Type") == "application/json":
+            assert ("total" in answer.json) is (set(PAGING) <= set(route.query)), route.path
