@@ -1,8 +1,9 @@
 """Frozen slotted dataclasses that cost a twentieth of the standard ones to define.
 
 The program has some three hundred of them, and `dataclasses` writes and compiles six functions for each: half
-of the time it took to start. Here all share what does not differ, and a constructor is compiled when the
-first instance is made. A type checker sees the standard library's own names, so its rules are the rules here.
+of the time it took to start. Here all share what does not differ, and a constructor is compiled for those
+of which there are more than a few: it costs as much as forty instances made without. A type checker sees the
+standard library's own names, so its rules are the rules here.
 
 Promise: `@dataclass(frozen=True, slots=True)` with `field`, `fields`, `replace`, `asdict` and
 `is_dataclass` behave as in the standard library, whose own functions take these classes too.
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 else:
     MISSING = object()
     _NOTHING = MappingProxyType({})
+    _BY_HAND = 4  # instances
 
     class FrozenInstanceError(AttributeError):
         """An assignment to a field, or its deletion."""
@@ -78,6 +80,7 @@ else:
             "__record_fields__": all_fields,
             "__match_args__": tuple(all_fields),
             "__init__": _first_init,
+            "__by_hand__": _BY_HAND,
             "__setattr__": _refuse_set,
             "__delattr__": _refuse_delete,
             "__reduce__": _reduce,
@@ -98,10 +101,34 @@ else:
         return one
 
     def _first_init(self, *args, **kwargs):
-        """Compile the constructor of the class and put it in this one's place."""
+        """Make the first few by hand; then compile the class's constructor and put it in this one's place."""
         cls = next(base for base in type(self).__mro__ if base.__dict__.get("__init__") is _first_init)
-        cls.__init__ = _compiled_init(cls)
-        cls.__init__(self, *args, **kwargs)
+        cls.__by_hand__ -= 1
+        if cls.__by_hand__ < 0 or not _is_filled(self, cls, args, kwargs):
+            cls.__init__ = _compiled_init(cls)
+            cls.__init__(self, *args, **kwargs)
+
+    def _is_filled(self, cls, args, kwargs):
+        """Fill the fields; False when the arguments are wrong: a compiled constructor tells in which way."""
+        given = dict(zip(cls.__record_fields__, args, strict=False))
+        if len(given) < len(args) or not given.keys().isdisjoint(kwargs):
+            return False
+        given |= kwargs
+        if not given.keys() <= cls.__record_fields__.keys():
+            return False
+        for name, one in cls.__record_fields__.items():
+            if name in given:
+                value = given[name]
+            elif one.default_factory is not MISSING:
+                value = one.default_factory()
+            elif one.default is not MISSING:
+                value = one.default
+            else:
+                return False
+            object.__setattr__(self, name, value)
+        if hasattr(cls, "__post_init__"):
+            self.__post_init__()
+        return True
 
     def _compiled_init(cls):
         names = {"_MISSING": MISSING}

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def build(
         state_dir,
         store,
         clock=clock,
-        launch=_launch(loaded, ground, machine),
+        launch=cache(lambda: _launch(loaded, ground, machine)),
         memory=Memory(keepers, tell=outbox.task_ended),
         take_snapshot=lambda task: _snapshot(
             task, loaded, store, clock, context=context_of(loaded, machine.facts(), ground)

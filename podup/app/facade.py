@@ -1,21 +1,25 @@
-"""What a command is given: the API to call, and the long-running things it may start."""
+"""What a command is given: the API to call, and the long-running things it may start.
+
+Each of those loads what it needs when it is started: the process of a task has no use for the server, and
+waits for its modules before every deployment.
+"""
 
 import os
 from collections.abc import Callable
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from podup.api.listeners import FIRST_INHERITED_FD, accepted
-from podup.app import daemon, demo, scheduling, task
-from podup.app.api import api_of
-from podup.app.local import serve_connection
-from podup.app.opening import restore_database
-from podup.cli.calls import Api
 from podup.clock import Clock, SystemClock
 from podup.core.states import exit_code
 from podup.host.supervisor import Supervisor
 from podup.settings.load import Loaded
-from podup.store.backup import Backup
+
+if TYPE_CHECKING:
+    from podup.app.demo import Story
+    from podup.cli.calls import Api
+    from podup.store.backup import Backup
 
 
 def build(loaded: Loaded) -> "App":
@@ -31,35 +35,45 @@ class App:
         self.clock: Clock = SystemClock()
 
     @cached_property
-    def api(self) -> Api:
+    def api(self) -> "Api":
         """The program's API: the running daemon's, else this process's own."""
-        return api_of(self.loaded, self.clock)
+        made: Api = _part("api").api_of(self.loaded, self.clock)
+        return made
 
     def serve(self, address: str = "") -> int:
         """Run the daemon until it is told to stop; return the exit code."""
-        return daemon.serve(self.loaded, self.clock, address=address)
+        return int(_part("daemon").serve(self.loaded, self.clock, address=address))
 
     def schedule(self, interval_s: float, most: int, say: Callable[[str], None]) -> int:
         """Be the scheduler for `most` ticks (0: for ever), `interval_s` apart (0: as configured)."""
-        return scheduling.run(self.loaded, self.clock, interval_s=interval_s, most=most, say=say)
+        ticks = {"interval_s": interval_s, "most": most, "say": say}
+        return int(_part("scheduling").run(self.loaded, self.clock, **ticks))
 
-    def demo(self, address: str, story: demo.Story) -> int:
+    def demo(self, address: str, story: "Story") -> int:
         """Serve a simulated host on loopback while the story is told; return the exit code."""
-        return demo.run(self.loaded.environment, self.clock, address=address, story=story)
+        run = _part("demo").run
+        return int(run(self.loaded.environment, self.clock, address=address, story=story))
 
     def serve_inherited(self) -> int:
         """Serve the socket systemd passed, or the one connection on standard input; return the exit code."""
         if not Supervisor(self.loaded.environment.variables, pid=os.getpid()).listening_sockets:
-            return serve_connection(self.loaded, self.clock)
-        if accepted():
-            return serve_connection(self.loaded, self.clock, stdin=FIRST_INHERITED_FD)
+            return int(_part("local").serve_connection(self.loaded, self.clock))
+        listeners = import_module("podup.api.listeners")
+        if listeners.accepted():
+            inherited = listeners.FIRST_INHERITED_FD
+            return int(_part("local").serve_connection(self.loaded, self.clock, stdin=inherited))
         return self.serve()
 
-    def restore_database(self, source: Path) -> Backup:
+    def restore_database(self, source: Path) -> "Backup":
         """Put a backup in the database's place. Raises Busy, naming the holder, while it is in use."""
-        return restore_database(self.loaded, self.clock, source)
+        restored: Backup = _part("opening").restore_database(self.loaded, self.clock, source)
+        return restored
 
     def run_task(self, task_id: str, state_dir: Path) -> int:
         """Be the process of one task; return its exit code."""
-        outcome = task.run(task_id, state_dir, self.clock)
+        outcome = _part("task").run(task_id, state_dir, self.clock)
         return exit_code(outcome.status, outcome.code)
+
+
+def _part(name: str) -> Any:
+    return import_module(f"podup.app.{name}")

@@ -1,6 +1,6 @@
 """The machine a process manages, built from the settings: this one, or a simulated one."""
 
-import platform
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -169,7 +169,7 @@ def _find_manager(systemd: Systemd, known: HostFacts, *, user: bool) -> str:
 
 def this_platform() -> Platform:
     """Return the platform images are chosen for."""
-    return Platform.from_machine(platform.machine())
+    return Platform.from_machine(os.uname().machine)
 
 
 def task_processes(ground: Ground, machine: Machine, loaded: Loaded) -> TaskProcesses:

@@ -45,7 +45,10 @@ class Launch:
 
 
 class Dispatcher:
-    """Moves tasks along; `ended_count` tells how many it saw ending. One at a time, not thread-safe."""
+    """Moves tasks along; `ended_count` tells how many it saw ending. One at a time, not thread-safe.
+
+    `launch` is asked again and again, and is to remember its answer.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Dispatcher:
         store: Store,
         *,
         clock: Clock,
-        launch: Launch,
+        launch: Callable[[], Launch],
         memory: Memory,
         take_snapshot: Callable[[Task], Snapshot],
     ) -> None:
@@ -71,6 +74,7 @@ class Dispatcher:
 
     def turn(self) -> float:
         """Do what can be done now; return the seconds after which to call again."""
+        self._launch()  # found out before the first task needs it
         with self._store.read() as cx:
             alive = tasks.running(cx)
         for task in alive:
@@ -93,8 +97,8 @@ class Dispatcher:
         begun = [record for record in records if record["type"] == "begin"]
         if len(begun) > self._noted.get(task.id, 0):
             self._note_process(task, begun)
-        if task.force_stop_requested_at is not None and self._launch.processes.is_alive(task.id):
-            self._launch.processes.stop(task.id)
+        if task.force_stop_requested_at is not None and self._launch().processes.is_alive(task.id):
+            self._launch().processes.stop(task.id)
             self._touched_s[task.id] = self._clock.monotonic() - _GRACE_S
         elif self._is_dead(task, files):
             self._revive(task, len([old for old in current(records) if old["type"] == "begin"]))
@@ -111,7 +115,7 @@ class Dispatcher:
         touched_s = self._touched_s.get(task.id, self._born_s)
         if self._clock.monotonic() - touched_s < _GRACE_S or is_locked(files.journal):
             return False
-        return not self._launch.processes.is_alive(task.id)
+        return not self._launch().processes.is_alive(task.id)
 
     def _revive(self, task: Task, attempts: int) -> None:
         if max(attempts, self._started[task.id]) >= MAX_ATTEMPTS:
@@ -156,7 +160,7 @@ class Dispatcher:
 
     def _choose(self, cx: Connection) -> Sequence[Task]:
         now_s = self._clock.now()
-        free = self._launch.limit - len(tasks.running(cx))
+        free = self._launch().limit - len(tasks.running(cx))
         chosen: list[Task] = []
         for task in tasks.pending(cx, now_s, limit=500):
             if len(chosen) >= free:
@@ -174,7 +178,8 @@ class Dispatcher:
         try:
             if not files.snapshot.exists():
                 write_snapshot(files, self._take_snapshot(task))
-            self._launch.processes.start(task.id, (*self._launch.command, task.id, str(self._state_dir)))
+            launch = self._launch()
+            launch.processes.start(task.id, (*launch.command, task.id, str(self._state_dir)))
         except PodupError as error:
             self._end(
                 task, Outcome(Status.FAILED, error.code, f"could not be started: {error.message}", error.hint)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -80,7 +79,7 @@ def ground_of(parts: Parts, *, txid: str = "") -> Ground:
         database=SqliteDatabase(),
         log=_logger(places.log, name, parts),
         boot_id=_text(_BOOT_ID),
-        host=platform.node(),
+        host=os.uname().nodename,
         pid=os.getpid(),
         checkout=_checkout_of(parts, places),
     )
@@ -159,7 +158,7 @@ def why_to_wait(parts: Parts, version: str) -> str:
     if windows and not is_open(windows, parts.clock.local(now)):
         return "no maintenance window is open"
     share = parts.loaded.settings.updates.canary
-    if not is_in_canary(_text(_MACHINE_ID) or platform.node(), version, share):
+    if not is_in_canary(_text(_MACHINE_ID) or os.uname().nodename, version, share):
         return f"this machine is not among the first {share:.0%} that take {version}"
     return ""
 

@@ -8,7 +8,6 @@ Without systemd it is a process in a session of its own.
 
 import json
 import os
-import platform
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -151,7 +150,7 @@ def _keep(parts: Parts, places: Places) -> Path:
 
 
 def _new_txid(parts: Parts) -> str:
-    return new_txid(int(parts.clock.now()), os.getpid(), parts.clock.monotonic(), platform.node())
+    return new_txid(int(parts.clock.now()), os.getpid(), parts.clock.monotonic(), os.uname().nodename)
 
 
 def _run(parts: Parts, request: Request, txid: str) -> Ended:

@@ -122,12 +122,29 @@ def test_a_resource_is_equal_to_itself_only() -> None:
     assert one == one and one != Resource("a") and hash(one) != hash(Resource("a"))
 
 
-def test_the_constructor_is_compiled_at_the_first_instance() -> None:
+def test_the_constructor_is_compiled_when_there_are_more_than_a_few() -> None:
     fresh, *_ = declare(records)
     before = fresh.__init__
-    fresh("a")
+    made = [fresh("a", size=number) for number in range(4)]
+    assert fresh.__init__ is before
+    made += [fresh("a", size=4)]
     assert fresh.__init__ is not before
+    assert made == [fresh("a", size=number) for number in range(5)]
     assert "__init__" not in vars(type("Sub", (fresh,), {"__slots__": ()}))
+
+
+@pytest.mark.parametrize("words", [{}, {"name": "a", "nam": 1}, {"name": "a", "size": 1, "x": 2}])
+def test_wrong_arguments_are_told_from_the_first_instance_on(words: dict[str, Any]) -> None:
+    for already in (0, 6):
+        fresh, *_ = declare(records)
+        for _ in range(already):
+            fresh("a")
+        with pytest.raises(TypeError, match="__init__"):
+            fresh(**words)
+        with pytest.raises(TypeError, match="multiple values"):
+            fresh("a", name="b")
+        with pytest.raises(TypeError, match="positional argument"):
+            fresh(*range(20))
 
 
 def test_only_frozen_and_slotted() -> None:

@@ -41,7 +41,7 @@ def with_processes(host: Host, processes: Stillborn) -> Dispatcher:
         host.state,
         host.store,
         clock=host.clock,
-        launch=Launch(processes, ("true",)),
+        launch=lambda: Launch(processes, ("true",)),
         memory=Memory(KEEPERS),
         take_snapshot=host.built.dispatcher._take_snapshot,
     )
