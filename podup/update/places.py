@@ -123,8 +123,11 @@ class Places:
 
 
 def check_writable(places: Places) -> None:
-    """See that a new program can be put beside the target. Raises Refused `target-not-writable`."""
-    directory = places.target.parent
+    """See that a new program can be put beside the target, or into it when that is a checkout.
+
+    Raises Refused `target-not-writable`.
+    """
+    directory = places.target if places.is_checkout else places.target.parent
     if not os.access(directory, os.W_OK | os.X_OK):
         hint = "check its owner and mode, or set TARGET_BIN"
         raise Refused("target-not-writable", f"{directory} is not writable: no update can be put there", hint)
