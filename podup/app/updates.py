@@ -10,6 +10,7 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from podup.api.request import Request
@@ -81,6 +82,7 @@ class SelfUpdates:
         self._started_in = boot.running_txid(self.places)
         self._beat_s = clock.monotonic()
         self._import_at_s = 0.0
+        self._stuck: set[str] = set()
         self._next_run: float | None = self._first_run()
         self._engine: Engine | None = None
         self._outbox: Outbox | None = None
@@ -163,15 +165,25 @@ class SelfUpdates:
 
     def _import_reports(self) -> None:
         for report in reports.waiting(self.places.reports):
+            if report.path.name in self._stuck:
+                continue
             if isinstance(report, BadReport):
-                self._say(f"{report.path.name} is not a report and is set aside: {report.why}")
-                meta = {"file": report.path.name, "why": report.why}
-                event = events.Event(self._clock.now(), action="self-update-report-bad", meta=meta)
-                with self._required_engine().store.write() as cx:
-                    events.insert(cx, [event])
+                self._tell_bad(report)
             else:
                 self._import(report)
-            reports.mark_imported(report)
+            try:
+                reports.mark_imported(report)
+            except (PodupError, FileNotFoundError) as error:
+                self._stuck.add(report.path.name)
+                self._say(f"{_shown(report.path)} stays where it is and is not looked at again: {error}")
+
+    def _tell_bad(self, report: BadReport) -> None:
+        name = _shown(report.path)
+        self._say(f"{name} is not a report and is set aside: {report.why}")
+        meta = {"file": name, "why": report.why}
+        event = events.Event(self._clock.now(), action="self-update-report-bad", meta=meta)
+        with self._required_engine().store.write() as cx:
+            events.insert(cx, [event])
 
     def _import(self, report: Report) -> None:
         """Make a task of a report: its journal first, then the row, whose id comes from the report's name."""
@@ -277,6 +289,10 @@ def in_maintenance() -> Unavailable:
     message = "the program is being updated and comes back in a moment"
     hint = "webhooks are accepted meanwhile and run afterwards"
     return Unavailable(MAINTENANCE, message, hint, retry_after_s=boot.RETRY_AFTER_S)
+
+
+def _shown(path: Path) -> str:
+    return path.name.encode(errors="backslashreplace").decode()
 
 
 def _meta(report: Report) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def read_listening(places: Places) -> Listening:
     try:
         body = json.loads(places.listening.read_bytes())
         return Listening(str(body["url"]), str(body["socket"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Listening()
 
 

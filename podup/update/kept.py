@@ -89,7 +89,7 @@ def good(places: Places) -> Build | None:
     try:
         body = json.loads((places.releases / "good.json").read_bytes())
         return Build(str(body["version"]), str(body["sha256"]), int(body["schema"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -150,7 +150,7 @@ def dry_start(runner: Runner, python: str, program: Path, copy: Path | None) -> 
     try:
         seen = json.loads(done.stdout.strip().splitlines()[-1])
         return DryStart(str(seen["version"]), int(seen["schema"]), "" if done.ok else _last_line(done.stderr))
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
         why = _last_line(done.stderr) or f"it ended with {done.exit} and said nothing"
         return DryStart(problem=why)
 

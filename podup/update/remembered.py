@@ -66,7 +66,7 @@ def load_rejected(places: Places) -> Rejected:
             for version, one in body.get("versions", {}).items()
         }
         attempts = {str(version): int(count) for version, count in body.get("attempts", {}).items()}
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return Rejected()
     return Rejected(versions, attempts)
 
@@ -147,7 +147,7 @@ def history(places: Places) -> list[HistoryEntry]:
             body = json.loads(line)
             names = [f.name for f in fields(HistoryEntry)]
             entries.append(HistoryEntry(**{name: body[name] for name in names if name in body}))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue
     return entries[::-1]
 
@@ -175,7 +175,7 @@ def _commit_before(places: Places) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         body = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 

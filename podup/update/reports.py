@@ -24,6 +24,8 @@ UNIT = "pod-upgrade-trigger-http.service"
 LARGEST_BYTES = 256 * 1024
 _TAIL_CHARACTERS = 4000
 _LATEST_MOMENT = 2**33  # in the year 2242
+_LARGEST_NUMBER = 2**31
+_UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError)
 _IMPORTED = ".imported"
 _BAD = ".bad"
 
@@ -133,13 +135,16 @@ def write_refusal(ground: Ground, error: PodupError, *, report: str, dry_run: bo
 
 
 def waiting(directory: Path) -> Iterator[Report | BadReport]:
-    """Yield the reports that were not imported yet, oldest name first; a file still being written is none."""
+    """Yield the reports that were not imported yet, oldest name first; a file still being written is none.
+
+    A file of any size costs no more than the largest report, and no link is followed.
+    """
     if not directory.is_dir():
         return
     for path in sorted(directory.glob("self-update-*.json")):
         try:
             yield _read(path)
-        except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+        except _UNREADABLE as error:
             yield BadReport(path, f"{type(error).__name__}: {error}"[:200])
 
 
@@ -148,7 +153,7 @@ def read(path: Path) -> Report | None:
     for suffix in ("", _IMPORTED):
         try:
             return _read(path.with_name(path.name + suffix))
-        except (ValueError, KeyError, TypeError, OSError, RecursionError):
+        except _UNREADABLE:
             continue
     return None
 
@@ -165,6 +170,7 @@ def mark_imported(report: Report | BadReport) -> Path:
 def _read(path: Path) -> Report:
     if path.is_symlink() or not path.is_file():
         raise ValueError("not a regular file")
+    path.name.encode()  # the task's id comes from it
     with open(path, "rb") as file:
         data = file.read(LARGEST_BYTES + 1)
     if len(data) > LARGEST_BYTES:
@@ -172,7 +178,7 @@ def _read(path: Path) -> Report:
     body = json.loads(data)
     if not isinstance(body, dict) or body.get("type") != TYPE:
         raise ValueError(f"its type is not {TYPE}")
-    exit_code = int(body["exit_code"])
+    exit_code = _number(body["exit_code"], -_LARGEST_NUMBER)
     return Report(
         path=path,
         status=_status(str(body["status"]), exit_code),
@@ -181,7 +187,7 @@ def _read(path: Path) -> Report:
         finished_at=_moment(body["finished_at"]),
         exit_code=exit_code,
         **{name: _text(body, name) for name in ("binary_path", "release_tag", "stderr_tail", "runner_host")},
-        runner_pid=int(body.get("runner_pid") or 0),
+        runner_pid=_number(body.get("runner_pid") or 0),
         **{name: _text(body, name) for name in ("message", "code", "txid")},
         before=_text(body, "from"),
         after=_text(body, "to"),
@@ -196,6 +202,13 @@ def _moment(value: Any) -> int:
     return moment
 
 
+def _number(value: Any, least: int = 0) -> int:
+    number = int(value)
+    if not least <= number <= _LARGEST_NUMBER:
+        raise ValueError(f"{number} is no exit code or process")
+    return number
+
+
 def _status(text: str, exit_code: int) -> Status:
     """Return the task status; foreign words are read by the exit code."""
     known = {status.value: status for status in Status if status.is_final}
@@ -208,7 +221,10 @@ def _status(text: str, exit_code: int) -> Status:
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
-    return value[:LARGEST_BYTES] if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    value.encode()  # half a surrogate pair can be written down nowhere
+    return value[:LARGEST_BYTES]
 
 
 def _tail(log: Path, txid: str) -> str:

@@ -31,7 +31,7 @@ def load(places: Places) -> Starts:
     try:
         body = json.loads(places.starts.read_bytes())
         return Starts(int(body["count"]), int(body["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Starts()
 
 
