@@ -63,7 +63,8 @@ class Whole:
         }
         self.loaded = load(Environment(given, tmp_path, 1000), shared_state=tmp_path / "srv")
         self.clock = ManualClock()
-        self.machine = Simulator(self.clock)
+        ground = self.ground(tmp_path, self.clock)
+        self.machine = ground.simulator or Simulator(self.clock, path=ground.simulated)
         set_up_demo(self.machine)
         make_dirs(state)
         self.lock = FileLock(state / "daemon.lock", what="test")
@@ -75,7 +76,6 @@ class Whole:
             now=self.clock.now(),
             backups=state / "backups",
         )
-        ground = Ground(simulator=self.machine)
         self.built = build(self.loaded, self.database, self.clock, wake=lambda: None, ground=ground)
         self.engine = self.built.engine
         self.engine.catalogue.find()
@@ -94,6 +94,10 @@ class Whole:
             self.auth,
             on_done=RequestLog(self.engine.log, self.clock).heard,
         )
+
+    def ground(self, root: Path, clock: ManualClock) -> Ground:
+        """Return what is managed; nothing runs the tasks."""
+        return Ground(simulator=Simulator(clock))
 
     def _hold(self) -> str:
         return hold_reason(places_of(self.loaded))

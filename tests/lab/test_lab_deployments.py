@@ -15,6 +15,7 @@ from labkit.services import (
     Service,
     Variation,
     is_active,
+    monitor_holds,
     running_image_id,
     served_version,
     start,
@@ -54,6 +55,7 @@ def test_a_push_goes_live(daemon: Daemon, new_service: Make) -> None:
     task = deploy_by_webhook(daemon, pushed(web, Build("v2")))
     assert task["status"] == "succeeded", task
     assert served_version(web) == "v2"
+    assert monitor_holds(web.name, daemon.state) == []
 
 
 def test_the_same_delivery_again_is_a_duplicate(daemon: Daemon, new_service: Make) -> None:

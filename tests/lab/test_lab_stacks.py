@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from labkit.commands import eventually
 from labkit.postgres import programs_directory
+from labkit.services import monitor_holds
 from labkit.stack_site import NEW, OLD, Site, is_as_before, site_running
 from labkit.stacks import NOBODY, ROWS
 
@@ -43,6 +44,7 @@ def test_scenario_1_staging_then_production(site: Site) -> None:
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     for stack in site.stacks:
         assert (stack.serves(), stack.rows()) == (NEW, ROWS)
+        assert monitor_holds(f"{stack.name}-web", site.daemon.state) == [], "compose had something of ours"
     assert [line.split(" | ")[1:6] for line in site.history()] == [
         ["odoo18-staging", "staging", "deploy", NEW, site.history()[0].split(" | ")[5]],
         ["odoo18-prod", "prod", "deploy", NEW, site.history()[1].split(" | ")[5]],

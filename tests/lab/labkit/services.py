@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -192,6 +193,16 @@ def wait_for_version(service: Service, version: str, *, timeout_s: float = 20.0)
 def running_image_id(service: Service) -> str:
     """The id of the image its container runs, empty when it does not run."""
     return run("podman", "container", "inspect", "--format", "{{.Image}}", service.name, check=False)
+
+
+def monitor_holds(container: str, place: Path) -> list[str]:
+    """The open files below `place` of the conmon that watches a container, and outlives who started it."""
+    pid = run("podman", "container", "inspect", "--format", "{{.State.ConmonPid}}", container)
+    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    assert b"conmon" in command.partition(b"\0")[0], f"{pid} is {command!r}"
+    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    assert len(links) > 3, "a conmon holds its container's pipes"
+    return [link for link in links if link.startswith(str(place.resolve()))]
 
 
 def image_id(reference: str) -> str:

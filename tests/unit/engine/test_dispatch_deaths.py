@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import astuple
 
+import pytest
 from simulated_host import Host
 
 from podup.core.secrets import Redactor
@@ -15,7 +16,7 @@ from podup.engine.memory import KEEPERS, Memory
 from podup.engine.record import Record
 from podup.engine.snapshot import TaskFiles
 from podup.files import JournalWriter
-from podup.host.processes import identify
+from podup.host.processes import ProcessIdentity, identify, is_alive
 from podup.records import replace
 from podup.store import image_locks
 
@@ -49,6 +50,11 @@ def with_processes(host: Host, processes: Stillborn) -> Dispatcher:
     return dispatcher
 
 
+def locks_shown(host: Host) -> Sequence[image_locks.ImageLock]:
+    with host.store.read() as cx:
+        return image_locks.held(cx)
+
+
 def test_what_a_task_holds_names_its_process(host: Host) -> None:
     dispatcher = with_processes(host, Stillborn())
     task = host.deploy()
@@ -57,9 +63,36 @@ def test_what_a_task_holds_names_its_process(host: Host) -> None:
     with JournalWriter(TaskFiles(host.state, task.id).journal) as sink:
         Record(sink, host.clock, Redactor(())).begin(me, version="0.1.0", attempt=1)
         dispatcher.turn()
-        with host.store.read() as cx:
-            (lock,) = image_locks.held(cx)
+        (lock,) = locks_shown(host)
     assert (lock.owner, lock.pid, lock.start_time, lock.boot_id) == (task.id, *astuple(me))
+
+
+def somebody_else(who: str) -> ProcessIdentity:
+    """Return the process of another day whose number is free, or is this living process's by now."""
+    me = identify(os.getpid())
+    assert me is not None
+    return {
+        "dead": replace(me, pid=1 << 30),
+        "recycled": replace(me, start_time=me.start_time - 1),
+        "another boot": replace(me, boot_id="00000000-0000-4000-8000-000000000000"),
+    }[who]
+
+
+@pytest.mark.parametrize("who", ["dead", "recycled", "another boot"])
+def test_the_kernel_tells_who_holds_a_task_and_no_number_does(host: Host, who: str) -> None:
+    processes = Stillborn()
+    dispatcher = with_processes(host, processes)
+    task = host.deploy()
+    with JournalWriter(TaskFiles(host.state, task.id).journal) as sink:
+        Record(sink, host.clock, Redactor(())).begin(somebody_else(who), version="0.1.0", attempt=1)
+        host.clock.sleep(5)
+        dispatcher.turn()
+        assert processes.started == 1, "its journal is held"
+        (shown,) = locks_shown(host)
+        assert not is_alive(ProcessIdentity(shown.pid, shown.start_time, shown.boot_id))
+    host.clock.sleep(5)
+    dispatcher.turn()
+    assert processes.started == 2, "its journal is free"
 
 
 def test_a_task_whose_process_never_says_a_word_is_given_up(host: Host) -> None:

@@ -1,5 +1,6 @@
 """Kernel locks: exclusive, named, observable without being taken, never inherited."""
 
+import json
 import os
 from pathlib import Path
 
@@ -67,3 +68,14 @@ def test_the_descriptor_is_not_inherited_by_programs(tmp_path: Path) -> None:
     held = [fd for fd, target in links.items() if target == str(tmp_path / "l")]
     assert held
     assert not any(os.get_inheritable(fd) for fd in held)
+
+
+@pytest.mark.parametrize("pid", [os.getpid(), 1, 1 << 30])
+def test_a_number_left_in_the_file_holds_nothing_not_even_that_of_a_living_process(
+    tmp_path: Path, pid: int
+) -> None:
+    """What an owner that was killed leaves, and what a boot later names somebody else."""
+    (tmp_path / "l").write_text(json.dumps({"pid": pid, "what": "of another day"}))
+    assert (holder(tmp_path / "l"), is_locked(tmp_path / "l")) == ("", False)
+    with FileLock(tmp_path / "l", what="now"):
+        assert holder(tmp_path / "l") == f"pid {os.getpid()} (now)"
