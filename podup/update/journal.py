@@ -93,7 +93,7 @@ def load(path: Path) -> Record | Damaged | None:
         return Damaged("it is larger than a journal can be")
     try:
         return _decode(json.loads(data))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return Damaged(f"{type(error).__name__}: {error}")
 
 
@@ -142,12 +142,20 @@ def _decode(value: Any) -> Record:
         raise ValueError("its checksum does not match")
     if not isinstance(value["schema"], int) or value["schema"] < 1:
         raise ValueError("it has no schema")
-    known = {name: value[name] for name in (f.name for f in fields(Record)) if name in value}
+    known = {name: _plain(name, value[name]) for name in (f.name for f in fields(Record)) if name in value}
     known["state"] = State(value["state"])
     known["before"], known["after"] = _build(value["from"]), _build(value["to"])
     backup = value.get("backup")
     known["backup"] = None if backup is None else Backup(str(backup["name"]), str(backup["sha256"]))
     return Record(**known)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return the value of a key; a later schema may add keys and not give one another kind of value."""
+    default = getattr(_DEFAULTS, name)
+    if isinstance(default, bool | int | str) and type(value) is not type(default) and name != "state":
+        raise TypeError(f"{name} is of another kind")
+    return value
 
 
 def _build(value: Any) -> Build:
@@ -156,3 +164,6 @@ def _build(value: Any) -> Build:
 
 def _checksum(body: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+_DEFAULTS = Record("", State.REQUESTED, Build("", ""), Build("", ""))

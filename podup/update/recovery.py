@@ -18,6 +18,7 @@ from podup.update.world import Ground
 
 INTERRUPTED = "interrupted"
 _TRY_AGAIN_S = 1.0
+_KEPT_BACKUPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,11 @@ def is_target_old(ground: Ground, record: Record) -> bool:
 
 
 def load_or_make(ground: Ground) -> Record | None:
-    """Return the record; for a damaged one, set aside, what is to be done instead (None: nothing)."""
+    """Return the record; for a damaged one, set aside, what is to be done instead (None: nothing).
+
+    The known good program goes with the database it worked with. When that was migrated and has taken nothing
+    since, the newest backup is the one the lost journal named: the service takes no write while on trial.
+    """
     places = ground.places
     seen = journal.load(places.journal)
     if not isinstance(seen, Damaged):
@@ -54,13 +59,17 @@ def load_or_make(ground: Ground) -> Record | None:
     journal.set_aside(places.journal)
     good = kept.good(places)
     present = _standing(ground)
-    if good is None or (present == good.sha256 and ground.checkout is None):
+    backup = None if good is None else swap.backup_of_trial(places, ground.database, good)
+    is_good = good is not None and present == good.sha256 and ground.checkout is None and backup is None
+    if good is None or is_good:
+        swap.clean(places, keep_backups=_KEPT_BACKUPS)
         return None
     made = Record(
         txid=f"recovered-{present[:10]}",
         state=State.ROLLING_BACK,
         before=good,
         after=Build("", present),
+        backup=backup,
         started_at=int(ground.clock.now()),
         runner_pid=ground.pid,
         code="journal-damaged",

@@ -16,6 +16,7 @@ from podup.update.places import Places
 from podup.update.world import Database, Shape
 
 _SIDE_FILES = ("-wal", "-shm")
+_GROWS_BY_MIGRATION = ("schema_migrations",)
 _REQUEST_LASTS_S = 3600
 
 
@@ -83,6 +84,22 @@ def restore(places: Places, database: Database, record: Record) -> bool:
     return True
 
 
+def backup_of_trial(places: Places, database: Database, good: Build) -> Backup | None:
+    """Return the newest backup when the database was migrated after it and took no row since; else None."""
+    if not good.schema or not places.backups.is_dir() or not places.database.exists():
+        return None
+    found = sorted(places.backups.glob(f"{places.database.name}.*.bak"), key=_age)
+    if not found:
+        return None
+    now, then = database.look(places.database), database.look(found[-1])
+    if then.schema != good.schema or then.problems or now.schema <= good.schema:
+        return None
+    rows = {table: now.rows.get(table) for table in then.rows if table not in _GROWS_BY_MIGRATION}
+    if any(rows[table] != then.rows[table] for table in rows):
+        return None
+    return Backup(found[-1].name, kept.digest(found[-1]))
+
+
 def lost_in_migration(before: Shape, after: Shape) -> str:
     """Return what a migrated copy no longer has, in words; empty when everything is there."""
     for table, columns in before.columns.items():
@@ -107,6 +124,8 @@ def clean(places: Places, *, keep_backups: int, spare: Backup | None = None) -> 
         remove(path, missing_ok=True)
     remove_tree(places.scratch)
     for path in places.backups.glob(".*.bak.new*"):
+        remove(path, missing_ok=True)
+    for path in places.database.parent.glob(f"{places.database.name}-*.aside.*"):
         remove(path, missing_ok=True)
     sweep(places)
     for kind in ("*.bak", "code_backup_*.tar.gz") if places.backups.is_dir() else ():
