@@ -180,6 +180,7 @@ wait_for() { # PID: sets code; signals interrupt `wait`, the child's end does no
 attend() { # COMMAND: run it so that signals reach it at once; sets code
     "$@" &
     child=$!
+    [ "${2:-}" != http-server ] || echo "$child" >"$STATE/supervised.pid"   # an update stops it when it hangs
     wait_for "$child"
     child=
 }
@@ -286,5 +287,5 @@ while [ -z "$stopping" ]; do
     pause "$delay"
 done
 log "stopped"
-rm -f "$STATE/supervisor.pid"
+rm -f "$STATE/supervisor.pid" "$STATE/supervised.pid"
 exit "${code:-0}"

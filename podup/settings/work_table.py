@@ -194,7 +194,7 @@ class Updates:
     )
     trial_s: int = setting(
         "PODUP_UPDATE_TRIAL_SECS",
-        "The new version must prove itself within this time",
+        "The new version must prove itself within this time; its dry start has as long, at most 60 s",
         seconds(least=1),
         default=120,
     )

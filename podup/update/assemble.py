@@ -112,7 +112,9 @@ def world_of(parts: Parts, ground: Ground, *, dry_run: bool) -> World:
         service=service_of(parts, ground.places),
         prober=HealthProber(doors(ground.places, parts.loaded, http)),
         releases=ReleaseClient(http, parts.clock, source, verify=verify),
-        dry_start=lambda program, copy: dry_start(parts.runner, sys.executable, program, copy),
+        dry_start=lambda program, copy: dry_start(
+            parts.runner, sys.executable, program, copy, within_s=updates.trial_s
+        ),
         may_begin=lambda version: why_to_wait(parts, version),
         free_bytes=free_bytes,
         timing=Timing(trial_s=updates.trial_s, settle_s=updates.settle_s),
@@ -129,7 +131,7 @@ def service_of(parts: Parts, places: Places) -> Service | None:
     except PodupError:
         pass  # no systemd here: layer 1 or nothing
     if is_supervised(places):
-        return SupervisedService(parts.runner, parts.clock, places.daemon_lock)
+        return SupervisedService(parts.runner, parts.clock, places.daemon_lock, places.supervised)
     return None
 
 

@@ -70,28 +70,31 @@ class SupervisedService:
     """Meets `Service` below layer 1 (`scripts/entrypoint.sh`), which starts the program again when it ends.
 
     Nothing has to be started here: `boot-guard` in front of each start waits while the journal says so.
-    The process is known by the lock it holds on the state directory.
+    The process is known by the lock it holds on the state directory. One that hangs before it has that is
+    known by the file in which layer 1 says what it started.
     """
 
-    def __init__(self, runner: Runner, clock: Clock, daemon_lock: Path) -> None:
+    def __init__(self, runner: Runner, clock: Clock, daemon_lock: Path, supervised: Path) -> None:
         self._runner = runner
         self._clock = clock
         self._lock = daemon_lock
+        self._supervised = supervised
         self._seen: set[int] = set()
 
     def stop(self) -> None:
         """End it by SIGTERM, after a minute by SIGKILL. Raises Unavailable `service-does-not-stop`."""
         for signal, within_s in (("TERM", _STOP_S), ("KILL", 5.0)):
-            pid = self._pid()
+            pid = self._pid() or self._started()
             if not pid:
                 break
             self._runner.run(Command(("kill", f"-{signal}", str(pid)), mutates=True))
             deadline = self._clock.monotonic() + within_s
-            while self._pid() == pid and self._clock.monotonic() < deadline:
+            while pid in (self._pid(), self._started()) and self._clock.monotonic() < deadline:
                 self._clock.sleep(0.05)
         else:
-            if self._pid():
-                raise Unavailable("service-does-not-stop", f"the service does not stop: {holder(self._lock)}")
+            if pid := self._pid() or self._started():
+                who = holder(self._lock) or f"pid {pid}"
+                raise Unavailable("service-does-not-stop", f"the service does not stop: {who}")
         self._seen.clear()
 
     def start(self) -> None:
@@ -106,6 +109,15 @@ class SupervisedService:
     def _pid(self) -> int:
         found = _HOLDER.search(holder(self._lock)) if is_locked(self._lock) else None
         return int(found[1]) if found else 0
+
+    def _started(self) -> int:
+        """Return the living process layer 1 started, 0 without one; its number may be another's by now."""
+        try:
+            pid = self._supervised.read_text().strip()
+            words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0") if pid.isdecimal() else []
+        except OSError:
+            return 0
+        return int(pid) if b"http-server" in words else 0
 
 
 class HealthProber:
@@ -138,15 +150,17 @@ def read_health(door: str, body: Any) -> Answer:
     )
 
 
-def dry_start(runner: Runner, python: str, program: Path, copy: Path | None) -> DryStart:
+def dry_start(
+    runner: Runner, python: str, program: Path, copy: Path | None, *, within_s: float = DRY_START_S
+) -> DryStart:
     """Run `PROGRAM boot-check --db COPY`: it imports all, migrates the copy, listens on a free port.
 
-    It has 60 s, and no setting of ours: its state directory is the scratch directory.
+    It has `within_s`, at most 60 s, and no setting of ours: its state directory is the scratch directory.
     """
     scratch = program.parent if copy is None else copy.parent
     words = (python, str(program), "boot-check", *(("--db", str(copy)) if copy else ()))
     env = {"PODUP_STATE_DIR": str(scratch)}
-    done = runner.run(Command(words, mutates=True, timeout_s=DRY_START_S, env=env))
+    done = runner.run(Command(words, mutates=True, timeout_s=min(DRY_START_S, within_s), env=env))
     try:
         seen = json.loads(done.stdout.strip().splitlines()[-1])
         return DryStart(str(seen["version"]), int(seen["schema"]), "" if done.ok else _last_line(done.stderr))

@@ -114,6 +114,11 @@ class Places:
         return self.state / f"update-request-{txid}.json"
 
     @property
+    def supervised(self) -> Path:
+        """The number of the process layer 1 started last."""
+        return self.state / "supervised.pid"
+
+    @property
     def log(self) -> Path:
         return self.state / "update.log"
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,16 +31,20 @@ def variant(version: str, main: str, target: Path) -> Path:
         return changed(build(version, Path(directory)), target, main=main)
 
 
-def changed(program: Path, target: Path, *, main: str) -> Path:
-    """Copy a program with `main` for its first words; without any when that is empty."""
+def changed(
+    program: Path, target: Path, *, main: str, files: Mapping[str, str] | None = None
+) -> Path:
+    """Copy a program with `main` for its first words, without any when that is empty, and these `files`."""
+    replaced = {"__main__.py": main, **(files or {})}
     with zipfile.ZipFile(program) as whole, target.open("wb") as file:
         file.write(b"#!/usr/bin/env python3\n")
         with zipfile.ZipFile(file, "w") as other:
             for entry in whole.infolist():
-                if not entry.filename.startswith("__main__"):
+                if entry.filename.removesuffix("c") not in replaced:
                     other.writestr(entry, whole.read(entry))
-            if main:
-                other.writestr("__main__.py", main)
+            for name, text in replaced.items():
+                if text:
+                    other.writestr(name, text)
     target.chmod(0o755)
     return target
 

@@ -1,6 +1,7 @@
 """What the real machine's answers are read as; the commands themselves are proven in the lab."""
 
 import json
+import os
 
 import pytest
 
@@ -19,9 +20,11 @@ class OneAnswer:
     def __init__(self, exit: int, stdout: str = "", stderr: str = "") -> None:
         self.answer = (exit, stdout, stderr)
         self.asked: list[tuple[str, ...]] = []
+        self.limits: list[float] = []
 
     def run(self, command):
         self.asked.append(command.argv)
+        self.limits.append(command.timeout_s)
         return Completed(command, *self.answer, 1)
 
 
@@ -76,6 +79,13 @@ def test_dry_starts(tmp_path, exit, stdout, stderr, problem):
         assert (seen.version, seen.schema) == ("1.1.0", 3)
 
 
+@pytest.mark.parametrize(("trial_s", "limit_s"), [(12, 12), (60, 60), (120, 60)])
+def test_a_dry_start_has_as_long_as_a_trial_and_at_most_a_minute(tmp_path, trial_s, limit_s):
+    runner = OneAnswer(0)
+    dry_start(runner, "python3", tmp_path / "new", None, within_s=trial_s)
+    assert runner.limits == [limit_s]
+
+
 def test_a_signature_is_mandatory_once_signers_are_set(tmp_path):
     program = tmp_path / "program"
     program.write_bytes(b"x")
@@ -90,10 +100,17 @@ def test_a_signature_is_mandatory_once_signers_are_set(tmp_path):
 
 def test_a_supervised_service_is_known_by_its_lock(tmp_path):
     clock = ManualClock()
-    service = SupervisedService(OneAnswer(0), clock, tmp_path / "daemon.lock")
+    service = SupervisedService(OneAnswer(0), clock, tmp_path / "daemon.lock", tmp_path / "supervised.pid")
     assert not service.look().is_active
     service.stop()
     with FileLock(tmp_path / "daemon.lock", what="http-server"):
         assert service.look().is_active and service.look().restarts == 0
         with pytest.raises(PodupError, match="does not stop"):
             service.stop()
+
+
+def test_only_what_layer_1_started_is_stopped(tmp_path):
+    started = tmp_path / "supervised.pid"
+    service = SupervisedService(OneAnswer(0), ManualClock(), tmp_path / "daemon.lock", started)
+    started.write_text(f"{os.getpid()}\n")
+    service.stop()  # the number is another's by now
