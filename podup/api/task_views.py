@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from podup.core.secrets import Redactor
 from podup.core.states import Status
 from podup.engine.story import Story
 from podup.store.tasks import BATCH, Task
 
 _ONCE = (BATCH, "self-update")
+_WITHOUT_SECRETS = Redactor()  # the words a hook is started with may hold a password
 
 
 def row(task: Task) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def detail(task: Task, story: Story, children: Sequence[Task]) -> dict[str, Any]
         shown["tasks"] = [row(child) for child in children]
     shown |= {
         "phase": story.phase,
-        "params": {key: value for key, value in task.params.items() if key != "_"},
+        "params": {key: _WITHOUT_SECRETS.tree(value) for key, value in task.params.items() if key != "_"},
         "plan": story.plan,
         "before": story.before,
         "after": story.after,

@@ -78,8 +78,7 @@ class Record:
         self._write("revert", exact={"plan": encode(plan)}, reason=reason)
 
     def step(self, number: int, step: Step, phase: str) -> None:
-        exact = {"action": encode(step.action)}
-        self._write("step", exact=exact, number=number, phase=phase, says=step.says)
+        self._write("step", action=encode(step.action), number=number, phase=phase, says=step.says)
 
     def done(self, number: int, phase: str, error: str = "", code: str = "") -> None:
         self._write("done", number=number, phase=phase, ok=not error, error=error, code=code)
