@@ -18,7 +18,7 @@ from pathlib import Path
 
 from podup.core.releases import Release
 from podup.core.versions import parse_tag
-from podup.errors import PodupError
+from podup.errors import PodupError, Unavailable
 from podup.files import NewFile, Spool, sync_dir
 from podup.files.calls import told
 from podup.files.trace import announce
@@ -76,9 +76,13 @@ class SqliteDatabase:
             announce("backup", target)
         reading = sqlite3.connect(f"file:{source}?mode=ro", uri=True)
         writing = sqlite3.connect(target)
-        reading.backup(writing)
-        writing.close()
-        reading.close()
+        try:
+            reading.backup(writing)
+        except sqlite3.Error as error:
+            raise Unavailable("database-not-writable", str(error)) from error
+        finally:
+            writing.close()
+            reading.close()
         return kept.digest(target)
 
     def look(self, path: Path) -> Shape:
@@ -203,7 +207,7 @@ class SimService:
             if behaviour == "crash":
                 raise PodupError("crash", "it ends at once")
             migrate(self.ground.places.database, program["schema"], behaviour)
-        except PodupError:
+        except (PodupError, sqlite3.Error):
             self._set(active=False, restarts=self._state()["restarts"] + 1)
             return
         answers = {
@@ -224,8 +228,8 @@ class SimService:
             places = self.ground.places
             if self._state()["active"] and not boot.Maintenance(places.journal).is_on():
                 boot.replay(Spool(places.spool), lambda items: deliver(places.database, items))
-        except PodupError as error:
-            self.ground.log(f"daemon: {error.message}")
+        except (PodupError, sqlite3.Error) as error:
+            self.ground.log(f"daemon: {error}")
 
     def look(self) -> Running:
         self.looks += 1
@@ -288,7 +292,10 @@ def dry_start(program: Path, copy: Path | None) -> DryStart:
     if behaviour in ("no-json", "dry-crash"):
         return DryStart(problem="it ended with 1")
     if copy is not None:
-        migrate(copy, seen["schema"], behaviour if behaviour == "drops-column" else "good")
+        try:
+            migrate(copy, seen["schema"], behaviour if behaviour == "drops-column" else "good")
+        except sqlite3.Error as error:
+            return DryStart(problem=str(error))
     version = "7.7.7" if behaviour == "lies" else seen["version"]
     return DryStart(version, seen["schema"])
 

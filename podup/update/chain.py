@@ -18,7 +18,7 @@ from podup.update.choosing import REJECTED_HINT, Chosen, Skip
 from podup.update.journal import Build, Record
 from podup.update.places import check_writable
 from podup.update.recovery import Ended
-from podup.update.reports import report_name
+from podup.update.reports import unused_name
 from podup.update.states import MAX_ROLLBACK_TRIES, UNTOUCHED, Act, End, State
 from podup.update.world import Ground, World
 
@@ -101,7 +101,7 @@ def _begin(world: World, request: Request, txid: str) -> Record:
         dry_run=request.dry_run,
         started_at=now,
         runner_pid=ground.pid,
-        report=request.report or report_name(now, ground.pid),
+        report=request.report or unused_name(places.reports, now, ground.pid),
     )
     return journal.store(places.journal, record)
 

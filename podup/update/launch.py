@@ -25,7 +25,7 @@ from podup.update.chain import Request
 from podup.update.journal import Build, Record
 from podup.update.places import Places, check_writable
 from podup.update.recovery import Ended
-from podup.update.reports import UNIT, Report, report_name
+from podup.update.reports import UNIT, Report, unused_name
 from podup.update.swap import new_txid
 from podup.update.world import Ground
 
@@ -61,7 +61,8 @@ def start(parts: Parts, request: Request) -> Started:
     places = places_of(parts.loaded)
     _check_free(places, request)
     txid = _new_txid(parts)
-    name = Path(request.report).name or report_name(int(parts.clock.now()), os.getpid())
+    now = int(parts.clock.now())
+    name = Path(request.report).name or unused_name(places.reports, now, os.getpid())
     program = _keep(parts, places)
     argv = (*_PYTHON, str(program), "run-self-update", str(places.request(txid)))
     try:

@@ -143,7 +143,11 @@ def resolve_target(target: Path) -> Path:
 
     Raises Refused `target-missing`, `target-not-a-file`.
     """
-    real = target.resolve()
+    try:
+        real = target.resolve()
+    except (OSError, RuntimeError) as error:  # a link that leads to itself; which one depends on Python
+        why = f"{target} leads nowhere: {error}"
+        raise Refused("target-missing", why, "set TARGET_BIN to the installed program") from error
     if not real.exists():
         raise Refused(
             "target-missing",

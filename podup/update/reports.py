@@ -82,11 +82,18 @@ def report_name(started_at: int, pid: int) -> str:
     return f"self-update-{started_at}-{pid}.json"
 
 
+def unused_name(directory: Path, started_at: int, pid: int) -> str:
+    """Return a name no report had yet: a clock that was set back may give a second and a pid once more."""
+    while _is_taken(directory / report_name(started_at, pid)):
+        started_at += 1
+    return report_name(started_at, pid)
+
+
 def write(ground: Ground, record: Record, end: End, *, exit_code: int | None = None) -> Path:
     """Write the transaction's report unless it was written before; return its path."""
     directory = ground.places.reports
     path = directory / (record.report or report_name(record.started_at, record.runner_pid))
-    if any(path.with_name(path.name + suffix).exists() for suffix in ("", _IMPORTED, _BAD)):
+    if _is_taken(path):
         return path
     body = {
         "type": TYPE,
@@ -165,6 +172,10 @@ def mark_imported(report: Report | BadReport) -> Path:
     rename(report.path, target)
     sync_dir(report.path.parent)
     return target
+
+
+def _is_taken(path: Path) -> bool:
+    return any(path.with_name(path.name + suffix).exists() for suffix in ("", _IMPORTED, _BAD))
 
 
 def _read(path: Path) -> Report:

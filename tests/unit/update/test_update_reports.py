@@ -139,6 +139,12 @@ def test_targets(tmp_path):
     real = build(tmp_path / "real", "1.0.0")
     (tmp_path / "link").symlink_to(real)
     assert resolve_target(tmp_path / "link") == real
+    (tmp_path / "nowhere").symlink_to("gone")
+    (tmp_path / "round").symlink_to("round")
+    for name in ("nowhere", "round"):
+        with pytest.raises(Refused) as caught:
+            resolve_target(tmp_path / name)
+        assert caught.value.code == "target-missing" and caught.value.hint
 
 
 def test_rejections_are_remembered_and_released(places):
