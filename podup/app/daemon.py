@@ -36,6 +36,7 @@ from podup.engine.stack_schedule import StackSchedule
 from podup.errors import EXIT_DONE, EXIT_UPDATE_REQUESTED, PodupError
 from podup.files import make_dirs
 from podup.host.supervisor import Supervisor
+from podup.loader import drop_sources
 from podup.net.notify.log import LogChannel
 from podup.settings.load import Loaded
 from podup.store import services
@@ -136,6 +137,7 @@ class Daemon:
         """Know the services, then tell systemd that webhooks may come: a unit nobody knows is refused."""
         self._know_services()
         self._supervisor.tell("READY=1", f"STATUS=listening on {address}")
+        drop_sources()
         return _FOR_EVER_S
 
     def _know_services(self) -> None:
