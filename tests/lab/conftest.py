@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from labkit.daemon import Daemon, daemon_running
 from labkit.registries import lab_registry
-from labkit.releases import MIGRATION, NEXT, build_version
+from labkit.releases import MIGRATION, NEXT, Mirror, build_version, mirror
 from labkit.services import Service, services_made
 
 INSIDE = "LAB_REGISTRY" in os.environ
@@ -48,3 +48,10 @@ def daemon(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Daemon]:
     """The built program, running as a user service on an empty state directory."""
     with daemon_running(tmp_path / "state", getattr(request, "param", {})) as running:
         yield running
+
+
+@pytest.fixture
+def releases() -> Iterator[Mirror]:
+    """A server of releases with nothing on it yet."""
+    with mirror() as found:
+        yield found

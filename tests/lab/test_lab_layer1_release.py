@@ -11,7 +11,7 @@ import pytest
 from labkit import python_image
 from labkit.commands import eventually, run
 from labkit.layer1 import TARGET, VERSION, Container, image
-from labkit.releases import Mirror, broken_version, build_version, mirror
+from labkit.releases import Mirror, broken_version, build_version
 
 NEXT = "99.0.0"
 GOOD = "from podup.__main__ import main\nraise SystemExit(main())\n"
@@ -28,12 +28,6 @@ pytestmark = pytest.mark.skipif(bool(python_image.missing()), reason=python_imag
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_version(NEXT, tmp_path_factory.mktemp("good"))
-
-
-@pytest.fixture
-def releases() -> Iterator[Mirror]:
-    with mirror() as found:
-        yield found
 
 
 @pytest.fixture

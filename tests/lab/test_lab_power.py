@@ -13,7 +13,7 @@ from labkit import power
 from labkit.commands import eventually
 from labkit.daemon import Daemon, daemon_running
 from labkit.database import contents, lost
-from labkit.releases import NEXT, Mirror, broken_version, mirror
+from labkit.releases import NEXT, Mirror, broken_version
 from labkit.webhooks import request
 
 from podup.files import FileLock
@@ -24,12 +24,6 @@ NEVER_SERVES = (
     "from podup.__main__ import main\nsys.exit(main())\n"
 )
 ORDER = ["requested", "staged", "snapshot", "switching", "trial", "committing", "rolling-back"]
-
-
-@pytest.fixture
-def releases() -> Iterator[Mirror]:
-    with mirror() as found:
-        yield found
 
 
 @pytest.fixture

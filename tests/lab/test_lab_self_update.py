@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 from labkit.commands import eventually
 from labkit.daemon import Daemon, daemon_running
-from labkit.releases import NEXT, Mirror, broken_version, mirror
+from labkit.releases import NEXT, Mirror, broken_version
 from labkit.webhooks import request
 
 AFTER = "99.1.0"
-
-
-@pytest.fixture
-def releases() -> Iterator[Mirror]:
-    with mirror() as found:
-        yield found
 
 
 @pytest.fixture

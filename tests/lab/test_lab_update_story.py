@@ -35,12 +35,6 @@ Make = Callable[..., Service]
 
 
 @pytest.fixture
-def releases() -> Iterator[Mirror]:
-    with mirror() as found:
-        yield found
-
-
-@pytest.fixture
 def daemon(tmp_path: Path, releases: Mirror) -> Iterator[Daemon]:
     """A daemon that looks at the mirror, and judges quickly."""
     with daemon_running(tmp_path / "state", releases.settings() | QUICK) as running:
