@@ -115,7 +115,7 @@ class Running:
         self.server = Server(self.site, [listen_tcp("127.0.0.1:0")], clock, limits=limits)
         self.port = self.server.port
         self._wires: list[Wire] = []
-        self._thread = threading.Thread(target=self.server.serve_forever)
+        self._thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self._thread.start()
 
     def wire(self) -> Wire:

@@ -13,6 +13,7 @@ import resource
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from podup.api.connection import NEVER, Connection, Encode, Phase
@@ -197,11 +198,9 @@ class ServerLoop:
         self._next_sweep = NEVER if nearest == NEVER else max(nearest, self.now + self.limits.sweep_s)
 
     def _on_wake(self, _mask: int) -> None:
-        self._is_woken = False
-        try:
+        with suppress(BlockingIOError):
             self._wake_reader.recv(4096)
-        except BlockingIOError:
-            return
+        self._is_woken = False  # only now: a byte sent before would be gone with these
 
     def _listen(self) -> None:
         if self._accepts or self.is_stopping:
