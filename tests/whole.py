@@ -15,7 +15,6 @@ from podup.api.token_uses import TokenUses
 from podup.app.building import build
 from podup.app.machine import Ground
 from podup.app.routes import UpdateHooks, all_routes, auth_of, site_of
-from podup.app.updates import places_of
 from podup.core.http1 import Head
 from podup.core.secrets import Secret
 from podup.core.signatures import sign
@@ -100,7 +99,7 @@ class Whole:
         return Ground(simulator=Simulator(clock))
 
     def _hold(self) -> str:
-        return hold_reason(places_of(self.loaded))
+        return hold_reason(assemble.places_of(self.loaded))
 
     def _keep_payload(self, body: bytes) -> None:
         durable_write(self.engine.state_dir / "last_payload.bin", body)

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from podup.api.request import Request
 from podup.api.response import Response, answer
 from podup.api.router import Route, Who
-from podup.errors import Invalid
+from podup.errors import Invalid, Refused
 from podup.records import asdict, dataclass
 from podup.update import assemble, chain, checkout, journal, kept, launch, remembered
 from podup.update.chain import Request as Wanted
 from podup.update.journal import Damaged, Record
-from podup.update.places import Places
+from podup.update.places import Places, check_target
 from podup.version import COMMIT, VERSION
 
 _SHOWN_HISTORY = 100
@@ -74,7 +74,8 @@ class UpdateRoutes:
             {
                 "version": VERSION,
                 "commit": COMMIT,
-                "installed": kept.read_version(places.target),
+                "installed": kept.installed(places),
+                "problem": _problem(places),
                 "transaction": _transaction(places),
                 "hold": remembered.hold_reason(places),
                 "history": [asdict(entry) for entry in history],
@@ -89,9 +90,16 @@ class UpdateRoutes:
     def check(self, request: Request) -> Response:
         parts = self._parts()
         ground = assemble.ground_of(parts)
-        chosen = chain.check(assemble.world_of(parts, ground, dry_run=False), Wanted())
-        newest = chosen.version if chosen is not None else kept.read_version(ground.places.target)
-        return answer({"current": VERSION, "newest": newest, "update_available": chosen is not None})
+        tag = checkout.asked_for(parts.loaded.environment, parts.loaded.settings.updates.tag)
+        seen = chain.check(ground, assemble.releases_of(parts, ground, dry_run=False), Wanted(tag=tag))
+        return answer(
+            {
+                "current": VERSION,
+                "newest": seen.newest,
+                "update_available": seen.is_available,
+                "reason": seen.why,
+            }
+        )
 
     def run(self, request: Request) -> Response:
         asked: RunBody = request.data
@@ -127,6 +135,16 @@ class UpdateRoutes:
     def _start(self, wanted: Wanted) -> Response:
         started = launch.start(self._parts(), wanted)
         return answer({"status": "started", "txid": started.txid, "dry_run": wanted.dry_run}, status=202)
+
+
+def _problem(places: Places) -> dict[str, str] | None:
+    """Return why no update can be put in place, None when one can."""
+    try:
+        check_target(places)
+        kept.read_version(places.target)
+    except Refused as error:
+        return {"code": error.code, "message": error.message, "hint": error.hint}
+    return None
 
 
 def _transaction(places: Places) -> dict[str, object] | None:

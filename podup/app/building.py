@@ -36,7 +36,7 @@ from podup.recipes.policy import Policy
 from podup.records import dataclass, replace
 from podup.settings.load import Loaded
 from podup.store.tasks import Task
-from podup.update.places import Places
+from podup.update.assemble import places_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,6 @@ class Built:
     stacks: StackCatalogue
     scheduler: Scheduler
     outbox: Outbox
-
-
-def places_of(loaded: Loaded) -> Places:
-    """Return where the program's own files are."""
-    settings = loaded.settings
-    state = settings.state
-    return Places(state.directory, settings.updates.target, state.database, settings.updates.report_dir)
 
 
 def build(

@@ -17,7 +17,6 @@ from podup.app import daemon
 from podup.app.api import api_of
 from podup.app.machine import Ground
 from podup.app.places import control_socket
-from podup.app.updates import places_of
 from podup.cli.calls import Api
 from podup.clock import Clock
 from podup.core.secrets import Secret
@@ -33,6 +32,7 @@ from podup.net.http import Http
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
 from podup.update import boot
+from podup.update.assemble import places_of
 
 _READY_WITHIN_S = 30.0
 _LOOK_EVERY_S = 0.1

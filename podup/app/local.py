@@ -22,7 +22,7 @@ from podup.app.access import admin_token
 from podup.app.building import Built, build
 from podup.app.opening import BriefStore
 from podup.app.routes import UpdateHooks, all_routes, auth_of, engine_routes, site_of
-from podup.app.updates import in_maintenance, places_of
+from podup.app.updates import in_maintenance
 from podup.clock import Clock
 from podup.core.http1 import Head
 from podup.engine.inbox import Knock
@@ -32,6 +32,7 @@ from podup.net.control import read_answer
 from podup.settings.load import Loaded
 from podup.store import tasks
 from podup.update import assemble
+from podup.update.assemble import places_of
 from podup.update.remembered import hold_reason
 
 _FOLLOW_EVERY_S = 0.2

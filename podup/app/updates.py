@@ -36,7 +36,6 @@ from podup.store.db import Connection
 from podup.store.tasks import Task
 from podup.update import assemble, boot, launch, reports
 from podup.update.chain import Request as Wanted
-from podup.update.places import Places
 from podup.update.reports import BadReport, Report
 
 MAINTENANCE = "maintenance"
@@ -73,7 +72,7 @@ class SelfUpdates:
         self, loaded: Loaded, clock: Clock, *, say: Callable[[str], None], leave: Callable[[], None]
     ) -> None:
         self.parts = assemble.parts_of(loaded, clock, say)
-        self.places = places_of(loaded)
+        self.places = assemble.places_of(loaded)
         self.maintenance = boot.Maintenance(self.places.journal)
         self._clock = clock
         self._say = say
@@ -274,14 +273,6 @@ class SelfUpdates:
         if self._outbox is None:
             raise RuntimeError("the outbox comes before the first turn")
         return self._outbox
-
-
-def places_of(loaded: Loaded) -> Places:
-    """Return where things are, also in a checkout, where nothing is installed."""
-    settings = loaded.settings
-    target = settings.updates.target
-    real = target.resolve() if target.exists() else target
-    return Places(settings.state.directory, real, settings.state.database, settings.updates.report_dir)
 
 
 def in_maintenance() -> Unavailable:

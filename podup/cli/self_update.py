@@ -10,11 +10,11 @@ from typing import Any
 
 from podup.cli.context import Context
 from podup.clock import SystemClock
-from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid
+from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid, Refused
 from podup.records import asdict
 from podup.update import assemble, chain, checkout, kept, launch, remembered, reports
 from podup.update.chain import Request
-from podup.update.places import Places
+from podup.update.places import Places, check_target
 
 _ROLES = {"succeeded": "ok", "rolled_back": "warn", "failed": "bad", "held": "bad"}
 
@@ -86,7 +86,7 @@ def show_history(args: Mapping[str, Any], context: Context) -> int:
     ]
     roles = [_ROLES.get(entry.outcome, "") for entry in entries]
     context.out.table(("when", "from", "to", "sha256", "outcome", "by", "message"), rows, roles=roles)
-    context.out.line(f"installed: {kept.read_version(places.target)}")
+    context.out.line(f"installed: {kept.installed(places) or f'none at {places.target}'}")
     context.out.line(f"kept: {', '.join(kept.versions(places)) or 'none'}")
     held = remembered.hold_reason(places)
     if held:
@@ -147,14 +147,24 @@ def _update(parts: assemble.Parts, request: Request, context: Context, *, as_jso
 
 def _check(parts: assemble.Parts, request: Request, context: Context, *, as_json: bool) -> int:
     ground = assemble.ground_of(parts)
-    chosen = chain.check(assemble.world_of(parts, ground, dry_run=True), request)
-    current = kept.read_version(ground.places.target)
+    seen = chain.check(ground, assemble.releases_of(parts, ground, dry_run=True), request)
     if as_json:
-        context.out.json({"current": current, "newest": chosen.version if chosen else current})
-    elif chosen is None:
-        context.out.line(f"{current} is up to date")
+        context.out.json(
+            {
+                "current": seen.current,
+                "newest": seen.newest,
+                "update_available": seen.is_available,
+                "reason": seen.why,
+            }
+        )
+    elif seen.is_available:
+        context.out.line(f"{seen.current} -> {seen.newest} is available")
     else:
-        context.out.line(f"{current} -> {chosen.version} is available")
+        context.out.line(f"{seen.current} stays: {seen.why}")
+    try:
+        check_target(ground.places)
+    except Refused as error:
+        context.out.note(f"no update can be made: {error.message} ({error.hint})", "warn")
     return EXIT_DONE
 
 

@@ -29,7 +29,7 @@ from podup.update.machine import (
     dry_start,
     signature_check,
 )
-from podup.update.places import Places, resolve_target
+from podup.update.places import Places, behind
 from podup.update.reports import UNIT
 from podup.update.world import Ground, Service, Timing, World
 
@@ -59,13 +59,12 @@ def parts_of(loaded: Loaded, clock: Clock, echo: Callable[[str], None]) -> Parts
 
 
 def places_of(loaded: Loaded) -> Places:
-    """Return where things are. Raises Refused `target-missing`, `target-not-a-file`."""
+    """Return where things are, or would be: nothing need be installed."""
     settings = loaded.settings
-    if checkout.is_source(loaded.environment):
-        target = checkout.code_dir(loaded.environment)
-    else:
-        target = resolve_target(settings.updates.target)
-    return Places(settings.state.directory, target, settings.state.database, settings.updates.report_dir)
+    is_checkout = checkout.is_source(loaded.environment)
+    code = checkout.code_dir(loaded.environment) if is_checkout else settings.updates.target
+    state = settings.state
+    return Places(state.directory, behind(code), state.database, settings.updates.report_dir, is_checkout)
 
 
 def ground_of(parts: Parts, *, txid: str = "") -> Ground:
@@ -95,23 +94,12 @@ def _checkout_of(parts: Parts, places: Places) -> checkout.ScriptedCheckout | No
 def world_of(parts: Parts, ground: Ground, *, dry_run: bool) -> World:
     """Return what a transaction works with. A dry run remembers nothing about the release server."""
     updates = parts.loaded.settings.updates
-    source = Source(
-        repo=updates.repo,
-        channel=updates.channel,
-        api_url=updates.api_url,
-        base_url=updates.base_url,
-        token=updates.token,
-        cache=None if dry_run else ground.places.release_cache,
-    )
-    http = Http(parts.clock, proxies=_proxies(parts.loaded))
-    verify = None
-    if updates.allowed_signers is not None:
-        verify = signature_check(parts.runner, updates.allowed_signers, ground.places.scratch)
+    http = _http(parts)
     return World(
         ground=ground,
         service=service_of(parts, ground.places),
         prober=HealthProber(doors(ground.places, parts.loaded, http)),
-        releases=ReleaseClient(http, parts.clock, source, verify=verify),
+        releases=releases_of(parts, ground, dry_run=dry_run),
         dry_start=lambda program, copy: dry_start(
             parts.runner, sys.executable, program, copy, within_s=updates.trial_s
         ),
@@ -120,6 +108,23 @@ def world_of(parts: Parts, ground: Ground, *, dry_run: bool) -> World:
         timing=Timing(trial_s=updates.trial_s, settle_s=updates.settle_s),
         keep_versions=updates.keep_versions,
     )
+
+
+def releases_of(parts: Parts, ground: Ground, *, dry_run: bool) -> ReleaseClient:
+    """Return the release server of the settings."""
+    updates = parts.loaded.settings.updates
+    source = Source(
+        repo=updates.repo,
+        channel=updates.channel,
+        api_url=updates.api_url,
+        base_url=updates.base_url,
+        token=updates.token,
+        cache=None if dry_run else ground.places.release_cache,
+    )
+    verify = None
+    if updates.allowed_signers is not None:
+        verify = signature_check(parts.runner, updates.allowed_signers, ground.places.scratch)
+    return ReleaseClient(_http(parts), parts.clock, source, verify=verify)
 
 
 def service_of(parts: Parts, places: Places) -> Service | None:
@@ -179,6 +184,10 @@ def _health(http: Http, url: str) -> Any:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
         return None
+
+
+def _http(parts: Parts) -> Http:
+    return Http(parts.clock, proxies=_proxies(parts.loaded))
 
 
 def _proxies(loaded: Loaded) -> dict[str, str]:

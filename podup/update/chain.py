@@ -16,11 +16,12 @@ from podup.records import dataclass, replace
 from podup.update import choosing, journal, kept, recovery, remembered, swap, trial
 from podup.update.choosing import REJECTED_HINT, Chosen, Skip
 from podup.update.journal import Build, Record
-from podup.update.places import check_writable
+from podup.update.places import check_target
 from podup.update.recovery import Ended
 from podup.update.reports import unused_name
 from podup.update.states import MAX_ROLLBACK_TRIES, UNTOUCHED, Act, End, State
-from podup.update.world import Ground, World
+from podup.update.world import Ground, Releases, World
+from podup.version import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def run(world: World, request: Request, *, txid: str) -> Ended:
     Raises Busy when another one runs, Refused when updates are on hold or the target cannot be replaced.
     """
     places = world.ground.places
-    check_writable(places)
+    check_target(places)
     make_dirs(places.state)
     with _lock(places.lock), _lock(places.target_lock):
         _recover_first(world, request)
@@ -68,13 +69,23 @@ def run(world: World, request: Request, *, txid: str) -> Ended:
         return _transact(world, record)
 
 
-def check(world: World, request: Request) -> Chosen | None:
-    """Return what an update would go to, None when there is nothing newer; changes nothing."""
-    current = kept.read_version(world.ground.places.target)
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The installed version (the running one where none is), and the newest there is; `why` it stays."""
+
+    current: str
+    newest: str
+    is_available: bool
+    why: str = ""
+
+
+def check(ground: Ground, releases: Releases, request: Request) -> Checked:
+    """Return what an update would go to; changes nothing, and nothing need be installed."""
+    current = kept.installed(ground.places) or VERSION
     try:
-        return _choose(world, request, current)
-    except Skip:
-        return None
+        return Checked(current, _choose(ground, releases, request, current).version, is_available=True)
+    except Skip as nothing:
+        return Checked(current, nothing.version or current, is_available=False, why=nothing.message)
 
 
 def say_why(ground: Ground, error: PodupError) -> None:
@@ -123,7 +134,7 @@ def _prepare(world: World, request: Request, record: Record) -> Record:
     elif not record.dry_run:
         kept.keep(places, places.target, record.before)
         kept.set_good(places, record.before)
-    chosen = _choose(world, request, record.before.version)
+    chosen = _choose(ground, world.releases, request, record.before.version)
     if request.is_automatic:
         why = world.may_begin(chosen.version)
         if why:
@@ -153,13 +164,13 @@ def _prepare(world: World, request: Request, record: Record) -> Record:
     return journal.advance(places.journal, record, State.STAGED, after=record.after)
 
 
-def _choose(world: World, request: Request, current: str) -> Chosen:
-    checkout = world.ground.checkout
-    if checkout is not None:
-        return choosing.choose_commit(world, checkout, request.tag, request.kept_version)
+def _choose(ground: Ground, releases: Releases, request: Request, current: str) -> Chosen:
+    places = ground.places
+    if ground.checkout is not None:
+        return choosing.choose_commit(places, ground.checkout, request.tag, request.kept_version)
     if request.kept_version:
-        return choosing.choose_kept(world, request.kept_version)
-    return choosing.choose_release(world, request.tag, current, force=request.force)
+        return choosing.choose_kept(places, request.kept_version)
+    return choosing.choose_release(places, releases, request.tag, current, force=request.force)
 
 
 def _stage_commit(ground: Ground, record: Record, commit: Build) -> Record:

@@ -54,6 +54,14 @@ def read_version(path: Path) -> str:
         raise _no_program(path, str(error) or type(error).__name__) from error
 
 
+def installed(places: Places) -> str:
+    """Return the version at the target, empty when no program of ours is there."""
+    try:
+        return read_version(places.target)
+    except Refused:
+        return ""
+
+
 def path_of(places: Places, version: str) -> Path:
     """Return where that version is kept, or would be."""
     return places.releases / f"{version}.pyz"

@@ -23,7 +23,7 @@ from podup.update import chain, checkout, journal, kept, remembered, reports
 from podup.update.assemble import Parts, ground_of, places_of, world_of
 from podup.update.chain import Request
 from podup.update.journal import Build, Record
-from podup.update.places import Places, check_writable
+from podup.update.places import Places, check_target
 from podup.update.recovery import Ended
 from podup.update.reports import UNIT, Report, unused_name
 from podup.update.swap import new_txid
@@ -161,7 +161,7 @@ def _run(parts: Parts, request: Request, txid: str) -> Ended:
 
 def _check_free(places: Places, request: Request) -> None:
     """Say early what the transaction would say; it looks again under the lock."""
-    check_writable(places)
+    check_target(places)
     if is_locked(places.lock):
         who = holder(places.lock) or "another process"
         raise Busy("update-running", f"an update is running already: {who}", "wait until it is done")

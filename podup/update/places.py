@@ -14,17 +14,17 @@ from podup.records import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """`target` is the installed program, a regular file; `database` and `reports` are where settings say."""
+    """`target` is the installed program, links followed; `database` and `reports` are where settings say.
+
+    With `is_checkout` the target is a directory of code that layer 1 runs. Whether anything fit stands at the
+    target says `check_target`: what only looks and tells does without it.
+    """
 
     state: Path
     target: Path
     database: Path
     reports: Path
-
-    @property
-    def is_checkout(self) -> bool:
-        """Whether the program is a directory of code that layer 1 runs."""
-        return self.target.is_dir()
+    is_checkout: bool = False
 
     @property
     def good_code(self) -> Path:
@@ -127,35 +127,26 @@ class Places:
         return self.releases / "server.json"
 
 
-def check_writable(places: Places) -> None:
-    """See that a new program can be put beside the target, or into it when that is a checkout.
+def behind(target: Path) -> Path:
+    """Return the file behind `target`: links are followed, so that the link itself stays."""
+    return target.resolve() if os.path.exists(target) else target
 
-    Raises Refused `target-not-writable`.
+
+def check_target(places: Places) -> None:
+    """See that a program is installed that can be replaced.
+
+    Raises Refused `target-missing`, `target-not-a-file`, `target-not-writable`.
     """
-    directory = places.target if places.is_checkout else places.target.parent
+    target = places.target
+    if places.is_checkout and not target.is_dir():
+        raise Refused("target-missing", f"there is no checkout at {target}", "set CODE_DIR to it")
+    if not os.path.exists(target):
+        missing = f"there is no program at {target}"
+        raise Refused("target-missing", missing, f"put {ASSET} there first, or set TARGET_BIN")
+    if not places.is_checkout and not target.is_file():
+        hint = "set TARGET_BIN to the installed program"
+        raise Refused("target-not-a-file", f"{target} is not a file", hint)
+    directory = target if places.is_checkout else target.parent
     if not os.access(directory, os.W_OK | os.X_OK):
         hint = "check its owner and mode, or set TARGET_BIN"
         raise Refused("target-not-writable", f"{directory} is not writable: no update can be put there", hint)
-
-
-def resolve_target(target: Path) -> Path:
-    """Return the file behind `target`: links are followed, so that the link itself stays.
-
-    Raises Refused `target-missing`, `target-not-a-file`.
-    """
-    try:
-        real = target.resolve()
-    except (OSError, RuntimeError) as error:  # a link that leads to itself; which one depends on Python
-        why = f"{target} leads nowhere: {error}"
-        raise Refused("target-missing", why, "set TARGET_BIN to the installed program") from error
-    if not real.exists():
-        raise Refused(
-            "target-missing",
-            f"there is no program at {target}",
-            f"put {ASSET} there first, or set TARGET_BIN",
-        )
-    if not real.is_file():
-        raise Refused(
-            "target-not-a-file", f"{target} is not a file", "set TARGET_BIN to the installed program"
-        )
-    return real

@@ -14,7 +14,7 @@ from podup.errors import NotFound
 from podup.files import append_line, durable_write, remove, rename, sync_dir
 from podup.records import asdict, dataclass, field, fields, replace
 from podup.update import kept
-from podup.update.places import Places
+from podup.update.places import Places, check_target
 
 CLEAR_HOLD = "look what happened, then: pod-upgrade-trigger self-update --clear-hold"
 _LONGEST_TEXT = 400
@@ -153,7 +153,11 @@ def history(places: Places) -> list[HistoryEntry]:
 
 
 def last_good(places: Places) -> str:
-    """Return the version that ran well before the installed one; a rejected one did not. Raises NotFound."""
+    """Return the version that ran well before the installed one; a rejected one did not.
+
+    Raises NotFound `no-last-good`, Refused when nothing is installed.
+    """
+    check_target(places)
     if places.is_checkout:
         return _commit_before(places)
     current = kept.read_version(places.target)

@@ -22,7 +22,6 @@ EXAMPLES = re.findall(r"^### (\S+ \S+)$.*?^```sh\n(.*?)^```$", DOCS.read_text(),
 NO_STACK = "no stack is configured on the simulated machine"
 EXPECTED = {
     "POST /api/manual/services/{slug}/rollback": (409, "nothing ran before"),
-    "GET /api/self-update": (409, "a checkout is no installed program"),
     "POST /api/self-update/rollback": (400, "no version is named"),
     "GET /api/stacks/{name}": (404, NO_STACK),
     **{

@@ -85,7 +85,7 @@ def machine_of(root: Path, path: str) -> Machine:
         shutil.copy(made.places.target, code.path / "program")
         (code.path / "HEAD").write_text(COMMITS[OLD])
         (code.path / "needs").write_text(COMMITS[OLD])
-    places = replace_slots(made.places, target=code.path)
+    places = replace_slots(made.places, target=code.path, is_checkout=True)
     ground = replace_slots(made.ground, places=places, checkout=code)
     made.service.ground = ground
     return replace(made, world=replace_slots(made.world, ground=ground))

@@ -5,9 +5,10 @@ from update_simulator import build
 
 from podup.core.states import Status
 from podup.errors import NotFound, Refused, Unavailable
+from podup.records import replace
 from podup.update import kept, remembered, reports
 from podup.update.journal import Build
-from podup.update.places import Places, resolve_target
+from podup.update.places import Places, behind, check_target
 
 MINIMAL = {
     "type": "self-update-run",
@@ -131,20 +132,26 @@ def test_what_is_no_program_is_refused(tmp_path, content):
         kept.read_version(path)
 
 
-def test_targets(tmp_path):
-    with pytest.raises(Refused, match="no program at"):
-        resolve_target(tmp_path / "none")
-    with pytest.raises(Refused, match="not a file"):
-        resolve_target(tmp_path)
+def target_refused(places, target, **more):
+    with pytest.raises(Refused) as caught:
+        check_target(replace(places, target=behind(target), **more))
+    assert caught.value.hint
+    return caught.value.code
+
+
+def test_targets(places, tmp_path):
+    assert target_refused(places, tmp_path / "none") == "target-missing"
+    assert target_refused(places, tmp_path) == "target-not-a-file"
     real = build(tmp_path / "real", "1.0.0")
     (tmp_path / "link").symlink_to(real)
-    assert resolve_target(tmp_path / "link") == real
+    assert behind(tmp_path / "link") == real
+    check_target(replace(places, target=real))
     (tmp_path / "nowhere").symlink_to("gone")
     (tmp_path / "round").symlink_to("round")
-    for name in ("nowhere", "round"):
-        with pytest.raises(Refused) as caught:
-            resolve_target(tmp_path / name)
-        assert caught.value.code == "target-missing" and caught.value.hint
+    for name in ("nowhere", "round", "real/below"):
+        assert target_refused(places, tmp_path / name) == "target-missing"
+    assert target_refused(places, real, is_checkout=True) == "target-missing"
+    check_target(replace(places, target=tmp_path, is_checkout=True))
 
 
 def test_rejections_are_remembered_and_released(places):
