@@ -273,7 +273,8 @@ class Connection:
     def _refuse(self, error: PodupError) -> None:
         """Answer with a problem; keep the connection only when the request's end is known and read."""
         loop, head = self._loop, self._head
-        request = self._request or loop.site.begin(head, self.peer)
+        begun = self._request or loop.site.begin(head, self.peer)
+        request = loop.site.known(begun, self._admitted, error)
         self.phase = Phase.BUSY
         if head is not None and not head.has_body and self._parser.is_in_body:
             self._parser.take_body(0)
@@ -287,13 +288,15 @@ class Connection:
         loop.site.on_done(request, response, loop.now - request.received_at)
         self._admitted = self._request = None
         self.deadline = NEVER  # until it is known not to be sent at once
-        if response.stream is not None:
+        if response.stream is not None and request.method != "HEAD":
             self._stream = response.stream
             self._then = Phase.STREAM
         elif keeps:
             self._then = Phase.HEAD
         else:
             self._then = Phase.LINGER if self._parser.is_in_body or self._head is None else Phase.CLOSED
+        if response.stream is not None and self._stream is None:  # it was only asked for the headers
+            response.stream.close()
         self._send(data)
 
     def _send(self, data: bytes) -> None:

@@ -118,6 +118,16 @@ def test_a_stream_over_the_wire_resumes_and_ends(streaming):
     assert wire.is_closed()
 
 
+def test_who_asks_for_the_headers_of_a_stream_gets_no_stream(streaming):
+    hub, rows, serve = streaming
+    wire = serve(*rows).wire()
+    wire.send("HEAD /sse/logs HTTP/1.1", "Host: a")
+    got = wire.read(bodyless=True)
+    assert got.headers["content-type"].startswith("text/event-stream")
+    assert wire.is_closed()
+    assert hub.topics() == set()
+
+
 def test_a_silent_stream_beats_and_a_watcher_that_leaves_is_forgotten(streaming):
     hub, rows, serve = streaming
     wire = serve(*rows, limits=dataclasses.replace(QUICK, heartbeat_s=0.05)).wire()
