@@ -4,6 +4,7 @@ The loop only hands it over, so a flood of bad signatures costs neither a write 
 file a second is written, by whoever calls `turn`, and the newest body wins.
 """
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,12 +22,14 @@ class LastPayload:
         self._path = path
         self._clock = clock
         self._wake = wake
+        self._guard = threading.Lock()
         self._waiting: bytes | None = None
         self._written_s = clock.monotonic() - WRITE_EVERY_S
 
     def keep(self, body: bytes) -> None:
         """Remember the body until the next `turn`; from any thread."""
-        is_first, self._waiting = self._waiting is None, body
+        with self._guard:
+            is_first, self._waiting = self._waiting is None, body
         if is_first:
             self._wake()
 
@@ -43,6 +46,8 @@ class LastPayload:
         body = self._waiting
         self._written_s = self._clock.monotonic()
         durable_write(self._path, body)
-        if self._waiting is body:
+        with self._guard:  # one that came meanwhile is the newest, and nobody calls for it again
+            if self._waiting is not body:
+                return WRITE_EVERY_S
             self._waiting = None
         return _FOR_EVER_S

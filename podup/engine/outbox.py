@@ -139,8 +139,8 @@ class Outbox:
 
     def turn(self) -> float:
         """Send what is due; return the seconds after which to call again."""
-        self.has_news = False
-        with self._store.read() as cx:
+        with self._store.write() as cx:  # a message that is being put in now is seen, or is news afterwards
+            self.has_news = False
             waiting = outbox.due(cx, self._clock.now())
         for message in waiting:
             self._deliver(message)

@@ -1,5 +1,6 @@
 """A flood of refused bodies leaves the newest in the file, written at most once a second."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,33 @@ def test_the_newest_of_many_bodies_is_written_once_a_second(tmp_path: Path) -> N
     payload.turn()
     assert path.read_bytes() == b"second"
     assert wakes == [100.0, 100.25]
+
+
+class BusyClock(StepClock):
+    """A clock that lets something happen when it is read for the second time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[Callable[[], None]] = []
+
+    def monotonic(self) -> float:
+        if len(self.meanwhile) == 2:
+            self.meanwhile.pop()()
+        elif self.meanwhile:
+            self.meanwhile.append(self.meanwhile[0])
+        return self.at_s
+
+
+def test_a_body_that_comes_while_one_is_written_is_written_next(tmp_path: Path) -> None:
+    clock, path = BusyClock(), tmp_path / "last_payload.bin"
+    payload = LastPayload(path, clock, wake=lambda: None)
+    payload.keep(b"first")
+    clock.meanwhile = [lambda: payload.keep(b"second")]
+    assert payload.turn() <= 1.0
+    assert path.read_bytes() == b"first"
+    clock.meanwhile, clock.at_s = [], clock.at_s + 1.0
+    payload.turn()
+    assert path.read_bytes() == b"second"
 
 
 def test_what_finds_no_room_waits_for_it(tmp_path: Path) -> None:

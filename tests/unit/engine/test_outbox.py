@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from simulated_host import IMAGE, WEB, Host
 
 from podup.core.states import Status, Trigger
@@ -81,6 +83,17 @@ def test_the_other_side_may_ask_for_a_longer_pause_and_in_the_end_it_is_given_up
     with host.store.read() as cx:
         (message,) = outbox.recent(cx)
     assert (message.tries, message.next_try_at, message.error) == (20, None, "slow down")
+
+
+def test_a_message_put_in_while_others_are_sent_is_not_forgotten(host: Host) -> None:
+    box, done = host.built.outbox, threading.Event()
+    sender = threading.Thread(target=lambda: (box.turn(), done.set()), daemon=True)
+    with host.store.write() as cx:
+        box.tell(cx, Notice("failed", "web.service failed", "why"), now_s=host.clock.now())
+        sender.start()
+        done.wait(0.1)  # it may look now, when there is nothing to be seen yet
+    assert done.wait(10)
+    assert box.has_news or host.channel.events == ["failed"]
 
 
 def test_dry_runs_and_cancelled_tasks_are_no_news(host: Host) -> None:
