@@ -125,12 +125,13 @@ class Whole:
         said = {"host": "localhost", **({"content-type": "application/json"} if data else {})}
         said |= BEARER if headers is None else headers
         head = Head(method, path, asked, said, len(data), False, True, False)
-        request = self.site.begin(head, peer)
+        request, admitted = self.site.begin(head, peer), None
         try:
             admitted = self.site.admit(request)
             request = self.site.complete(admitted, data)
             [response] = self.site.answer_turn(admitted.route, [request])
         except PodupError as error:
+            request = self.site.known(request, admitted, error)
             response = self.site.refuse(request, error)
         self.site.on_done(request, response, 0.012)
         return Answer(response.status, dict(response.headers), response.body)

@@ -33,6 +33,7 @@ _SIGNER = Principal("", "signature")
 NO_SECRET = Secret("")
 _BEARER = "bearer "
 _UNGUESSABLE_LETTERS = 22  # of base64 are 128 bits
+_ADDRESS_LETTERS = 64
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 
 
@@ -44,6 +45,14 @@ class AuthRules:
     forward_value: Secret = NO_SECRET
     trusted_proxies: tuple[Network, ...] = ()
     is_open: bool = False
+
+
+class Barred(Forbidden):
+    """Somebody we know, who may not do this."""
+
+    def __init__(self, principal: Principal, code: str, message: str, hint: str = "") -> None:
+        super().__init__(code, message, hint)
+        self.principal = principal
 
 
 class Auth:
@@ -138,13 +147,15 @@ class Auth:
 
     def _check(self, route: Route, request: Request, principal: Principal) -> None:
         if principal.how != "loopback" and not principal.may(route.scope):
-            raise Forbidden("out-of-scope", f"{principal.name} may not do this", f"it needs {route.scope}")
+            hint = f"it needs {route.scope}"
+            raise Barred(principal, "out-of-scope", f"{principal.name} may not do this", hint)
         if not route.effect:
             return
         if principal.how in ("session", "forward-auth") and request.header("x-podup-csrf") != "1":
-            raise Forbidden("csrf", "the header X-Podup-CSRF is missing", "send X-Podup-CSRF: 1")
+            says, hint = "the header X-Podup-CSRF is missing", "send X-Podup-CSRF: 1"
+            raise Barred(principal, "csrf", says, hint)
         if principal.how == "dev-open" and request.header("sec-fetch-site") == "cross-site":
-            raise Forbidden("csrf", "another site asked for this")
+            raise Barred(principal, "csrf", "another site asked for this")
 
     def _is_forwarded(self, request: Request) -> bool:
         rules = self._rules
@@ -199,8 +210,13 @@ class _Misdirected(PodupError):
     status = 421
 
 
-@lru_cache(maxsize=4096)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address; what is too long for one is not kept in memory, whoever sends it."""
+    return _parsed(text) if len(text) <= _ADDRESS_LETTERS else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         parsed = ipaddress.ip_address(text)
     except ValueError:

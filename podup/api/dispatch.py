@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 
 from podup import records
-from podup.api.auth import Auth
+from podup.api.auth import Auth, Barred
 from podup.api.codec import read_body
 from podup.api.request import Peer, Principal, Request
 from podup.api.response import Response, problem
@@ -94,6 +94,15 @@ class Site:
         for check in self._checks:
             check(request, match.route)
         return Admitted(match.route, request, match.params, self._auth.at_head(match.route, request))
+
+    def known(self, request: Request, admitted: Admitted | None, error: PodupError) -> Request:
+        """Return a request that is refused with who asked, as far as that was found out."""
+        found = admitted.principal if admitted is not None else None
+        principal = error.principal if isinstance(error, Barred) else found
+        if principal is None:
+            return request
+        action = self.router.match(request.method, request.path).route.action
+        return records.replace(request, principal=principal, action=action)
 
     def complete(self, admitted: Admitted, body: bytes) -> Request:
         """Return the request with its body. Raises PodupError when its token is refused."""

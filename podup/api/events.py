@@ -20,6 +20,7 @@ TOPIC = "events"
 CSV_ROWS = 50_000
 _SHOWN_FIRST = 50
 _AT_ONCE = 500
+_MISSED_AT_MOST = 5000
 _FILTERS = ("request_id", "task_id", "path", "status", "action", "from", "to")
 _COLUMNS = ("id", "ts", "request_id", "method", "path", "status", "action", "duration_ms", "task_id", "meta")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -69,8 +70,10 @@ class EventRoutes:
         return self._hub.respond(request, TOPIC, lambda after: self._after(max(after, first)))
 
     def _after(self, event_id: int) -> Iterable[LiveEvent]:
+        """Return all events after one, of more than `_MISSED_AT_MOST` the newest."""
         with self._engine.store.read() as cx:
-            return [_live(event) for event in events.after(cx, event_id, limit=_AT_ONCE)]
+            first = max(event_id, events.last_id(cx) - _MISSED_AT_MOST)
+            return [_live(event) for event in events.after(cx, first, limit=_MISSED_AT_MOST)]
 
     def _export(self, wanted: EventFilter) -> Response:
         text = io.StringIO()
@@ -95,16 +98,18 @@ class EventFeed:
     def __init__(self, engine: Engine, hub: Hub) -> None:
         self._engine = engine
         self._hub = hub
-        self._told: int | None = None
+        with engine.store.read() as cx:
+            self._told = events.last_id(cx)
 
     def turn(self) -> None:
-        """Publish what was stored since the last turn."""
-        if TOPIC not in self._hub.topics():
-            self._told = None
-            return
+        """Publish what was stored since the last turn.
+
+        Its place moves on while nobody watches; whoever begins to afterwards reads all until there first.
+        """
         with self._engine.store.read() as cx:
-            if self._told is None:
-                self._told = max(0, events.last_id(cx) - _AT_ONCE)
+            newest = events.last_id(cx)
+            if TOPIC not in self._hub.topics():
+                self._told = newest
             while found := events.after(cx, self._told, limit=_AT_ONCE):
                 for event in found:
                     self._hub.publish(TOPIC, _live(event))

@@ -77,7 +77,8 @@ def _meta(request: Request, response: Response) -> dict[str, Any]:
     if request.client:
         meta["client"] = request.client
     said = _said(request)
-    meta |= {name: _text(said[name], _TEXT_LENGTH) for name in ("caller", "reason") if said.get(name)}
+    texts = {name: said[name] for name in ("caller", "reason") if isinstance(said.get(name), str)}
+    meta |= {name: _text(text, _TEXT_LENGTH) for name, text in texts.items() if text}
     if said.get("dry_run") is True:
         meta["dry_run"] = True
     asked = {name: values[-1] for name, values in request.query.items() if name not in _SECRET_FIELDS}

@@ -208,12 +208,13 @@ class Daemon:
 
     def _store_events(self) -> float:
         log = self._built.engine.log
+        wait_s = log.turn()  # first: it keeps the trouble it meets, for health to tell; the others raise it
+        self._event_feed.turn()
+        wait_s = min(wait_s, self._payload.turn())
         if not self._updates.maintenance.is_on():
             log.take_in()
             self._token_uses.turn()
-        wait_s = log.turn()
-        self._event_feed.turn()
-        return min(wait_s, self._payload.turn())
+        return wait_s
 
     def _back_stacks_up(self) -> float:
         if self._updates.maintenance.is_on():

@@ -116,18 +116,23 @@ class EventLog:
         with self._guard:
             waiting, self._waiting = self._waiting, []
         lines = [json.dumps(asdict(self._clean(event))) for event in waiting]
-        durable_write(self._left, "\n".join(lines).encode())
+        durable_write(self._left, "\n".join([*self._lines_left(), *lines][:MAX_WAITING]).encode())
 
     def take_in(self) -> int:
         """Store what the process before could not; return how many events. Raises Unavailable."""
         if not self._left.exists():
             return 0
-        lines = self._left.read_text(encoding="utf-8").splitlines()
-        kept = [Event(**json.loads(line)) for line in lines if line]
+        kept = [Event(**json.loads(line)) for line in self._lines_left()]
         with self._store.write() as cx:
             events.insert(cx, kept)
         remove(self._left)
         return len(kept)
+
+    def _lines_left(self) -> list[str]:
+        """Return what waits in the file: of a process that ended in an update, or of several."""
+        if not self._left.exists():
+            return []
+        return [line for line in self._left.read_text(encoding="utf-8").split("\n") if line]
 
     def _clean(self, event: Event) -> Event:
         text = self._redactor.text

@@ -135,6 +135,28 @@ def test_what_cannot_be_stored_at_the_end_is_stored_at_the_next_start(
     assert SECRET not in str(row)
 
 
+def test_what_waits_from_an_earlier_process_is_not_lost_when_the_next_one_cannot_store_either(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = whole.engine.log
+    monkeypatch.setattr(log, "_store", Closed(whole))
+    for name in ("/first", "/second"):
+        log.record(Event(ts=5.0, path=name))
+        log.close()
+    monkeypatch.undo()
+    assert log.take_in() == 2
+    assert [row["path"] for row in whole.events("from=5&to=6")] == ["/second", "/first"]
+
+
+def test_whoever_is_known_and_may_not_is_on_record(whole: Whole) -> None:
+    cookie = whole.ask("POST", "/api/login", {"token": TOKEN}, headers={}).headers["Set-Cookie"]
+    barred = whole.ask("POST", "/api/freeze", {}, headers={"cookie": cookie.partition(";")[0]})
+    assert barred.json["error"]["code"] == "csrf"
+    [row] = whole.events("status=403")
+    assert (row["path"], row["action"], row["meta"]["error"]) == ("/api/freeze", "freeze", "csrf")
+    assert row["meta"]["by"] == "PODUP_TOKEN"
+
+
 def test_a_list_has_pages_and_filters(whole: Whole) -> None:
     log = whole.engine.log
     for number in range(7):
@@ -181,6 +203,36 @@ def test_a_watcher_gets_what_was_and_what_comes_and_resumes(whole: Whole) -> Non
     assert b'"path":"/new"' in resumed and b"old" not in resumed
     stream.close()
     back.close()
+
+
+def test_a_watcher_that_was_away_for_long_misses_nothing(whole: Whole) -> None:
+    log, routes = whole.engine.log, EventRoutes(whole.engine, whole.hub)
+    feed = EventFeed(whole.engine, whole.hub)
+    for number in range(1200):
+        log.record(Event(ts=1.0, path=f"/{number}"))
+    log.flush()
+    feed.turn()
+    stream = routes.watch(Request("GET", "/sse/events", headers={"last-event-id": "1"})).stream
+    assert stream is not None
+    log.record(Event(ts=2.0, path="/new"))
+    log.flush()
+    feed.turn()
+    ids = [int(line[4:]) for line in stream.take().splitlines() if line.startswith(b"id: ")]
+    assert ids == list(range(2, 1202))
+    stream.close()
+
+
+def test_what_a_flood_stores_between_the_first_look_and_the_next_turn_is_told(whole: Whole) -> None:
+    log, routes = whole.engine.log, EventRoutes(whole.engine, whole.hub)
+    feed = EventFeed(whole.engine, whole.hub)
+    stream = routes.watch(Request("GET", "/sse/events")).stream
+    assert stream is not None
+    for number in range(700):
+        log.record(Event(ts=1.0, path=f"/{number}"))
+    log.flush()
+    feed.turn()
+    assert stream.take().count(b"event: event") == 700
+    stream.close()
 
 
 class Full(Closed):
