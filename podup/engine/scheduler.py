@@ -65,6 +65,7 @@ class Scheduler:
         # A clock that was set back must not leave the next tick far ahead.
         self._due_s = min(self._due_s, self.timetable.after(now_s, self._clock) + self._late_s)
         if now_s >= self._due_s:
+            self._due_s = now_s + min(self.timetable.interval_s, _FIRST_AFTER_S)  # should the tick fail
             self.tick()
         return min(max(self._due_s - self._clock.now(), 0.0), _LONGEST_WAIT_S)
 

@@ -111,10 +111,17 @@ def count_older(cx: Connection, cutoff_s: float) -> int:
     return int(cx.execute("SELECT count(*) FROM event_log WHERE ts < ?", (cutoff_s,)).fetchone()[0])
 
 
-def delete_older(cx: Connection, cutoff_s: float, *, limit: int) -> int:
-    """Forget up to `limit` events, oldest first, until one is not from before `cutoff_s`; return how many."""
-    oldest = cx.execute("SELECT id, ts FROM event_log ORDER BY id LIMIT ?", (limit,)).fetchall()
-    old = [row["id"] for row in takewhile(lambda row: row["ts"] < cutoff_s, oldest)]
+def delete_older(cx: Connection, cutoff_s: float, *, now_s: float, limit: int) -> int:
+    """Forget up to `limit` events, oldest first, until one is not from before `cutoff_s`; return how many.
+
+    One from the future, when a clock was wrong, goes with what is old: it would keep all that came later.
+    The newest stays, so that no id is given twice.
+    """
+    if cx.execute("SELECT 1 FROM event_log WHERE ts < ? LIMIT 1", (cutoff_s,)).fetchone() is None:
+        return 0
+    first = "SELECT id, ts FROM event_log WHERE id < ? ORDER BY id LIMIT ?"
+    oldest = cx.execute(first, (last_id(cx), limit)).fetchall()
+    old = [row["id"] for row in takewhile(lambda row: not cutoff_s <= row["ts"] <= now_s, oldest)]
     if old:
         cx.execute("DELETE FROM event_log WHERE id <= ?", (old[-1],))
     return len(old)

@@ -81,7 +81,9 @@ def prune(db: Writable, ages: Ages, *, now_s: float, pause: Callable[[], None]) 
         hits=in_steps(lambda cx: limits.delete_older(cx, now_s - ages.hits_s, limit=500)),
         buckets=buckets,
         events=in_steps(
-            lambda cx: events.delete_older(cx, now_s - ages.events_s, limit=events.PRUNE_ROWS)
+            lambda cx: events.delete_older(
+                cx, now_s - ages.events_s, now_s=now_s, limit=events.PRUNE_ROWS
+            )
         ),
         deliveries=in_steps(
             lambda cx: deliveries.delete_older(cx, now_s - ages.deliveries_s, limit=deliveries.PRUNE_ROWS)

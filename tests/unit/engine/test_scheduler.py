@@ -13,10 +13,12 @@ from podup.core.cron import parse_cron
 from podup.core.states import Status
 from podup.engine.scheduler import NAME, Timetable
 from podup.engine.ticks import ACTION
+from podup.errors import Unavailable
 from podup.host.run import Command
 from podup.host.simulator.clock import ManualClock
 from podup.host.simulator.parts import SimulatedUnit
 from podup.host.simulator.scenes import container_unit
+from podup.records import replace
 from podup.store import events, freezes, schedule
 from podup.store.events import Event, EventFilter
 from podup.store.freezes import Freeze
@@ -242,6 +244,28 @@ def test_a_long_sleep_is_made_up_for_by_one_tick(host: Host) -> None:
     turns(host, 500)
     host.clock.sleep(86400)
     assert turns(host, 800) == 1
+
+
+class Full:
+    """A store on a full disk."""
+
+    def __init__(self, host: Host) -> None:
+        self.read = host.store.read
+
+    def write(self) -> None:
+        raise Unavailable("db-write-failed", "the disk is full", "free some room")
+
+
+def test_a_tick_that_cannot_be_noted_is_not_made_again_at_once(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = host.built.scheduler
+    monkeypatch.setattr(scheduler.ticker, "_engine", replace(host.built.engine, store=Full(host)))
+    assert 0.0 < scheduler.turn() <= 60.0
+    host.clock.sleep(60.0)
+    with pytest.raises(Unavailable):
+        scheduler.turn()
+    assert scheduler.turn() == 60.0
 
 
 class SetClock(ManualClock):

@@ -3,7 +3,7 @@
 import pytest
 
 from podup.store import events
-from podup.store.db import Database
+from podup.store.db import Connection, Database
 from podup.store.events import Event, EventFilter
 
 
@@ -59,8 +59,30 @@ def test_the_export_has_every_row_once_also_those_of_one_moment(db: Database) ->
 def test_pruning_goes_oldest_first_in_chunks(db: Database) -> None:
     fill(db, 100)
     with db.write() as cx:
-        assert [events.delete_older(cx, 50.0, limit=30) for _ in range(3)] == [30, 20, 0]
+        gone = [events.delete_older(cx, 50.0, now_s=100.0, limit=30) for _ in range(3)]
+        assert gone == [30, 20, 0]
         assert events.find(cx, EventFilter())[1] == 50
+
+
+def test_a_clock_that_was_wrong_once_keeps_nothing_for_ever(db: Database) -> None:
+    with db.write() as cx:
+        events.insert(cx, [Event(ts) for ts in (1e12, 1e12, 10.0, 11.0, 1e12, 0.0, 90.0, 1e12, 95.0)])
+        assert [events.delete_older(cx, 50.0, now_s=100.0, limit=4) for _ in range(3)] == [4, 2, 0]
+        assert numbers_of(cx) == [95.0, 1e12, 90.0]
+        assert events.delete_older(cx, -1e9, now_s=0.0, limit=4) == 0
+
+
+def test_the_newest_row_stays_so_that_no_number_is_given_twice(db: Database) -> None:
+    with db.write() as cx:
+        events.insert(cx, [Event(1.0), Event(2.0)])
+        assert events.delete_older(cx, 50.0, now_s=100.0, limit=30) == 1
+        events.insert(cx, [Event(3.0)])
+        assert events.last_id(cx) == 3
+
+
+def numbers_of(cx: Connection) -> list[float]:
+    found, _ = events.find(cx, EventFilter())
+    return [event.ts for event in sorted(found, key=lambda event: -event.id)]
 
 
 def test_a_flood_is_one_row_a_minute_and_kind(db: Database) -> None:
