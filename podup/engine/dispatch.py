@@ -97,7 +97,7 @@ class Dispatcher:
         begun = [record for record in records if record["type"] == "begin"]
         if len(begun) > self._noted.get(task.id, 0):
             self._note_process(task, begun)
-        if task.force_stop_requested_at is not None and self._launch().processes.is_alive(task.id):
+        if _is_to_be_killed(task, begun) and self._launch().processes.is_alive(task.id):
             self._launch().processes.stop(task.id)
             self._touched_s[task.id] = self._clock.monotonic() - _GRACE_S
         elif self._is_dead(task, files):
@@ -118,13 +118,15 @@ class Dispatcher:
         return not self._launch().processes.is_alive(task.id)
 
     def _revive(self, task: Task, attempts: int) -> None:
-        if max(attempts, self._started[task.id]) >= MAX_ATTEMPTS:
-            times = max(attempts, self._started[task.id])
-            reason = f"its process died {times} times; look at the unit by hand"
-            mark = (Remember("needs-operator", {"unit": task.unit}),) if task.unit else ()
-            self._end(task, Outcome(Status.FAILED, "given-up", reason, remember=mark))
-            return
-        self._start(task)
+        times = max(attempts, self._started[task.id])
+        if times >= MAX_ATTEMPTS:
+            self._give_up(task, f"its process died {times} times; look at the unit by hand")
+        else:
+            self._start(task)
+
+    def _give_up(self, task: Task, reason: str) -> None:
+        mark = (Remember("needs-operator", {"unit": task.unit}),) if task.unit else ()
+        self._end(task, Outcome(Status.FAILED, "given-up", reason, remember=mark))
 
     def _end(self, task: Task, outcome: Outcome) -> None:
         now_s = self._clock.now()
@@ -181,9 +183,26 @@ class Dispatcher:
             launch = self._launch()
             launch.processes.start(task.id, (*launch.command, task.id, str(self._state_dir)))
         except PodupError as error:
-            self._end(
-                task, Outcome(Status.FAILED, error.code, f"could not be started: {error.message}", error.hint)
-            )
+            self._put_up_with(task, error)
+
+    def _put_up_with(self, task: Task, error: PodupError) -> None:
+        """Try again after a while: the start may have worked, and what was begun has to be taken back."""
+        reason = f"could not be started: {error.message}"
+        if self._started[task.id] < MAX_ATTEMPTS:
+            with self._store.write() as cx:
+                tasks.describe(cx, task.id, message=f"{reason}; trying again")
+            return
+        records, _ = read_journal(TaskFiles(self._state_dir, task.id).journal)
+        if any(record["type"] == "step" for record in current(records)):
+            self._give_up(task, f"what takes it back {reason}; look at the unit by hand")
+        else:
+            self._end(task, Outcome(Status.FAILED, error.code, reason, error.hint))
+
+
+def _is_to_be_killed(task: Task, begun: Sequence[dict[str, Any]]) -> bool:
+    """Return whether a forced stop ends this process: not one begun since, which takes back what was done."""
+    asked_s = task.force_stop_requested_at
+    return asked_s is not None and bool(begun) and begun[-1]["ts"] <= asked_s
 
 
 def _is_of_earlier_attempt(task: Task, outcome: Outcome) -> bool:

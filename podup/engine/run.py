@@ -85,6 +85,8 @@ class Run:
         planned_steps: Plan = decode(planned["plan"])
         begun = max(record["number"] for record in records if record["type"] == "step")
         step = planned_steps.steps[min(begun, len(planned_steps.steps)) - 1]
+        if self._is_stopped():
+            return self._take_back(before, f"stopped by force while: {step.says}", Status.CANCELLED)
         return self._take_back(before, f"interrupted while: {step.says}", Status.INTERRUPTED)
 
     def _carry_out(self, plan: Plan, before: Facts) -> Outcome:

@@ -7,18 +7,22 @@ from collections.abc import Sequence
 from dataclasses import astuple
 
 import pytest
-from simulated_host import Host
+from simulated_host import WEB, Host
 
 from podup.core.secrets import Redactor
 from podup.core.states import Status
+from podup.engine.control import request_stop
 from podup.engine.dispatch import MAX_ATTEMPTS, Dispatcher, Launch
 from podup.engine.memory import KEEPERS, Memory
 from podup.engine.record import Record
 from podup.engine.snapshot import TaskFiles
+from podup.errors import PodupError
 from podup.files import JournalWriter
 from podup.host.processes import ProcessIdentity, identify, is_alive
+from podup.recipes.facts import RestartUnit
+from podup.recipes.verbs import Step
 from podup.records import replace
-from podup.store import image_locks
+from podup.store import image_locks, services
 
 
 class Stillborn:
@@ -35,6 +39,40 @@ class Stillborn:
 
     def is_alive(self, task_id: str) -> bool:
         return False
+
+
+class Lasting(Stillborn):
+    """A process writes that it begins, and then works until it is ended."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.ended = 0
+        self._host = host
+        self._writing: JournalWriter | None = None
+
+    def start(self, task_id: str, argv: Sequence[str]) -> None:
+        super().start(task_id, argv)
+        me = identify(os.getpid())
+        assert me is not None
+        self._writing = JournalWriter(TaskFiles(self._host.state, task_id).journal)
+        Record(self._writing, self._host.clock, Redactor(())).begin(me, version="0.1.0", attempt=self.started)
+
+    def stop(self, task_id: str) -> None:
+        self.ended += 1
+        if self._writing is not None:
+            self._writing.close()
+        self._writing = None
+
+    def is_alive(self, task_id: str) -> bool:
+        return self._writing is not None
+
+
+class Refusing(Stillborn):
+    """systemd-run does not answer in time, as on a machine that swaps."""
+
+    def start(self, task_id: str, argv: Sequence[str]) -> None:
+        super().start(task_id, argv)
+        raise PodupError("unit-start-failed", "it was too slow")
 
 
 def with_processes(host: Host, processes: Stillborn) -> Dispatcher:
@@ -93,6 +131,53 @@ def test_the_kernel_tells_who_holds_a_task_and_no_number_does(host: Host, who: s
     host.clock.sleep(5)
     dispatcher.turn()
     assert processes.started == 2, "its journal is free"
+
+
+def turn(host: Host, dispatcher: Dispatcher, times: int) -> None:
+    for _ in range(times):
+        host.clock.sleep(5)
+        dispatcher.turn()
+
+
+def test_a_forced_stop_ends_what_works_and_not_what_takes_it_back(host: Host) -> None:
+    processes = Lasting(host)
+    dispatcher = with_processes(host, processes)
+    task = host.deploy()
+    host.clock.sleep(5)
+    with host.store.write() as cx:
+        request_stop(cx, task.id, force=True, clock=host.clock, state_dir=host.state)
+    turn(host, dispatcher, 5)
+    assert (processes.ended, processes.started) == (1, 2)
+    assert host.task(task.id).status is Status.RUNNING
+    processes.stop(task.id)
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(host: Host) -> None:
+    dispatcher = with_processes(host, Refusing())
+    task = host.deploy()
+    assert "trying again" in host.task(task.id).message
+    working = with_processes(host, Lasting(host))
+    turn(host, working, 2)
+    assert host.task(task.id).status is Status.RUNNING
+    assert dispatcher.ended_count == working.ended_count == 0
+    working._launch().processes.stop(task.id)
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_process_that_can_never_be_started_is_given_up(host: Host, has_begun: bool) -> None:
+    processes = Refusing()
+    dispatcher = with_processes(host, processes)
+    task = host.deploy()
+    if has_begun:
+        with JournalWriter(TaskFiles(host.state, task.id).journal) as sink:
+            record = Record(sink, host.clock, Redactor(()))
+            record.step(1, Step("restart web.service", RestartUnit(WEB)), "apply")
+    turn(host, dispatcher, 2 * MAX_ATTEMPTS)
+    ended = host.task(task.id)
+    assert (ended.status, processes.started) == (Status.FAILED, MAX_ATTEMPTS)
+    with host.store.read() as cx:
+        assert (WEB in services.needing_operator(cx)) is has_begun
+    assert locks_shown(host) == []
 
 
 def test_a_task_whose_process_never_says_a_word_is_given_up(host: Host) -> None:
