@@ -1,26 +1,80 @@
-"""Makes what stands beside this file importable in every test: `from serving import Wire`.
+"""Makes what stands beside this file importable in every test (`from serving import Wire`), and bounds them.
 
-`--share 1/3` runs the first of three shares of the tests, for labs that work side by side. `--full` runs
-every case of the sweeps of faults, of which the daily run takes a sample: `scripts/test faults -- --full`.
+No test and no end of a run hangs: a test that is not done within `--longest` seconds fails where it waits
+(the stacks of all threads were printed before, see faulthandler_timeout in pyproject.toml), and threads left
+over are printed and ended. `--share 1/3` runs the first of three shares of the tests, for runs side by side.
+`--full` runs every case of the sweeps of faults, of which the daily run takes a sample.
 """
 
-import zlib
+import faulthandler
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+SECONDS = Path(__file__).with_name("seconds.txt")
+UNKNOWN_S = 5.0  # a test file that is not among them
+LONGEST_S = 300.0
+LONGEST_FULL_S = 7200.0
+LONGEST_END_S = 60.0
+AGAIN_S = 30.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="every case of the sweeps of faults")
     parser.addoption("--share", default="1/1", help="which share of the tests to run, NUMBER/SHARES")
+    parser.addoption("--longest", type=float, help=f"seconds a test may take ({LONGEST_S:g})")
+
+
+def longest_s(config: pytest.Config) -> float:
+    usual = LONGEST_FULL_S if config.getoption("--full") else LONGEST_S
+    return float(config.getoption("--longest") or usual)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    limit_s = longest_s(item.config)
+
+    def give_up(number: int, frame: object) -> None:
+        pytest.fail(f"not done within {limit_s:g} s; the traceback says what it waited for")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, limit_s, AGAIN_S)  # its fixtures may hang as well
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The interpreter waits at its end for every thread that is not a daemon."""
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            print(f"waiting for a thread that a test has left: {thread.name}", file=sys.stderr)
+    faulthandler.dump_traceback_later(min(LONGEST_END_S, longest_s(config)), exit=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     number, shares = map(int, config.getoption("--share").split("/"))
-    mine: list[pytest.Item] = []
-    others: list[pytest.Item] = []
-    for item in items:
-        # by name, not by place: the variants of one test take turns and would all go to the same share
-        is_mine = zlib.crc32(item.nodeid.encode()) % shares == number - 1
-        (mine if is_mine else others).append(item)
+    if shares == 1:
+        return
+    share_of = shared_out({item.path for item in items}, shares)
+    mine = [item for item in items if share_of[item.path] == number - 1]
+    config.hook.pytest_deselected(items=[item for item in items if share_of[item.path] != number - 1])
     items[:] = mine
-    config.hook.pytest_deselected(items=others)
+
+
+def shared_out(files: set[Path], shares: int) -> dict[Path, int]:
+    """Which share each file goes to: the longest first, each to the share that has least to do."""
+    known = dict(line.rsplit(maxsplit=1) for line in SECONDS.read_text().splitlines() if line[:1] != "#")
+    seconds = {file: float(known.get(file.name, UNKNOWN_S)) for file in sorted(files)}
+    busy, share_of = [0.0] * shares, {}
+    for file in sorted(seconds, key=seconds.__getitem__, reverse=True):
+        share_of[file] = busy.index(min(busy))
+        busy[share_of[file]] += seconds[file]
+    return share_of

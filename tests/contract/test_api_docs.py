@@ -43,7 +43,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         digests.quarantine(cx, Quarantine("api.service", "sha256:" + "a" * 64, "it failed", 1.0))
         image_locks.acquire_all(cx, ["unit:old.service"], owner="tsk_gone", now_s=1.0)
     server = Server(whole.site, [listen_tcp("127.0.0.1:0")], SystemClock())
-    serving = threading.Thread(target=server.serve_forever)
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()
     yield {
         "PATH": os.environ["PATH"],

@@ -99,7 +99,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         PODUP_TRUSTED_PROXIES="127.0.0.2",
     )
     server = Server(whole.site, [listen_tcp("127.0.0.1:0")], SystemClock())
-    serving = threading.Thread(target=server.serve_forever)
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()
     directory = tmp_path_factory.mktemp("nginx")
     login, proxy = free_port(), free_port()

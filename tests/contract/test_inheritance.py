@@ -70,7 +70,7 @@ def test_a_killed_owner_leaves_children_without_anything_of_ours(
         assert is_locked(place / "daemon.lock") and is_locked(place / "task.jsonl")
     finally:
         owner.kill()
-        owner.wait()
+        owner.wait(30)
     assert in_child == 0
     for pid in survivors:
         assert held_below(pid, place) == []

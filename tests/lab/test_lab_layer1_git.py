@@ -64,7 +64,7 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
     found = Repository(tmp_path)
     yield found
     found.server.terminate()
-    found.server.wait()
+    found.server.wait(30)
 
 
 @pytest.fixture

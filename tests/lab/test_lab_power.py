@@ -48,7 +48,7 @@ def cut_in(daemon: Daemon, at: str, update: subprocess.Popen[bytes]) -> str:
         assert time.monotonic() < deadline and update.poll() is None, f"it never came to {at}"
         time.sleep(0.0005)
     power.cut(also=[update.pid])
-    update.wait()
+    update.wait(30)
     return state(daemon)
 
 

@@ -42,12 +42,13 @@ def test_a_dripping_request_is_ended_with_408_while_others_are_served(serve, at_
     running = serve(HELLO, HOOK)
     slow = running.wire()
     slow.sock.sendall(at_once)
-    dripping = threading.Thread(target=drip, args=(slow, dripped))
+    dripping = threading.Thread(target=drip, args=(slow, dripped), daemon=True)
     dripping.start()
     assert running.wire().get("/hello").status == 200
     got = slow.read()
     assert (got.status, got.headers["connection"]) == (408, "close")
-    dripping.join()
+    dripping.join(30)
+    assert not dripping.is_alive(), "it drips on after the end"
     assert slow.is_closed()
 
 

@@ -38,8 +38,8 @@ def test_a_power_cut_in_the_trial(host):
     os.kill(int(json.loads((host.state / "update.flock").read_text())["pid"]), signal.SIGKILL)
     os.killpg(update.pid, signal.SIGKILL)
     os.killpg(host.process.pid, signal.SIGKILL)
-    host.process.wait()
-    update.wait()
+    host.process.wait(30)
+    update.wait(30)
     host.start()
     eventually(lambda: host.is_at_rest("1.0.0"))
     assert host.target.read_bytes() == before

@@ -78,7 +78,7 @@ def schema_of(host: Host) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", CANDIDATES)
 def test_the_old_version_answers_and_the_bad_one_is_remembered(tried: dict[str, Future], name: str) -> None:
-    candidate, seen = CANDIDATES[name], tried[name].result()
+    candidate, seen = CANDIDATES[name], tried[name].result(240)
     assert (seen.exit, candidate.why in seen.log) == (candidate.ends, True), seen.log
     assert (seen.version, seen.is_program_the_same, seen.is_schema_the_same) == ("1.0.0", True, True)
     assert seen.rejected == {"1.1.0": seen.sha256}

@@ -252,7 +252,7 @@ def test_a_lock_nobody_holds(tmp_path, whose):
     machine = make_machine(root)
     owner = NOTES[whose]()
     if isinstance(owner, subprocess.Popen):
-        owner.wait()
+        owner.wait(30)
     pid = owner if isinstance(owner, int) else owner.pid
     record = journal.load(machine.places.journal)
     journal.store(machine.places.journal, records.replace(record, runner_pid=pid, boot_id="another"))

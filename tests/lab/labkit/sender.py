@@ -61,14 +61,14 @@ class Sender:
         self._stop = threading.Event()
         self._daemon, self._service, self._pause_s = daemon, service, 1 / per_s
         self._threads: list[threading.Thread] = []
-        self._loop = threading.Thread(target=self._send)
+        self._loop = threading.Thread(target=self._send, daemon=True)
         self._loop.start()
 
     def _send(self) -> None:
         due_s = time.monotonic()
         while not self._stop.wait(max(0.0, due_s - time.monotonic())):
             due_s += self._pause_s
-            thread = threading.Thread(target=self._one)
+            thread = threading.Thread(target=self._one, daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -84,6 +84,7 @@ class Sender:
     def stop(self) -> None:
         """Return when every delivery has its answer."""
         self._stop.set()
-        self._loop.join()
+        self._loop.join(30)
         for thread in self._threads:
-            thread.join()
+            thread.join(30)
+        assert not any(one.is_alive() for one in (self._loop, *self._threads)), "a delivery has no answer"

@@ -56,14 +56,15 @@ def test_what_is_accepted_sends_without_delay():
 
 
 def run(server: Server) -> threading.Thread:
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     return thread
 
 
 def stop(server: Server, thread: threading.Thread) -> None:
     server.stop()
-    thread.join(5)
+    thread.join(30)
+    assert not thread.is_alive(), "the server was told to stop"
     server.server_close()
 
 

@@ -226,7 +226,7 @@ def test_through_a_proxy():
         client = Http(SystemClock(), proxies=settings)
         assert client.fetch("GET", "http://web.test:81/x?y").body == b"proxied"
         with pytest.raises(PodupError) as caught:
-            Http(SystemClock(), proxies={"https": proxy.url}).fetch("GET", "https://web.test/", limits=SHORT)
+            Http(SystemClock(), proxies={"https": proxy.url}).fetch("GET", "https://web.test/")
     assert proxy.requests[0].startswith("GET http://web.test:81/x?y HTTP/1.1\r\n")
     assert "Host: web.test:81" in proxy.requests[0]
     assert "Proxy-Authorization: Basic dTpwIHc=" in proxy.requests[0]
@@ -238,7 +238,7 @@ def test_a_proxy_that_refuses_the_tunnel():
     with Peer(always(reply(b"", 407))) as proxy:
         client = Http(SystemClock(), proxies={"all": proxy.url})
         with pytest.raises(PodupError) as caught:
-            client.fetch("GET", "https://web.test/", limits=SHORT)
+            client.fetch("GET", "https://web.test/")
     assert caught.value.code == "unreachable" and "407" in caught.value.message
 
 
@@ -246,11 +246,13 @@ def test_many_threads_share_one_client():
     with Peer(redirecting({})) as peer:
         found = []
         threads = [
-            threading.Thread(target=lambda n=n: found.append(CLIENT.fetch("GET",
-            f"{peer.url}/{n}").body)) for n in range(8)
+            threading.Thread(
+                target=lambda n=n: found.append(CLIENT.fetch("GET", f"{peer.url}/{n}").body), daemon=True
+            )
+            for n in range(8)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            thread.join(30)
     assert sorted(found) == [b"at /%d" % n for n in range(8)]

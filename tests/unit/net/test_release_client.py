@@ -75,7 +75,9 @@ class Server:
         with connection:
             head = b""
             while b"\r\n\r\n" not in head:
-                head += connection.recv(4096)
+                if not (more := connection.recv(4096)):
+                    return
+                head += more
             path = head.split()[1].decode()
             self.asked.append(path)
             self.heads.append(head.decode())

@@ -95,13 +95,13 @@ def test_threads_take_turns_in_order(db: Database) -> None:
 
     with db.write():
         for number in range(8):
-            thread = threading.Thread(target=work, args=(number,))
+            thread = threading.Thread(target=work, args=(number,), daemon=True)
             thread.start()
             started.append(thread)
             while len(db._turns._waiting) <= number:
                 pass
     for thread in started:
-        thread.join()
+        thread.join(30)
     assert order == list(range(8))
 
 
