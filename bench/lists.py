@@ -19,12 +19,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from podup.core.states import Status
+from podup.clock import SystemClock
+from podup.core.states import Status, new_id
 from podup.files import FileLock
+from podup.records import replace
 from podup.store import deliveries, events, tasks
 from podup.store.db import Connection, Database
 from podup.store.events import EventFilter
 from podup.store.migrations import open_current
+from podup.store.retention import Ages, Pruned, prune
 from podup.store.tasks import TaskFilter
 
 START = 1.7e9
@@ -32,7 +35,19 @@ UNITS = [f"svc{number}.service" for number in range(40)]
 PATHS = ["/auto-update", *(f"/github-package-update/svc{number}" for number in range(40))]
 PARAMS = '{"unit":"web.service","image":"ghcr.io/owner/name:1.2.3"}'
 SUMMARY = "deployed ghcr.io/owner/name:1.2.3 in 12 s, healthy"
+NEVER_S = 1e12
+PRUNE_S = 4.0
 ACTIONS = ["webhook", "trigger", "auto-update", "scheduler-tick", "ignored"]
+
+
+class FixedNow(SystemClock):
+    """The machine's clock, but for the date."""
+
+    def __init__(self, now_s: float) -> None:
+        self._now_s = now_s
+
+    def now(self) -> float:
+        return self._now_s
 
 
 def build(db: Database, event_count: int, task_count: int) -> None:
@@ -42,7 +57,7 @@ def build(db: Database, event_count: int, task_count: int) -> None:
         for number in range(event_count):
             status = draw.choices([202, 200, 401, 429, 503], [900, 50, 30, 19, 1])[0]
             task = f"tsk_{number:016x}" if number % 3 == 0 else ""
-            request = f"req_{draw.getrandbits(64):016x}"
+            request = new_id("req", draw.randbytes, START + number)
             meta = f'{{"delivery":"{number:032x}","reason":"tag mismatch"}}'
             path, action = draw.choice(PATHS), draw.choice(ACTIONS)
             yield START + number, request, "POST", path, status, action, 3, meta, task
@@ -55,7 +70,6 @@ def build(db: Database, event_count: int, task_count: int) -> None:
             yield name, "service", status, SUMMARY, "webhook", "github", unit, PARAMS, at, at + 20, "[]"
 
     with db.alone() as cx:
-        cx.execute("PRAGMA synchronous = OFF")
         cx.execute("BEGIN")
         cx.executemany(
             "INSERT INTO event_log (ts, request_id, method, path, status, action, duration_ms, meta, task_id)"
@@ -69,10 +83,10 @@ def build(db: Database, event_count: int, task_count: int) -> None:
         )
         cx.execute(
             "INSERT INTO deliveries (id, received_at, target, delivery_id, body_hash, outcome, task_id)"
-            " SELECT 'dlv_' || id, created_at, unit, id, 'h' || id, 'accepted', id FROM tasks"
+            " SELECT 'dlv_' || id, created_at, unit, hex(randomblob(16)), hex(randomblob(32)), 'accepted', id"
+            " FROM tasks"
         )
         cx.execute("COMMIT")
-        cx.execute("PRAGMA synchronous = FULL")
     db.checkpoint()
 
 
@@ -129,31 +143,23 @@ def best_ms(db: Database, query: Callable[[Connection], object]) -> tuple[float,
     return min(run[0] for run in runs), min(run[1] for run in runs)
 
 
-def longest_wait_ms(db: Database, prune: Callable[[Connection], int]) -> tuple[float, int]:
-    """Prune in a thread while small writes ask for their turn; return the longest of those and rows gone."""
-    gone = 0
-    stop = threading.Event()
+def longest_wait_ms(db: Database, ages: Ages, now_s: float) -> tuple[float, Pruned]:
+    """Prune as the daemon does while small writes ask for their turn; return the longest, and what went."""
+    gone = Pruned()
 
     def work() -> None:
         nonlocal gone
-        while not stop.is_set():
-            with db.write() as cx:
-                count = prune(cx)
-            gone += count
-            if not count:
-                return
+        gone = prune(db, ages, FixedNow(now_s), for_s=PRUNE_S)
 
     thread = threading.Thread(target=work)
     thread.start()
     longest = 0.0
-    end = time.monotonic() + 4.0
-    while time.monotonic() < end:
+    while thread.is_alive():
         begin = time.perf_counter()
         with db.write() as cx:
             cx.execute("INSERT OR REPLACE INTO schedule (last_at, name, note) VALUES (0, 'bench', 'x')")
         longest = max(longest, (time.perf_counter() - begin) * 1000)
         time.sleep(0.01)
-    stop.set()
     thread.join()
     return longest, gone
 
@@ -181,15 +187,18 @@ def main() -> int:
         for query_name, bound, query in queries(START + args.events):
             wall, cpu = best_ms(db, query)
             report(f"{query_name} ({cpu:.1f} cpu)", wall, bound)
-        cutoff = START + args.events / 2
-        prunes: list[tuple[str, Callable[[Connection], int]]] = [
-            ("events", lambda cx: events.delete_older(cx, cutoff, limit=events.PRUNE_ROWS)),
-            ("deliveries", lambda cx: deliveries.delete_older(cx, 1e12, limit=deliveries.PRUNE_ROWS)),
-            ("tasks", lambda cx: tasks.delete(cx, tasks.finished_before(cx, 1e12, limit=tasks.PRUNE_ROWS))),
+        now_s = START + args.events
+        whole = Ages(tasks_s=NEVER_S, events_s=NEVER_S, deliveries_s=NEVER_S, history_s=NEVER_S)
+        prunes = [
+            ("events", replace(whole, events_s=args.events / 2)),
+            ("deliveries", replace(whole, deliveries_s=0)),
+            ("tasks", replace(whole, tasks_s=0)),
         ]
-        for subject, prune in prunes:
-            wait, gone = longest_wait_ms(db, prune)
-            report(f"write, {gone} {subject} pruned", wait, 100)
+        for subject, ages in prunes:
+            wait, gone = longest_wait_ms(db, ages, now_s)
+            count = getattr(gone, subject)
+            count = count if isinstance(count, int) else len(count)
+            report(f"write, {count} {subject} pruned", wait, 100)
         db.close()
     print(f"peak resident {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
     return 1 if missed else 0

@@ -142,7 +142,7 @@ class Ours:
             self.database, lock=lock, version="0", now=now, backups=self.state / "backups"
         )
         with database.write() as cx:
-            freezes.freeze(cx, Freeze(UNIT, "the bench", "bench", now))
+            freezes.freeze(cx, Freeze(UNIT, now, "the bench", "bench"))
         database.close()
         lock.release()
 

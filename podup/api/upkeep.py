@@ -41,7 +41,7 @@ class UpkeepRoutes:
         """Return the rows of the table."""
         locks = "/api/image-locks"
         free = f"{locks}/{{bucket*}}"
-        old = "Forget what is old, and files an older version left."
+        old = "Forget what is old, and files an older version left; `is_all` false: ask again for the rest."
         wrong = "Download the last body whose signature did not match."
         copy = "Make a verified copy of the database."
         held = "List what running tasks hold: units, images, stacks."

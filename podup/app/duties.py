@@ -16,6 +16,8 @@ OUTBOX = "outbox"
 _MINUTE_S = 60.0
 _HOUR_S = 3600.0
 _DAY_S = 86400.0
+_FORGET_FOR_S = 2.0  # the other duties, and the end of the daemon, wait for it
+_FORGET_AGAIN_S = 1.0
 
 
 class HostWatch:
@@ -39,8 +41,9 @@ def duties_of(loaded: Loaded, built: Built, clock: Clock, watch: HostWatch) -> t
     def see_host() -> None:
         watch.latest = look.at_host(labelled=labelled_units(built))
 
-    def forget() -> None:
-        forget_old(store, state.directory, ages_of(loaded), clock)
+    def forget() -> float | None:
+        gone = forget_old(store, state.directory, ages_of(loaded), clock, for_s=_FORGET_FOR_S)
+        return None if gone.is_all else _FORGET_AGAIN_S
 
     def back_up() -> None:
         back_up_daily(state.database, _backups(loaded), clock, keep=state.database_backups)

@@ -64,6 +64,12 @@ class QuietStore:
             raise in_maintenance()
         return self._store.write()
 
+    def checkpoint(self) -> None:
+        """Spare later commits some work. Raises Unavailable `maintenance`."""
+        if self._maintenance.is_on():
+            raise in_maintenance()
+        self._store.checkpoint()
+
 
 class SelfUpdates:
     """What the daemon does about its own updates; `turn` is called each second while one is under way."""

@@ -21,7 +21,7 @@ from podup.store.db import Reader
 from podup.store.retention import Ages, Pruned
 
 DAILY = "daily-"
-_PAUSE_S = 0.05
+_ASKED_FOR_S = 5.0  # then the caller asks again: a large backlog takes minutes
 _OLDER_FILES = (
     "ratelimit.db",
     "ratelimit.lock",
@@ -32,14 +32,9 @@ _OLDER_FILES = (
 _OLDER_DIRECTORIES = ("github-image-limits", "github-image-locks")
 
 
-def forget_old(
-    store: Store, state_dir: Path, ages: Ages, clock: Clock, *, dry_run: bool = False
-) -> Pruned:
-    """Forget what is older than `ages`, journals of forgotten tasks included; a dry run only counts."""
-    if dry_run:
-        with store.read() as cx:
-            return retention.outlook(cx, ages, now_s=clock.now())
-    gone = retention.prune(store, ages, now_s=clock.now(), pause=lambda: clock.sleep(_PAUSE_S))
+def forget_old(store: Store, state_dir: Path, ages: Ages, clock: Clock, *, for_s: float) -> Pruned:
+    """Forget what is older than `ages`, journals of forgotten tasks included, in about `for_s` seconds."""
+    gone = retention.prune(store, ages, clock, for_s=for_s)
     remove_journals(store, state_dir)
     return gone
 
@@ -87,12 +82,17 @@ class Upkeep:
     def prune(self, *, max_age_s: float | None = None, dry_run: bool = False) -> dict[str, Any]:
         """Forget what is old and say what that was, or would be. `max_age_s` is for tasks and rate hits.
 
-        Rate hits are kept at least as long as any window counts them.
+        Rate hits are kept at least as long as any window counts them. When `is_all` is false, more is old
+        than goes in a few seconds: ask again.
         """
         ages = self.ages
         if max_age_s is not None:
             ages = replace(ages, tasks_s=max_age_s, hits_s=max(max_age_s, ages.hits_s))
-        gone = forget_old(self.store, self.state_dir, ages, self.clock, dry_run=dry_run)
+        if dry_run:
+            with self.store.read() as cx:
+                gone = retention.outlook(cx, ages, now_s=self.clock.now())
+        else:
+            gone = forget_old(self.store, self.state_dir, ages, self.clock, for_s=_ASKED_FOR_S)
         return {
             "dry_run": dry_run,
             "tasks": len(gone.tasks),
@@ -103,6 +103,7 @@ class Upkeep:
             "deliveries": gone.deliveries,
             "history": gone.history,
             "older_files": self._older_files(dry_run),
+            "is_all": gone.is_all,
         }
 
     def back_up(self) -> Backup:

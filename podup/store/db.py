@@ -59,6 +59,9 @@ class Writable(Protocol):
     def write(self) -> AbstractContextManager[Connection]:
         """Give a connection inside one transaction."""
 
+    def checkpoint(self) -> None:
+        """Spare later commits the work of moving what was written to its place."""
+
 
 class Reader:
     """Reading connections to a database, at most four kept; for processes without the daemon's lock too.
@@ -143,9 +146,12 @@ class Database(Reader):
                 self._roll_back()
 
     def checkpoint(self) -> None:
-        """Move the WAL into the database file as far as readers allow, and shorten it."""
+        """Move the WAL into the database file as far as readers allow; what is written next starts it anew.
+
+        For who writes much: the commit that makes the log long would else do it, and that may be a webhook's.
+        """
         with self.alone() as cx:
-            cx.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            cx.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         """Close all connections; the last to go checkpoints and removes the WAL."""

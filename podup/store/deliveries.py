@@ -15,7 +15,6 @@ from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 
 RETENTION_S = 7 * 86400
-PRUNE_ROWS = 100
 _LIST = Listing("deliveries", "received_at", index="deliveries_list", by_time="deliveries_list")
 _BY_TARGET = replace(_LIST, index="deliveries_target")
 

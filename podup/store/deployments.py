@@ -76,13 +76,16 @@ def good_digests(cx: Connection, target: str, *, limit: int = 10) -> list[str]:
     return [row[0] for row in rows]
 
 
-def delete_older(cx: Connection, cutoff_s: float, *, keep_each: int = 20) -> int:
-    """Forget deployments from before `cutoff_s`, but keep the newest `keep_each` of every target."""
+def delete_older(cx: Connection, cutoff_s: float, *, limit: int, keep_each: int = 20) -> int:
+    """Forget up to `limit` deployments from before `cutoff_s`; every target keeps its newest `keep_each`."""
+    newer = (
+        "SELECT 1 FROM deployments AS newer WHERE newer.target = old.target"
+        " AND (newer.finished_at, newer.id) > (old.finished_at, old.id) LIMIT 1 OFFSET ?"
+    )
     changed = cx.execute(
-        "DELETE FROM deployments WHERE id IN (SELECT id FROM (SELECT id, finished_at, row_number() OVER"
-        " (PARTITION BY target ORDER BY finished_at DESC) AS place FROM deployments)"
-        " WHERE place > ? AND finished_at < ?)",
-        (keep_each, cutoff_s),
+        "DELETE FROM deployments WHERE id IN (SELECT id FROM deployments AS old"
+        f" WHERE finished_at < ? AND EXISTS ({newer}) LIMIT ?)",
+        (cutoff_s, keep_each - 1, limit),
     )
     return changed.rowcount
 

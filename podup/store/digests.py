@@ -38,9 +38,10 @@ def first_seen(cx: Connection, image: str) -> dict[str, float]:
     return {row[0]: float(row[1]) for row in rows}
 
 
-def delete_unseen(cx: Connection, cutoff_s: float) -> int:
-    """Forget digests not seen since `cutoff_s`; return how many went."""
-    return cx.execute("DELETE FROM digests WHERE last_seen < ?", (cutoff_s,)).rowcount
+def delete_unseen(cx: Connection, cutoff_s: float, *, limit: int) -> int:
+    """Forget up to `limit` digests not seen since `cutoff_s`; return how many went."""
+    old = "SELECT image, digest FROM digests WHERE last_seen < ? LIMIT ?"
+    return cx.execute(f"DELETE FROM digests WHERE (image, digest) IN ({old})", (cutoff_s, limit)).rowcount
 
 
 def quarantine(cx: Connection, held_back: Quarantine) -> None:

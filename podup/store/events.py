@@ -14,7 +14,6 @@ from podup.store.db import Connection, Readable, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 
 RETENTION_S = 30 * 86400
-PRUNE_ROWS = 100
 _LIST = Listing(
     "event_log", "ts", index="event_log_ts", by_time="event_log_ts", is_gapless=True, key="id"
 )
@@ -145,9 +144,11 @@ def counts_since(cx: Connection, start_s: float) -> list[tuple[float, str, int]]
     return [(float(row[0]), row[1], row[2]) for row in rows]
 
 
-def delete_counts(cx: Connection, cutoff_s: float) -> int:
-    """Forget the counts of minutes before `cutoff_s`; return how many rows went."""
-    return cx.execute("DELETE FROM event_counts WHERE minute < ?", (int(cutoff_s // 60),)).rowcount
+def delete_counts(cx: Connection, cutoff_s: float, *, limit: int) -> int:
+    """Forget up to `limit` counts of minutes before `cutoff_s`; return how many rows went."""
+    old = "SELECT minute, kind FROM event_counts WHERE minute < ? LIMIT ?"
+    gone = f"DELETE FROM event_counts WHERE (minute, kind) IN ({old})"
+    return cx.execute(gone, (int(cutoff_s // 60), limit)).rowcount
 
 
 def _where(wanted: EventFilter) -> Where:

@@ -104,11 +104,10 @@ def recent(cx: Connection, *, limit: int = 50) -> list[Message]:
     return [_message(row) for row in rows]
 
 
-def delete_older(cx: Connection, cutoff_s: float) -> int:
-    """Forget messages from before `cutoff_s` that wait no more; return how many went."""
-    return cx.execute(
-        "DELETE FROM outbox WHERE next_try_at IS NULL AND created_at < ?", (cutoff_s,)
-    ).rowcount
+def delete_older(cx: Connection, cutoff_s: float, *, limit: int) -> int:
+    """Forget up to `limit` messages from before `cutoff_s` that wait no more; return how many went."""
+    old = "SELECT id FROM outbox WHERE next_try_at IS NULL AND created_at < ? LIMIT ?"
+    return cx.execute(f"DELETE FROM outbox WHERE id IN ({old})", (cutoff_s, limit)).rowcount
 
 
 def fail_again(cx: Connection, key: str, *, now_s: float) -> Incident:

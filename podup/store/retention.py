@@ -1,16 +1,26 @@
 """Forgets what is old, a little at a time, and says what went or would go.
 
-Every step is a short transaction of its own with a pause after it, so that a webhook never waits for more
-than one step. A dry run only counts.
+A webhook that comes meanwhile waits for one step at most. So a step is a short transaction over as many rows
+as this disk lets go of in a hundredth of a second; what it wrote is moved to its place in a turn of its own,
+lest a webhook's commit does it; and the pause after it is no shorter than both. A dry run only counts.
 """
 
+import math
 from collections.abc import Callable
 
+from podup.clock import Clock
 from podup.records import dataclass
 from podup.store import deliveries, deployments, digests, events, image_locks, limits, outbox, tasks
 from podup.store.db import Connection, Writable
 
 DAY_S = 86400.0
+_STEP_S = 0.01
+_PAUSE_S = 0.05
+_LEAST_ROWS = 10
+_MOST_ROWS = 320
+
+Step = Callable[[Connection, int], int]
+"""Forgets up to so many rows and returns how many went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,10 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What went, or would go: ids of tasks (their journals are the caller's), locks nobody holds, rows."""
+    """What went, or would go: ids of tasks (their journals are the caller's), locks nobody holds, rows.
+
+    `is_all` is False when the time was up before the last row.
+    """
 
     tasks: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
@@ -35,6 +48,7 @@ class Pruned:
     events: int = 0
     deliveries: int = 0
     history: int = 0
+    is_all: bool = True
 
 
 def outlook(cx: Connection, ages: Ages, *, now_s: float) -> Pruned:
@@ -50,8 +64,9 @@ def outlook(cx: Connection, ages: Ages, *, now_s: float) -> Pruned:
     )
 
 
-def prune(db: Writable, ages: Ages, *, now_s: float, pause: Callable[[], None]) -> Pruned:
-    """Forget what is older than `ages`; `pause` is called between the steps. Raises Unavailable."""
+def prune(db: Writable, ages: Ages, clock: Clock, *, for_s: float = math.inf) -> Pruned:
+    """Forget what is older than `ages`, for about `for_s` seconds at most. Raises Unavailable."""
+    now_s = clock.now()
     with db.write() as cx:
         stale = [lock.bucket for lock in image_locks.stale(cx)]
         for bucket in stale:
@@ -59,43 +74,66 @@ def prune(db: Writable, ages: Ages, *, now_s: float, pause: Callable[[], None]) 
         _, buckets = limits.count_older(cx, now_s - ages.hits_s)
     gone: list[str] = []
 
-    def some_tasks(cx: Connection) -> int:
-        old = tasks.finished_before(cx, now_s - ages.tasks_s, limit=tasks.PRUNE_ROWS)
+    def some_tasks(cx: Connection, rows: int) -> int:
+        old = tasks.finished_before(cx, now_s - ages.tasks_s, limit=rows)
         gone.extend(old)
         return tasks.delete(cx, old)
 
-    def in_steps(step: Callable[[Connection], int]) -> int:
-        total = 0
-        while True:
-            pause()
-            with db.write() as cx:
-                count = step(cx)
-            if not count:
-                return total
-            total += count
-
-    in_steps(some_tasks)
+    walk = _Walk(db, clock, for_s=for_s)
+    walk.take(some_tasks)
     return Pruned(
         tasks=tuple(gone),
         locks=tuple(stale),
-        hits=in_steps(lambda cx: limits.delete_older(cx, now_s - ages.hits_s, limit=500)),
+        hits=walk.take(lambda cx, rows: limits.delete_older(cx, now_s - ages.hits_s, limit=rows)),
         buckets=buckets,
-        events=in_steps(
-            lambda cx: events.delete_older(
-                cx, now_s - ages.events_s, now_s=now_s, limit=events.PRUNE_ROWS
-            )
+        events=walk.take(
+            lambda cx, rows: events.delete_older(cx, now_s - ages.events_s, now_s=now_s, limit=rows)
         ),
-        deliveries=in_steps(
-            lambda cx: deliveries.delete_older(cx, now_s - ages.deliveries_s, limit=deliveries.PRUNE_ROWS)
+        deliveries=walk.take(
+            lambda cx, rows: deliveries.delete_older(cx, now_s - ages.deliveries_s, limit=rows)
         ),
-        history=in_steps(lambda cx: _history(cx, now_s - ages.history_s)),
+        history=sum(walk.take(_of_history(delete, now_s - ages.history_s)) for delete in _HISTORY),
+        is_all=not walk.is_over,
     )
 
 
-def _history(cx: Connection, cutoff_s: float) -> int:
-    return (
-        deployments.delete_older(cx, cutoff_s)
-        + digests.delete_unseen(cx, cutoff_s)
-        + outbox.delete_older(cx, cutoff_s)
-        + events.delete_counts(cx, cutoff_s)
-    )
+class _Walk:
+    """Takes steps until nothing is left for them, or the time is up (`is_over`)."""
+
+    def __init__(self, db: Writable, clock: Clock, *, for_s: float) -> None:
+        self.is_over = False
+        self._db = db
+        self._clock = clock
+        self._until_s = clock.monotonic() + for_s
+        self._rows = _LEAST_ROWS
+
+    def take(self, step: Step) -> int:
+        """Return how many rows went."""
+        total = 0
+        while not self.is_over:
+            begun_s = self._clock.monotonic()
+            with self._db.write() as cx:
+                count = step(cx, self._rows)
+            if not count:
+                break
+            total += count
+            written_s = self._clock.monotonic()
+            self._db.checkpoint()
+            moved_s = self._clock.monotonic()
+            self._fit(max(written_s - begun_s, moved_s - written_s))
+            self._clock.sleep(max(_PAUSE_S, moved_s - begun_s))
+            self.is_over = self._clock.monotonic() >= self._until_s
+        return total
+
+    def _fit(self, took_s: float) -> None:
+        if took_s > _STEP_S:
+            self._rows = max(self._rows // 2, _LEAST_ROWS)
+        elif took_s < _STEP_S / 2:
+            self._rows = min(self._rows * 2, _MOST_ROWS)
+
+
+_HISTORY = (deployments.delete_older, digests.delete_unseen, outbox.delete_older, events.delete_counts)
+
+
+def _of_history(delete: Callable[..., int], cutoff_s: float) -> Step:
+    return lambda cx, rows: delete(cx, cutoff_s, limit=rows)

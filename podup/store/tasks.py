@@ -15,7 +15,6 @@ from podup.store.db import Connection, Row
 from podup.store.filters import PER_PAGE, Listing, Where, find_page
 
 BATCH = "batch"
-PRUNE_ROWS = 100
 _ALIVE = "finished_at IS NULL"
 _TRIGGER = ("source", "request_id", "path", "caller", "reason")
 _LIST = Listing("tasks", "created_at", index="tasks_list", by_time="tasks_list")

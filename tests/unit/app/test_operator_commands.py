@@ -14,7 +14,7 @@ from podup.cli.main import run
 from podup.cli.output import Output
 from podup.errors import PodupError
 from podup.net.control import read_answer
-from podup.store import digests
+from podup.store import digests, events
 from podup.store.digests import Quarantine
 
 
@@ -126,3 +126,13 @@ def test_prune_says_what_it_does(whole: Whole, shell: Shell) -> None:
     (whole.engine.state_dir / "ratelimit.db").write_text("")
     assert shell("--prune-state --dry-run") == "would remove ratelimit.db, of an older version\n"
     assert shell("prune-state --max-age-hours 1") == "removed ratelimit.db, of an older version\n"
+
+
+def test_prune_asks_again_until_a_large_backlog_is_gone(whole: Whole, shell: Shell) -> None:
+    with whole.database.write() as cx:
+        cx.executemany("INSERT INTO event_log (ts) VALUES (?)", [(float(at),) for at in range(40_000)])
+    assert not whole.ask("POST", "/api/prune-state", {}).json["is_all"]
+    with whole.database.read() as cx:
+        left = events.count_older(cx, 39_999.0)
+    assert 0 < left < 40_000
+    assert shell("prune-state") == f"removed {left} events\n"

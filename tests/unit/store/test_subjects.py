@@ -57,8 +57,8 @@ def test_a_digest_is_first_seen_once(cx: Connection) -> None:
     assert digests.see(cx, "a:1", "sha256:x", now_s=5.0) == 5.0
     assert digests.see(cx, "a:1", "sha256:x", now_s=9.0) == 5.0
     assert digests.first_seen(cx, "a:1") == {"sha256:x": 5.0}
-    assert digests.delete_unseen(cx, 9.0) == 0
-    assert digests.delete_unseen(cx, 10.0) == 1
+    assert digests.delete_unseen(cx, 9.0, limit=5) == 0
+    assert digests.delete_unseen(cx, 10.0, limit=5) == 1
 
 
 def test_a_quarantine_holds_until_released_and_can_come_again(cx: Connection) -> None:
@@ -117,7 +117,7 @@ def test_deployments_are_remembered_once_a_task(cx: Connection) -> None:
     assert deployments.good_digests(cx, "web.service") == ["C", "A"]
     assert deployments.latest(cx)["web.service"].to_digest == "C"
     assert deployments.latest(cx, ["db.service"]) == {}
-    assert deployments.delete_older(cx, 1e9, keep_each=1) == 2
+    assert deployments.delete_older(cx, 1e9, limit=5, keep_each=1) == 2
     assert deployments.good_digests(cx, "web.service") == ["C"]
 
 
@@ -146,7 +146,7 @@ def test_messages_wait_are_retried_and_are_not_doubled_while_they_wait(cx: Conne
     outbox.sent(cx, first.id, now_s=60.0)
     outbox.failed(cx, outbox.due(cx, 60.0)[0].id, error="gone", next_try_at=None)
     assert len(outbox.due(cx, 100.0)) == 1
-    assert outbox.delete_older(cx, 100.0) == 2
+    assert outbox.delete_older(cx, 100.0, limit=5) == 2
     assert len(outbox.recent(cx)) == 1
 
 
