@@ -69,6 +69,9 @@ class HealthRoutes:
         if update["hold"]:
             says = f"updates are on hold: {update['hold']}"
             issues.append({"component": "self-update", "message": says, "hint": CLEAR_HOLD})
+        if not update["beats"]:
+            says, hint = "what is done beside the server stands still", "its log tells why; restart it"
+            issues.append({"component": "duties", "message": says, "hint": hint})
         value = {
             "status": "maintenance" if update["maintenance"] else "degraded" if issues else "ok",
             "version": self._version,

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from podup.api.auth import Auth
 from podup.api.events import EventFeed
@@ -33,10 +34,11 @@ from podup.clock import Clock
 from podup.engine.chores import Chores
 from podup.engine.rounds import Rounds
 from podup.engine.stack_schedule import StackSchedule
-from podup.errors import EXIT_DONE, EXIT_UPDATE_REQUESTED, PodupError
+from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_UPDATE_REQUESTED, PodupError
 from podup.files import make_dirs
 from podup.host.supervisor import Supervisor
 from podup.loader import drop_sources
+from podup.log import say
 from podup.net.notify.log import LogChannel
 from podup.settings.load import Loaded
 from podup.store import services
@@ -46,6 +48,7 @@ from podup.version import COMMIT, VERSION
 
 _WATCHED_EVERY_S = 0.2
 _FOR_EVER_S = 86400.0
+_LOOK_AT_DUTIES_EVERY_S = 10.0
 _STOP_WITHIN_S = 10.0
 _GIVE_WAY_S = 0.001
 
@@ -65,19 +68,20 @@ class Daemon:
     ) -> None:
         self._loaded = loaded
         self._clock = clock
-        self._dispatching = Rounds("dispatch", self._dispatch, say=self._say)
-        self._updates = SelfUpdates(loaded, clock, say=self._say, leave=self._leave)
+        self._dispatching = Rounds("dispatch", self._dispatch, say=say)
+        self._updates = SelfUpdates(loaded, clock, say=say, leave=self._leave)
         store = QuietStore(database, self._updates.maintenance)
-        wake, channels = self._dispatching.wake, (LogChannel(self._say),)
+        wake, channels = self._dispatching.wake, (LogChannel(say),)
         self._built: Built = build(loaded, store, clock, wake=wake, channels=channels, ground=ground)
         self._host = HostWatch()
         duties = duties_of(loaded, self._built, clock, self._host)
-        self._chores = Chores(duties, store, clock, say=self._say)
-        self._doing_chores = Rounds("chores", self._quietly(self._chores.turn), say=self._say)
+        self._chores = Chores(duties, store, clock, say=say)
+        self._doing_chores = Rounds("chores", self._quietly(self._chores.turn), say=say)
         self._updates.use(self._built.engine, self._built.outbox)
         self._exit_code = EXIT_DONE
         self._strangers = 0
         self._server: Server | None = None
+        self._duties: list[Rounds] = []
         engine = self._built.engine
         self._stack_schedule = StackSchedule(
             self._built.stacks, store=store, intake=engine.intake, clock=clock
@@ -85,7 +89,7 @@ class Daemon:
         self._hub = Hub()
         self._feed = TaskFeed(self._built.engine, self._hub)
         self._event_feed = EventFeed(self._built.engine, self._hub)
-        self._logging = Rounds("event-log", self._store_events, say=self._say)
+        self._logging = Rounds("event-log", self._store_events, say=say)
         self._payload = LastPayload(
             self._built.engine.state_dir / "last_payload.bin", clock, wake=self._logging.wake
         )
@@ -99,7 +103,7 @@ class Daemon:
         auth = auth_of(
             self._loaded, engine, self._clock, admin_token=self._token, on_use=self._token_uses.note
         )
-        hooks = UpdateHooks(self._updates.keep, lambda: self._updates.parts, self._updates.health)
+        hooks = UpdateHooks(self._updates.keep, lambda: self._updates.parts, self._health)
         host, keep = (lambda: self._host.latest), self._payload.keep
         rows = all_routes(self._built, self._loaded, self._hub, hooks, keep_payload=keep, host=host)
         requests = RequestLog(engine.log, self._clock)
@@ -110,14 +114,14 @@ class Daemon:
         server = self._server = Server(site, listeners, self._clock)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
-        watchdog = Rounds("watchdog", lambda: self._watch(server), say=self._say)
-        updating = Rounds("self-update", self._updates.turn, say=self._say)
-        backups = Rounds("stack-backups", self._back_stacks_up, say=self._say)
-        duties = [self._dispatching, self._doing_chores, backups, watchdog, updating, self._logging]
+        watchdog = Rounds("watchdog", lambda: self._watch(server), say=say)
+        updating = Rounds("self-update", self._updates.turn, say=say)
+        backups = Rounds("stack-backups", self._back_stacks_up, say=say)
+        self._duties = [self._dispatching, self._doing_chores, backups, watchdog, updating, self._logging]
         if is_scheduling(self._loaded):
-            duties.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=self._say))
-        duties.append(Rounds("first-look", lambda: self._get_ready(address), say=self._say))
-        for duty in duties:
+            self._duties.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=say))
+        self._duties.append(Rounds("first-look", lambda: self._get_ready(address), say=say))
+        for duty in self._duties:
             duty.start()
         sys.setswitchinterval(_GIVE_WAY_S)  # a webhook does not wait five milliseconds for a chore
         self._greet(address, auth)
@@ -127,11 +131,18 @@ class Daemon:
         finally:
             self._supervisor.tell("STOPPING=1")
             server.server_close()
-            for duty in duties:
-                duty.stop(within_s=_STOP_WITHIN_S)
+            self._end_duties()
             engine.log.close()
         self._updates.alarm.end_well()
         return self._exit_code
+
+    def _end_duties(self) -> None:
+        """Let all end at the same time: systemd does not wait for one after the other."""
+        deadline = self._clock.monotonic() + _STOP_WITHIN_S
+        for duty in self._duties:
+            duty.ask_to_stop()
+        for duty in self._duties:
+            duty.stop(within_s=max(0.0, deadline - self._clock.monotonic()))
 
     def _get_ready(self, address: str) -> float:
         """Know the services, then tell systemd that webhooks may come: a unit nobody knows is refused."""
@@ -169,15 +180,15 @@ class Daemon:
         boot.write_listening(self._updates.places, listening)
 
     def _greet(self, address: str, auth: Auth) -> None:
-        self._say(f"pod-upgrade-trigger {VERSION} (commit {COMMIT}) listens on {address}")
+        say(f"pod-upgrade-trigger {VERSION} (commit {COMMIT}) listens on {address}")
         state_dir = self._built.engine.state_dir
-        self._say(f"state in {state_dir}")
+        say(f"state in {state_dir}")
         for warning in self._loaded.warnings:
-            self._say(f"warning: {warning}")
+            say(f"warning: {warning}")
         if self._token is not None:
             code, host = auth.sessions.new_code(), address.replace("0.0.0.0", "localhost")
-            self._say(f"admin token in {state_dir / 'admin-token'}; log in once within 15 minutes:")
-            self._say(f"  http://{host}/401?code={code}")
+            say(f"admin token in {state_dir / 'admin-token'}; log in once within 15 minutes:")
+            say(f"  http://{host}/401?code={code}")
 
     def _listeners(self, address: str) -> list[Listener]:
         socket = control_socket(self._loaded)
@@ -224,12 +235,18 @@ class Daemon:
         return wait_s
 
     def _watch(self, server: Server) -> float:
-        """Tell systemd that the loop turns, from inside the loop."""
+        """Tell systemd that the loop turns, from inside the loop; leave when a duty's thread has died."""
+        dead = [duty.name for duty in self._duties if duty.has_died]
+        if dead:
+            say(f"the thread of {dead[0]} died; leaving, to be started again")
+            self._exit_code = EXIT_FAILED
+            server.stop()
         if not self._supervisor.watchdog_s:
-            return _FOR_EVER_S
+            return _LOOK_AT_DUTIES_EVERY_S
         server.loop.call(lambda: self._supervisor.tell("WATCHDOG=1"))
         return self._supervisor.watchdog_s / 3
 
-    def _say(self, text: str) -> None:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+    def _health(self) -> dict[str, Any]:
+        """Return what /health says of updates; `beats` is about all that is done beside the server."""
+        told = self._updates.health()
+        return told | {"beats": told["beats"] and not any(duty.has_died for duty in self._duties)}

@@ -7,7 +7,6 @@ It listens on loopback, lets everybody who reaches it be an administrator, and l
 import json
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from podup.files import make_dirs, remove_tree
 from podup.host.simulator.scenes import set_up_demo
 from podup.host.simulator.simulator import Simulator
 from podup.host.task_process import ChildTasks
+from podup.log import say
 from podup.net.control import DAEMON_AWAY, is_answering
 from podup.net.http import Http
 from podup.settings.environment import Environment
@@ -134,10 +134,10 @@ class _Teller:
             if error.code == DAEMON_AWAY:
                 return  # somebody ended it, and the demo with it
             self.code = error.exit_code
-            sys.stderr.write(f"the demo ends: {error.message}\n")
+            say(f"the demo ends: {error.message}")
         except (OSError, KeyError, ValueError):
             self.code = 1
-            sys.stderr.write(traceback.format_exc())
+            say(traceback.format_exc())
         main = threading.main_thread().ident
         if main is not None:
             signal.pthread_kill(main, signal.SIGTERM)

@@ -3,7 +3,6 @@
 The work is done by the one chain in `podup.update`; here it is asked for and shown.
 """
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from podup.cli.context import Context
 from podup.clock import SystemClock
 from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid, Refused
+from podup.log import say
 from podup.records import asdict
 from podup.update import assemble, chain, checkout, kept, launch, remembered, reports
 from podup.update.chain import Request
@@ -42,7 +42,7 @@ def run(args: Mapping[str, Any], context: Context) -> int:
 def run_given(args: Mapping[str, Any], context: Context) -> int:
     """Be the process of a transaction; `launch.start` wrote the file."""
     given = launch.read_given(Path(args["file"]))
-    return launch.run_given(assemble.parts_of(given.loaded, SystemClock(), _print), given)
+    return launch.run_given(assemble.parts_of(given.loaded, SystemClock(), say), given)
 
 
 def go_back(args: Mapping[str, Any], context: Context) -> int:
@@ -174,8 +174,3 @@ def _clear_hold(places: Places, context: Context) -> int:
         return EXIT_DONE
     context.out.note("updates are not on hold")
     return EXIT_FAILED
-
-
-def _print(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

@@ -17,7 +17,7 @@ class Rounds:
     """Runs `work` until `stop`. `work` returns the seconds until its next round; `wake` cuts that short."""
 
     def __init__(self, name: str, work: Callable[[], float], *, say: Callable[[str], None]) -> None:
-        self._name = name
+        self.name = name
         self._work = work
         self._say = say
         self._wanted = threading.Event()
@@ -29,14 +29,23 @@ class Rounds:
         """Begin; the first round comes at once."""
         self._thread.start()
 
+    @property
+    def has_died(self) -> bool:
+        """Whether it ended though nobody stopped it: of what even this door lets through (SystemExit)."""
+        return self._thread.ident is not None and not self._is_stopped and not self._thread.is_alive()
+
     def wake(self) -> None:
         """Let the next round come now; from any thread."""
         self._wanted.set()
 
-    def stop(self, *, within_s: float) -> None:
-        """End after the round that runs, waiting at most so long for it."""
+    def ask_to_stop(self) -> None:
+        """Let the round that runs be the last one."""
         self._is_stopped = True
         self._wanted.set()
+
+    def stop(self, *, within_s: float) -> None:
+        """End after the round that runs, waiting at most so long for it."""
+        self.ask_to_stop()
         self._thread.join(timeout=within_s)
 
     def _run(self) -> None:
@@ -46,11 +55,11 @@ class Rounds:
                 self._told = ""
             except PodupError as error:
                 hint = f" ({error.hint})" if error.hint else ""
-                self._tell(error.code, f"{self._name}: {error.message}{hint}")
+                self._tell(error.code, f"{self.name}: {error.message}{hint}")
                 wait_s = _PAUSE_S
             except Exception:
                 trace = traceback.format_exc()
-                self._tell(trace, f"{self._name} met a fault:\n{trace}")
+                self._tell(trace, f"{self.name} met a fault:\n{trace}")
                 wait_s = _PAUSE_S
             self._wanted.wait(wait_s)
             self._wanted.clear()

@@ -8,6 +8,7 @@ LEVELS = {
     "": 0,
     "errors": 0,
     "clock": 0,
+    "log": 0,
     "patterns": 0,
     "records": 0,
     "version": 0,

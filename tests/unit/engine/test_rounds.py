@@ -80,3 +80,23 @@ def test_waking_cuts_the_wait_short() -> None:
     assert came.wait(10)
     thread.stop(within_s=10)
     assert len(seen) == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_of_what_no_door_catches_is_noticed() -> None:
+    def work() -> float:
+        raise SystemExit
+
+    thread = Rounds("duty", work, say=print)
+    assert not thread.has_died
+    thread.start()
+    thread._thread.join(10)
+    assert thread.has_died
+
+
+def test_a_thread_that_was_stopped_has_not_died() -> None:
+    thread = Rounds("duty", lambda: 60.0, say=print)
+    thread.start()
+    assert not thread.has_died
+    thread.stop(within_s=10)
+    assert not thread.has_died
