@@ -133,7 +133,7 @@ class Whole:
         except PodupError as error:
             request = self.site.known(request, admitted, error)
             response = self.site.refuse(request, error)
-        self.site.on_done(request, response, 0.012)
+        self.site.done(request, response, 0.012)
         return Answer(response.status, dict(response.headers), response.body)
 
     def deliver(self, unit: str, said: dict[str, Any], *, secret: str = SECRET) -> Answer:

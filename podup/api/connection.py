@@ -285,18 +285,16 @@ class Connection:
         loop = self._loop
         keeps = keeps_alive and response.stream is None and not loop.is_stopping
         data = loop.encode(request, response, keeps)
-        loop.site.on_done(request, response, loop.now - request.received_at)
+        loop.site.done(request, response, loop.now - request.received_at)
         self._admitted = self._request = None
         self.deadline = NEVER  # until it is known not to be sent at once
-        if response.stream is not None and request.method != "HEAD":
-            self._stream = response.stream
+        self._stream = response.stream
+        if self._stream is not None and request.method != "HEAD":
             self._then = Phase.STREAM
         elif keeps:
             self._then = Phase.HEAD
         else:
             self._then = Phase.LINGER if self._parser.is_in_body or self._head is None else Phase.CLOSED
-        if response.stream is not None and self._stream is None:  # it was only asked for the headers
-            response.stream.close()
         self._send(data)
 
     def _send(self, data: bytes) -> None:

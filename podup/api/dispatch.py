@@ -1,11 +1,11 @@
 """From a framed request to its answer, without a socket: routes, rules, handlers, problems.
 
 The connection calls `begin` and `admit` when the head is complete (so a request that is refused is refused
-before its body is read), `complete` when the body is, then `answer` in the pool or `answer_turn` in the loop.
-This is the one place that catches what a request's handler raises.
+before its body is read), `complete` when the body is, then `answer` in the pool or `answer_turn` in the loop,
+and `done` when the answer is on its way. This is the one place that catches what a request makes raise: the
+loop serves all others too.
 """
 
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,6 +19,7 @@ from podup.clock import Clock
 from podup.core.http1 import Head
 from podup.core.states import new_id
 from podup.errors import PodupError
+from podup.log import say
 from podup.records import dataclass
 
 Check = Callable[[Request, Route], None]
@@ -64,7 +65,7 @@ class Site:
         on_done: OnDone = _ignore,
     ) -> None:
         self.router = router
-        self.on_done = on_done
+        self._on_done = on_done
         self._auth = auth
         self._clock = clock
         self._random_bytes = random_bytes
@@ -90,10 +91,15 @@ class Site:
 
     def admit(self, request: Request) -> Admitted:
         """Decide by the head alone. Raises PodupError."""
-        match = self.router.match(request.method, request.path)
-        for check in self._checks:
-            check(request, match.route)
-        return Admitted(match.route, request, match.params, self._auth.at_head(match.route, request))
+        try:
+            match = self.router.match(request.method, request.path)
+            for check in self._checks:
+                check(request, match.route)
+            return Admitted(match.route, request, match.params, self._auth.at_head(match.route, request))
+        except PodupError:
+            raise
+        except Exception as error:
+            raise _fault(request) from error
 
     def known(self, request: Request, admitted: Admitted | None, error: PodupError) -> Request:
         """Return a request that is refused with who asked, as far as that was found out."""
@@ -108,7 +114,7 @@ class Site:
         """Return the request with its body. Raises PodupError when its token is refused."""
         request, principal = admitted.request, admitted.principal
         if principal is None:
-            principal = self._auth.at_body(admitted.route, records.replace(request, body=body))
+            principal = self._at_body(admitted.route, records.replace(request, body=body))
         return Request(
             request.method,
             request.path,
@@ -135,7 +141,7 @@ class Site:
         except PodupError as error:
             return self.refuse(request, error)
         except Exception:
-            return self._crashed(request)
+            return self.refuse(request, _fault(request))
 
     def answer_turn(self, route: Route, requests: Sequence[Request]) -> Sequence[Response]:
         """Run a handler of the loop for all requests of one turn; never raises."""
@@ -149,14 +155,31 @@ class Site:
         except PodupError as error:
             return [self.refuse(request, error) for request in requests]
         except Exception:
-            return [self._crashed(request) for request in requests]
+            return [self.refuse(request, _fault(request)) for request in requests]
+
+    def done(self, request: Request, response: Response, duration_s: float) -> None:
+        """Tell who listens that a request was answered; never raises."""
+        try:
+            self._on_done(request, response, duration_s)
+        except Exception:
+            _fault(request)
 
     def refuse(self, request: Request, error: PodupError) -> Response:
         """Return the answer that tells of an error; a page for a browser that navigates."""
         as_page = "text/html" in request.header("accept") and not request.path.startswith("/api/")
         return problem(error, request.request_id, as_page=as_page)
 
-    def _crashed(self, request: Request) -> Response:
-        sys.stderr.write(f"{request.request_id} {request.method} {request.path}\n{traceback.format_exc()}")
-        message = "this request met a fault in the program"
-        return self.refuse(request, PodupError("internal-error", message, "see the program's log"))
+    def _at_body(self, route: Route, request: Request) -> Principal:
+        try:
+            return self._auth.at_body(route, request)
+        except PodupError:
+            raise
+        except Exception as error:
+            raise _fault(request) from error
+
+
+def _fault(request: Request) -> PodupError:
+    """Put the trace of what was caught in the log; return what the client is told."""
+    say(f"{request.request_id} {request.method} {request.path}\n{traceback.format_exc()}")
+    message = "this request met a fault in the program"
+    return PodupError("internal-error", message, "see the program's log")

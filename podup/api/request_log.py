@@ -32,7 +32,7 @@ class RequestLog:
         self._clock = clock
 
     def heard(self, request: Request, response: Response, duration_s: float) -> None:
-        """Record or count one request; what `Site` calls `on_done`."""
+        """Record or count one request; the `on_done` of `Site`."""
         if response.is_logged:
             return
         kind = count_kind(request, response)

@@ -176,9 +176,3 @@ def last_event_id(request: Request) -> int:
     if not (said.isascii() and said.isdigit() and len(said) <= 15):
         raise Invalid("bad-event-id", "Last-Event-ID is not a number this program gave")
     return int(said)
-
-
-def hello(request: Request) -> Response:
-    """Answer `/sse/hello`: one event, and the end."""
-    frame = encode(Event(1, "hello", {"request_id": request.request_id}))
-    return Response(200, _HEADERS, frame)

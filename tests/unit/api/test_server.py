@@ -93,6 +93,19 @@ def test_a_handler_that_crashes_is_one_500_and_tells_nothing(serve, capfd):
     assert running.done == [("/crash", 500), ("/hello", 200)]
 
 
+def test_what_crashes_before_or_after_a_handler_is_a_500_too_and_others_are_served(serve, capfd):
+    def crash(request, route):
+        if request.header("x-crash"):
+            raise ValueError("the secret reason")
+
+    running = serve(HELLO, checks=(crash,))
+    got = running.wire().get("/hello", "X-Crash: 1")
+    assert (got.status, b"secret" in got.body) == (500, False)
+    running.done = None  # who listens to answers fails from here on
+    assert [running.wire().get("/hello").status for _ in range(2)] == [200, 200]
+    assert "the secret reason" in capfd.readouterr().err
+
+
 def test_a_header_that_would_split_the_answer_is_a_500(serve, capfd):
     split = (("X-A", "b\r\nX-C: d"),)
     bad = Route("GET", "/bad", "Splits.", Who.OPEN, handler=lambda request: Response(200, split))

@@ -8,7 +8,7 @@ from serving import QUICK
 
 from podup.api.request import Request
 from podup.api.router import Route, Who
-from podup.api.sse import END, Event, Hub, hello, last_event_id
+from podup.api.sse import END, Event, Hub, last_event_id
 from podup.errors import Invalid, Unavailable
 
 
@@ -84,11 +84,7 @@ def streaming(serve):
     def logs(request):
         return hub.respond(request, "t", lambda after: [event(n) for n in (1, 2) if n > after])
 
-    rows = (
-        Route("GET", "/sse/logs", "Logs.", Who.OPEN, handler=logs),
-        Route("GET", "/sse/hello", "Hello.", Who.OPEN, handler=hello),
-    )
-    return hub, rows, serve
+    return hub, (Route("GET", "/sse/logs", "Logs.", Who.OPEN, handler=logs),), serve
 
 
 def read_event(wire) -> dict[str, str]:
@@ -141,8 +137,3 @@ def test_a_silent_stream_beats_and_a_watcher_that_leaves_is_forgotten(streaming)
             break
         gone.wait(0.02)
     assert hub.topics() == set()
-
-
-def test_hello_is_one_event(streaming):
-    _, rows, serve = streaming
-    assert b"event: hello\n" in serve(*rows).wire().get("/sse/hello").body
