@@ -122,9 +122,11 @@ class EventLog:
         """Store what the process before could not; return how many events. Raises Unavailable."""
         if not self._left.exists():
             return 0
-        kept = [Event(**json.loads(line)) for line in self._lines_left()]
+        lines = self._lines_left()
+        kept = [event for line in lines if (event := _read_left(line)) is not None]
         with self._store.write() as cx:
             events.insert(cx, kept)
+            events.add_counts(cx, {NOT_KEPT: len(lines) - len(kept)}, now_s=self._clock.now())
         remove(self._left)
         return len(kept)
 
@@ -147,6 +149,14 @@ class EventLog:
             self._redactor.tree(event.meta),
             event.task_id,
         )
+
+
+def _read_left(line: str) -> Event | None:
+    """Return the event of a line; None for one that another version wrote in a form of its own."""
+    try:
+        return Event(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
 
 
 def _nothing() -> None:

@@ -3,11 +3,13 @@
 import csv
 import gc
 import io
+import json
 
 import pytest
 from whole import CONTROL, SECRET, TOKEN, Whole
 
 from podup.api.events import EventFeed, EventRoutes
+from podup.api.health import HealthRoutes
 from podup.api.request import Request
 from podup.engine.inbox import Knock
 from podup.errors import Unauthorized, Unavailable
@@ -109,6 +111,15 @@ def test_secrets_are_masked(whole: Whole) -> None:
     assert SECRET not in shown and TOKEN not in shown and "***" in shown
 
 
+def test_a_line_of_another_version_does_not_keep_the_rest_away(whole: Whole) -> None:
+    left = whole.engine.state_dir / "events-left.jsonl"
+    lines = ['{"ts": 1.0, "path": "/ours"}', '{"ts": 1.0, "path": "/theirs", "mood": "good"}', '{"ts": 1.']
+    left.write_text("\n".join(lines))
+    assert whole.engine.log.take_in() == 1
+    assert not left.exists()
+    assert counts(whole) == {"not-kept": 2}
+
+
 class Closed:
     """A database that takes no write for a while."""
 
@@ -127,8 +138,10 @@ def test_what_cannot_be_stored_at_the_end_is_stored_at_the_next_start(
     monkeypatch.setattr(log, "_store", Closed(whole))
     assert not log.flush()
     log.close()
+    log.record(Event(ts=6.0, path="/of-a-second-process"))
+    log.close()
     monkeypatch.undo()
-    assert log.take_in() == 1
+    assert log.take_in() == 2
     assert log.take_in() == 0
     [row] = whole.events("path=/kept")
     assert row["ts"] == 5.0
@@ -256,3 +269,10 @@ def test_health_says_that_nothing_can_be_stored_until_it_can(
     monkeypatch.undo()
     assert log.flush()
     assert whole.ask("GET", "/health", headers={}).status == 200
+
+
+def test_health_says_that_the_work_beside_the_server_stands_still(whole: Whole) -> None:
+    update = {"txid": "", "maintenance": False, "beats": False, "hold": ""}
+    routes = HealthRoutes(whole.engine, version="1.0.0", update=lambda: update, host=lambda: None)
+    told = json.loads(routes.health(Request("GET", "/health")).body)
+    assert (told["status"], [issue["component"] for issue in told["issues"]]) == ("degraded", ["duties"])
