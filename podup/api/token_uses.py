@@ -14,7 +14,7 @@ _FOR_EVER_S = 86400.0
 
 
 class TokenUses:
-    """Collects uses. `wake` asks for a `turn`; it is called once for many uses."""
+    """Collects uses. `wake` asks for a `turn`; it is called once for many uses of a token."""
 
     def __init__(self, store: Store, clock: Clock, *, wake: Callable[[], None]) -> None:
         self._store = store
@@ -27,9 +27,8 @@ class TokenUses:
         now_s = self._clock.now()
         if token.last_used_at is not None and abs(now_s - token.last_used_at) < USED_EVERY_S:
             return
-        is_first = not self._waiting
-        self._waiting.setdefault(token.id, now_s)
-        if is_first:
+        if token.id not in self._waiting:
+            self._waiting[token.id] = now_s
             self._wake()
 
     def turn(self) -> float:

@@ -46,8 +46,8 @@ def find(cx: Connection, token_hash: str, *, now_s: float) -> Token | None:
 def used(cx: Connection, token_id: str, *, now_s: float) -> None:
     """Note that the token was used; at most one write a minute."""
     cx.execute(
-        "UPDATE tokens SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at <= ?, 1)",
-        (now_s, token_id, now_s - USED_EVERY_S),
+        "UPDATE tokens SET last_used_at = ? WHERE id = ? AND coalesce(abs(last_used_at - ?) >= ?, 1)",
+        (now_s, token_id, now_s, USED_EVERY_S),
     )
 
 

@@ -17,7 +17,7 @@ from podup.records import asdict, dataclass
 from podup.update import guard, journal, recovery
 from podup.update.journal import Record
 from podup.update.places import Places
-from podup.update.states import Act, State, is_maintenance
+from podup.update.states import Act, is_maintenance
 from podup.update.world import Ground
 
 RETRY_AFTER_S = 15
@@ -30,24 +30,20 @@ class Maintenance:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._name = str(path)
-        self._stamp: tuple[int, int, int] | None = None
-        self._state: State | None = None
-        self.txid = ""
+        self._seen: tuple[tuple[int, int, int], bool] | None = None
 
     def is_on(self) -> bool:
-        """Return whether the database takes no write now."""
+        """Return whether the database takes no write now; any thread may ask."""
         try:
             found = os.stat(self._name)
         except FileNotFoundError:
-            self._stamp, self._state, self.txid = None, None, ""
             return False
         stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
-        if stamp != self._stamp:
+        known = self._seen
+        if known is None or known[0] != stamp:
             seen = journal.load(self._path)
-            self._state = seen.state if isinstance(seen, Record) else None
-            self.txid = seen.txid if isinstance(seen, Record) else ""
-            self._stamp = stamp
-        return is_maintenance(self._state)
+            known = self._seen = stamp, isinstance(seen, Record) and is_maintenance(seen.state)
+        return known[1]
 
 
 class Next(StrEnum):
