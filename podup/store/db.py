@@ -126,6 +126,7 @@ class Database(Reader):
         self._turns = Turns()
         with told(path, writing=True):
             self._writer = _connect_writer(path)
+        self._is_lost = False
 
     def write(self) -> AbstractContextManager[Connection]:
         """Give the writing connection inside one transaction; on return it is committed and on the disk.
@@ -141,7 +142,7 @@ class Database(Reader):
         """Give the writing connection outside a transaction, with nobody else writing (migrations)."""
         with self._turns, told(self.path, writing=True):
             try:
-                yield self._writer
+                yield self.writer()
             finally:
                 self._roll_back()
 
@@ -167,15 +168,21 @@ class Database(Reader):
             raise _unavailable(self.path, str(error), writing=True) from error
         self._writer.execute("COMMIT")
 
+    def writer(self) -> Connection:
+        """Return the writing connection to whoever's turn it is; a new one after one that was lost."""
+        if self._is_lost:
+            self._writer, self._is_lost = _connect_writer(self.path), False
+        return self._writer
+
     def _roll_back(self) -> None:
-        if not self._writer.in_transaction:
+        if self._is_lost or not self._writer.in_transaction:
             return
         try:
             self._writer.execute("ROLLBACK")
         except Error:
             # A connection that cannot roll back is in an unknown state; a new one recovers from the disk.
             self._writer.close()
-            self._writer = _connect_writer(self.path)
+            self._is_lost = True
 
 
 class _Transaction:
@@ -190,12 +197,13 @@ class _Transaction:
         database = self._database
         database._turns.__enter__()
         try:
-            database._writer.execute("BEGIN IMMEDIATE")
+            writer = database.writer()
+            writer.execute("BEGIN IMMEDIATE")
         except BaseException as error:
             database._turns.leave()
             _tell(error, database.path, writing=True)
             raise
-        return database._writer
+        return writer
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

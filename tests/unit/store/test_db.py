@@ -1,6 +1,7 @@
 """One writer, transactions whole or not at all, readers that change nothing."""
 
 import errno
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -58,6 +59,24 @@ def test_a_commit_that_fails_leaves_nothing_and_the_next_one_works(db: Database,
     assert caught.value.code == "db-write-failed"
     put(db, "b")
     assert keys(db) == ["b"]
+
+
+def test_a_connection_that_cannot_roll_back_is_replaced_as_soon_as_the_disk_gives_one(db: Database) -> None:
+    def refuse_rolling_back(action: int, what: str | None, *_: object) -> int:
+        is_rollback = action == sqlite3.SQLITE_TRANSACTION and what == "ROLLBACK"
+        return sqlite3.SQLITE_DENY if is_rollback else sqlite3.SQLITE_OK
+
+    away = db.path.parent.with_name("away")
+    with pytest.raises(ZeroDivisionError), db.write() as cx:
+        cx.set_authorizer(refuse_rolling_back)
+        cx.execute("INSERT INTO schedule (last_at, name, note) VALUES (0, 'half', 'v')")
+        db.path.parent.rename(away)
+        raise ZeroDivisionError
+    with pytest.raises(Unavailable, match="cannot write to the database"), db.write():
+        pass
+    away.rename(db.path.parent)
+    put(db, "whole")
+    assert keys(db) == ["whole"]
 
 
 def test_a_full_database_says_so(db: Database) -> None:
