@@ -33,7 +33,11 @@ class NewFile:
     def __init__(self, path: Path, *, mode: int = 0o600) -> None:
         self.path = path
         self._descriptor = calls.create(path, mode)
-        lock_descriptor(self._descriptor)
+        try:
+            lock_descriptor(self._descriptor)
+        except OSError:
+            os.close(self._descriptor)
+            raise
 
     def fileno(self) -> int:
         """Return the descriptor, positioned at the end of what was written."""
@@ -59,10 +63,10 @@ class NewFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            with suppress(FileNotFoundError):
-                calls.unlink(self.path)
         self.close()
+        if error is not None:
+            with suppress(FileNotFoundError, Unavailable):  # why it failed is the news, not what it left
+                calls.unlink(self.path)
 
 
 @contextmanager
@@ -77,7 +81,6 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[NewFile]:
         _keep_owner(file, path)
         file.sync()
         calls.rename(file.path, path)
-    file.close()
     calls.sync_dir(path.parent)
 
 

@@ -25,11 +25,11 @@ class Supervisor:
             return
         path = self._address
         target = f"\0{path[1:]}" if path.startswith(_ABSTRACT) else path
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
-            try:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
                 door.sendto("\n".join(assignments).encode(), target)
-            except OSError:
-                return  # sd_notify(3): the service manager may have gone; the service goes on
+        except OSError:
+            return  # sd_notify(3): the service manager may have gone; the service goes on
 
 
 def _number(text: str) -> int:
