@@ -98,7 +98,8 @@ class Alarm:
                 text = f"{VERSION} runs now; what kept it from it: journalctl --user -u {UNIT}"
                 notice = Notice(ERROR_SYSTEM, title, text, UNIT, facts={"since": seen.since})
                 outbox.failed(cx, _STARTS, notice, now_s=now_s)
-            if self._clock.monotonic() >= self._stands_at_s:
-                self._is_standing = True
+            is_standing = self._clock.monotonic() >= self._stands_at_s
+            if is_standing:
                 starts.forget(self._places)
                 outbox.recovered(cx, _PROGRAM, f"{VERSION} stands", now_s=now_s, kinds=("starts",))
+        self._is_standing = is_standing
