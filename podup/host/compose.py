@@ -13,7 +13,10 @@ from podup.errors import PodupError
 from podup.host.arguments import image_argument
 from podup.host.compose_arguments import (
     DEFINITIONS_LABEL,
-    PROJECT_LABELS,
+    NUMBER_LABEL,
+    ONE_OFF_LABEL,
+    PLACE_LABEL,
+    PROJECT_LABEL,
     SERVICE_LABEL,
     Place,
     config_argv,
@@ -32,6 +35,9 @@ CHANGE_TIMEOUT_S = 120.0
 _STOP_S = 30
 _NO_IMAGE = regex(r"(\S+): (?:image|tag) not known|no such (?:image|object): (\S+)", re.IGNORECASE)
 _IMAGE_FORM = "{{.Id}} {{json .RepoDigests}}"
+_LABELS_FORM = "{{.Id}} {{json .Config.Labels}}"
+_WRITTEN_LABELS = (PROJECT_LABEL, PLACE_LABEL, NUMBER_LABEL)
+_BY_RUN = regex(r".*_tmp\d+")
 
 
 class Compose:
@@ -49,6 +55,7 @@ class Compose:
         self._private = private
         self._manager = manager
         self._has_scopes: bool | None = None
+        self._image_labels: dict[str, Mapping[str, str]] = {}
 
     @property
     def engine(self) -> ComposeEngine:
@@ -95,14 +102,23 @@ class Compose:
         return done.check("up-failed", f"{self.engine.name} up failed for {place.project}")
 
     def containers(self, project: str) -> tuple[StackContainer, ...]:
-        """Return all containers of a project, stopped ones too."""
-        ids = self.container_ids(project)
-        return self._inspect(ids) if ids else ()
+        """Return all containers of a project, stopped ones too, without those of a `run` by hand.
+
+        Images built by compose bear its labels, and anybody may write them: the container has to bear one
+        of what compose writes that its image does not.
+        """
+        found = self._inspect(self.container_ids(project))
+        self._learn_labels({_image_id(one) for one in found} - {""})
+        return tuple(read_stack_container(one) for one in found if self._is_service(one))
 
     def container_ids(self, project: str) -> tuple[str, ...]:
-        """Return the ids of all containers of a project."""
-        found = (self._ids(label, project) for label in PROJECT_LABELS)
-        return next((ids for ids in found if ids), ())
+        """Return the ids of all containers with a project's label."""
+        return self._ids(f"{PROJECT_LABEL}={project}")
+
+    def projects_in(self, directory: str) -> tuple[str, ...]:
+        """Return the projects whose containers were started from a directory."""
+        found = self._inspect(self._ids(f"{PLACE_LABEL}={directory}"))
+        return tuple(sorted({_labels(one).get(PROJECT_LABEL, "") for one in found} - {""}))
 
     def remove_containers(self, ids: Sequence[str]) -> None:
         """Stop containers, with time to end well, and remove them; volumes stay, absent ones are fine."""
@@ -133,7 +149,7 @@ class Compose:
         here = [ref for ref in refs if ref not in missing]
         if not done.ok and not missing:
             done.check("image-not-read", f"images could not be inspected: {', '.join(refs)}")
-        found = [_read_image(line) for line in done.stdout.splitlines() if line.strip()]
+        found = [StackImage(name, tuple(digests or ())) for name, digests in _lines(done)]
         if len(found) != len(here):
             raise PodupError("image-not-read", f"{self.below} told of {len(found)} images, not {len(here)}")
         known = dict(zip(here, found, strict=True))
@@ -175,18 +191,36 @@ class Compose:
         done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return done.stdout.strip() if done.ok else ""
 
-    def _ids(self, label: str, project: str) -> tuple[str, ...]:
-        only = f"label={label}={project}"
-        words = (self.below, "ps", "--all", "--quiet", "--no-trunc", "--filter", only)
+    def _ids(self, label: str) -> tuple[str, ...]:
+        words = (self.below, "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
         done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         return tuple(done.check("containers-not-listed", "the containers could not be listed").stdout.split())
 
-    def _inspect(self, ids: Sequence[str]) -> tuple[StackContainer, ...]:
+    def _inspect(self, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        if not ids:
+            return []
         words = (self.below, "container", "inspect", *ids)
         done = self._private.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
         if not done.ok and "no such container" not in done.stderr.lower():
             done.check("containers-not-inspected", "the containers could not be inspected")
-        return tuple(read_stack_container(found) for found in parse(done) or ())
+        return list(parse(done) or ())
+
+    def _learn_labels(self, image_ids: set[str]) -> None:
+        """Learn the labels of these images; asked once, images do not change."""
+        unknown = sorted(image_ids - self._image_labels.keys())
+        if not unknown:
+            return
+        words = (self.below, "image", "inspect", "--format", _LABELS_FORM, *unknown)
+        done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
+        if not done.ok and not _NO_IMAGE.search(done.stderr):
+            done.check("image-not-read", "the images of containers could not be inspected")
+        told = {name: labels or {} for name, labels in _lines(done)}
+        self._image_labels = {**self._image_labels, **told}  # others may be reading it
+
+    def _is_service(self, found: Mapping[str, Any]) -> bool:
+        labels, of_image = _labels(found), self._image_labels.get(_image_id(found), {})
+        is_by_run = labels.get(ONE_OFF_LABEL) == "True" or _BY_RUN.fullmatch(str(found.get("Name", "")))
+        return not is_by_run and any(labels.get(name) != of_image.get(name) for name in _WRITTEN_LABELS)
 
     def _change(self, argv: tuple[str, ...], code: str, timeout_s: float = CHANGE_TIMEOUT_S) -> None:
         done = self._runner.run(Command(argv, mutates=True, timeout_s=timeout_s))
@@ -198,7 +232,7 @@ class Compose:
 def read_stack_container(found: Mapping[str, Any]) -> StackContainer:
     """Read an element of `podman container inspect` or `docker container inspect`."""
     state, config, host = (found.get(key) or {} for key in ("State", "Config", "HostConfig"))
-    labels = config.get("Labels") or {}
+    labels = _labels(found)
     told = {**found, "Name": str(found.get("Name", "")).lstrip("/")}
     told.setdefault("ImageName", config.get("Image", ""))
     if str(state.get("Status", "")) == "restarting":
@@ -209,18 +243,24 @@ def read_stack_container(found: Mapping[str, Any]) -> StackContainer:
         state=read_container(told),
         ports=_ports(host.get("PortBindings") or {}),
         volumes=_volumes(found.get("Mounts") or ()),
+        unnamed=_unnamed(found.get("Mounts") or ()),
         restart=str((host.get("RestartPolicy") or {}).get("Name", "")),
         definition=definition_in(str(labels.get(DEFINITIONS_LABEL, "")), service),
     )
 
 
-def _read_image(line: str) -> StackImage:
-    """Read what `_IMAGE_FORM` prints of an image."""
-    image_id, _, digests = line.partition(" ")
+def _lines(done: Completed) -> list[tuple[str, Any]]:
+    """Read what a form of an image's id and one more thing prints, a line for each image."""
+    pairs = (line.partition(" ") for line in done.stdout.splitlines() if line.strip())
     try:
-        return StackImage(sha256_id(image_id), tuple(json.loads(digests) or ()))
+        return [(sha256_id(image_id), json.loads(told)) for image_id, _, told in pairs]
     except ValueError:
-        raise PodupError("image-not-read", f"what is told of an image is not understood: {line}") from None
+        says = f"what is told of images is not understood: {done.stdout[:200]}"
+        raise PodupError("image-not-read", says) from None
+
+
+def _image_id(found: Mapping[str, Any]) -> str:
+    return sha256_id(str(found.get("Image", "")))
 
 
 def _ports(bindings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -234,9 +274,27 @@ def _ports(bindings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _volumes(mounts: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the names of volumes, and the paths of this machine, that are mounted to be written to."""
     names = {str(mount.get("Name", "")) for mount in mounts if mount.get("Type") == "volume"}
-    return tuple(sorted(name for name in names if name and not _is_anonymous(name)))
+    bound = {
+        str(mount.get("Source", ""))
+        for mount in mounts
+        if mount.get("Type") == "bind" and mount.get("RW", True)
+    }
+    return tuple(sorted(name for name in names | bound if name and not _is_unnamed(name)))
 
 
-def _is_anonymous(name: str) -> bool:
+def _unnamed(mounts: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return where volumes are mounted that only this container knows."""
+    found = {
+        str(mount.get("Destination", "")) for mount in mounts if _is_unnamed(str(mount.get("Name", "")))
+    }
+    return tuple(sorted(found))
+
+
+def _is_unnamed(name: str) -> bool:
     return len(name) == 64 and all(letter in "0123456789abcdef" for letter in name)
+
+
+def _labels(found: Mapping[str, Any]) -> Mapping[str, str]:
+    return (found.get("Config") or {}).get("Labels") or {}

@@ -14,8 +14,11 @@ from podup.records import dataclass
 DOCKER = "docker"
 PODMAN_COMPOSE = "podman-compose"
 DEFINITIONS_LABEL = "io.podup.services"
-PROJECT_LABELS = ("com.docker.compose.project", "io.podman.compose.project")
+PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
+PLACE_LABEL = "com.docker.compose.project.working_dir"
+NUMBER_LABEL = "com.docker.compose.container-number"
+ONE_OFF_LABEL = "com.docker.compose.oneoff"
 
 
 @dataclass(frozen=True, slots=True)

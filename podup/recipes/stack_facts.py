@@ -66,7 +66,11 @@ class StackContainersOf(Query):
 
 @dataclass(frozen=True, slots=True)
 class StackContainer:
-    """A container of a service; `definition` is the fingerprint it was started with, when that is known."""
+    """A container of a service; `definition` is the fingerprint it was started with, when that is known.
+
+    `volumes` are named ones and bound directories (`./NAME` in the run directory) that it may write to,
+    `unnamed` the places in it where volumes without a name are mounted.
+    """
 
     service: str
     state: ContainerState
@@ -74,6 +78,7 @@ class StackContainer:
     volumes: tuple[str, ...] = ()
     restart: str = ""
     definition: str = ""
+    unnamed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +113,11 @@ class ServedOf(Query):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """`is_served`, and when not, why."""
+    """`is_served`, and when not, why; `digests` are those of its manifests, as the registry names them."""
 
     is_served: bool
     says: str = ""
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,12 @@ from podup.host.run import Command, Completed
 PLACE = Place("odoo", "/srv/stacks/odoo", "docker-compose.yml")
 PYTHON_VERSION = "['podman', '--version', '']\nusing podman version: 4.3.1\npodman-composer version  1.0.3\n"
 ID = "c" * 64
+LABELS = {
+    "com.docker.compose.project": "odoo",
+    "com.docker.compose.service": "web",
+    "com.docker.compose.container-number": "1",
+    "com.docker.compose.project.working_dir": "/srv/stacks/odoo",
+}
 
 
 def container(**state: Any) -> dict[str, Any]:
@@ -28,7 +34,7 @@ def container(**state: Any) -> dict[str, Any]:
         "State": {"Status": "running", "Running": True, "StartedAt": "2026-01-30T10:00:00Z", **state},
         "Config": {
             "Image": "ghcr.io/a/b:1",
-            "Labels": {"com.docker.compose.service": "web", "io.podup.services": "web=12,db=34"},
+            "Labels": {**LABELS, "io.podup.services": "web=12,db=34"},
         },
         "HostConfig": {
             "PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]},
@@ -129,12 +135,8 @@ def test_no_engine_is_said_so() -> None:
 def test_a_container_is_read() -> None:
     item = read_stack_container(container())
     assert (item.service, item.state.name, item.state.image_ref) == ("web", "odoo-web", "ghcr.io/a/b:1")
-    assert (item.ports, item.volumes, item.restart, item.definition) == (
-        ("8080:80",),
-        ("odoo_data",),
-        "always",
-        "12",
-    )
+    assert (item.ports, item.restart, item.definition) == (("8080:80",), "always", "12")
+    assert (item.volumes, item.unnamed) == (("/x", "odoo_data"), ("/anonymous",))
     assert item.state.image_id == "sha256:" + "a" * 64 and item.state.restarts == 2
     assert not read_stack_container(container(Status="restarting")).state.running
 
@@ -148,15 +150,41 @@ def compose(manager: str = "", **answers: tuple[int, str, str]) -> tuple[Compose
     return Compose(machine, search, private=Private(machine), manager=lambda: manager), machine
 
 
-def test_containers_are_found_by_either_label() -> None:
+def looking(found: dict[str, Any], of_image: dict[str, str] | None = None) -> tuple[Compose, FakeMachine]:
+    """An engine below which one container is found, of an image with these labels."""
     engine, machine = compose()
     machine._answers = {
-        "podman ps": (0, "", ""),
-        "podman ps --all --quiet --no-trunc --filter label=io.podman": (0, ID, ""),
-        "podman container inspect": (0, json.dumps([container()]), ""),
+        "podman ps --all --quiet --no-trunc --filter label=com.docker.compose.project": (0, ID, ""),
+        "podman container inspect": (0, json.dumps([found]), ""),
+        "podman image inspect": (0, f"{'a' * 64} {json.dumps(of_image)}\n", ""),
     }
+    return engine, machine
+
+
+def test_containers_are_found_by_their_project() -> None:
+    engine, machine = looking(container())
     assert [item.service for item in engine.containers("odoo")] == ["web"]
     assert any("inspect" in line for line in engine._private.asked)  # type: ignore[attr-defined]
+    assert engine.containers("odoo") and sum("image inspect" in line for line in machine.asked) == 1
+
+
+def test_a_project_that_only_an_image_names_is_not_believed() -> None:
+    """An image that compose built bears these two labels; run by hand it is no service of the stack."""
+    built = {name: LABELS[name] for name in ("com.docker.compose.project", "com.docker.compose.service")}
+    by_hand = container()
+    by_hand["Config"] = {"Image": "ghcr.io/a/b:1", "Labels": built}
+    assert looking(by_hand, built)[0].containers("odoo") == ()
+    assert len(looking(container(), built)[0].containers("odoo")) == 1, "what compose started is"
+
+
+def test_what_was_run_by_hand_in_a_project_is_no_service() -> None:
+    docker, podman = container(), {**container(), "Name": "odoo_web_tmp51234"}
+    docker["Config"]["Labels"]["com.docker.compose.oneoff"] = "True"
+    assert looking(docker)[0].containers("odoo") == looking(podman)[0].containers("odoo") == ()
+
+
+def test_the_projects_started_from_a_directory_are_found() -> None:
+    assert looking(container())[0].projects_in("/srv/stacks/odoo") == ("odoo",)
 
 
 def test_images_that_are_not_there_have_no_id() -> None:
