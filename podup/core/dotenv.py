@@ -2,12 +2,15 @@
 
 Read are `NAME=value`, `export NAME=value`, single quotes (literal), double quotes (with the escapes
 `\\n \\r \\t \\" \\\\ \\$`), values over several lines in quotes, and comments; the last assignment of a name
-holds. Line ends (LF or CRLF), a byte order mark, quotes, comments, spacing and bytes that are no UTF-8
-stay as they are. Refused: a quote that never ends, and a new value that would need quoting.
+holds. `${NAME}` and `${NAME:-default}` outside single quotes stand for what is assigned further up; a `$`
+without braces is one, as podman-compose has it (docker compose, which differs, reads the file itself).
+Line ends (LF or CRLF), a byte order mark, quotes, comments, spacing and bytes that are no UTF-8 stay as they
+are. Refused: a quote that never ends, and a new value that would need quoting.
 Source: the env-file syntax of the Compose specification.
 """
 
 import re
+from collections.abc import Mapping
 
 from podup.errors import Invalid
 from podup.patterns import regex
@@ -16,6 +19,7 @@ from podup.records import dataclass
 _BOM = "\ufeff"
 _START = regex(r"[^\S\r\n]*(?:export[^\S\r\n]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[^\S\r\n]*=[^\S\r\n]*")
 _PLAIN = regex(r"[A-Za-z0-9_.:/@+-]*")
+_REFERENCE = regex(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)(?::-(?P<default>[^}]*))?\}")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
 
@@ -47,8 +51,11 @@ def assignments(data: bytes) -> tuple[Assignment, ...]:
 
 
 def variables(data: bytes) -> dict[str, str]:
-    """Return name -> value, the last assignment of a name holding."""
-    return {item.name: item.value for item in assignments(data)}
+    """Return name -> value; the last assignment of a name holds, and what values refer to is filled in."""
+    known: dict[str, str] = {}
+    for item in assignments(data):
+        known[item.name] = item.value if item.quote == "'" else _filled(item.value, known)
+    return known
 
 
 def duplicates(data: bytes) -> tuple[str, ...]:
@@ -116,6 +123,10 @@ def _closing(text: str, at: int, quote: str) -> int:
         else:
             at += 1
     return -1
+
+
+def _filled(value: str, known: Mapping[str, str]) -> str:
+    return _REFERENCE.sub(lambda found: known.get(found["name"]) or found["default"] or "", value)
 
 
 def _unescape(raw: str) -> str:

@@ -22,6 +22,13 @@ def test_reads_quotes_comments_and_lines_inside_quotes() -> None:
     assert read["NAME"] == "web"
 
 
+def test_values_may_refer_to_those_above_them() -> None:
+    text = "A=ghcr.io\nB=${A}/x\nC='${A}'\nD=\"${A}-${NO:-def}\"\nE=pa$A\nF=${LATER}\nLATER=1\n"
+    read = dotenv.variables(text.encode())
+    assert (read["B"], read["C"], read["D"]) == ("ghcr.io/x", "${A}", "ghcr.io-def")
+    assert (read["E"], read["F"]) == ("pa$A", "")
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
