@@ -1,8 +1,8 @@
 """What to copy from a stack's source directory to its run directory, from two listings.
 
 Copied are regular files whose content or executable bit differs. Never touched: `.env` and its variants,
-data directories and database files, version control, anything bind-mounted into a container, links and
-special files. Nothing is ever deleted: a file that is only in the run directory is reported, not removed.
+data directories and database files, version control, anything a container may write to, links and special
+files. Nothing is ever deleted: a file that is only in the run directory is reported, not removed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ class SyncPlan:
 
 
 def plan_sync(source: Iterable[Entry], target: Iterable[Entry], mounts: Iterable[str] = ()) -> SyncPlan:
-    """Return what to do; `mounts` are paths in the run directory that containers have mounted."""
+    """Return what to do; `mounts` are paths in the run directory that containers may write to."""
     here: Mapping[str, Entry] = {entry.path: entry for entry in target}
     there = sorted(source, key=lambda entry: entry.path)
     mounted = tuple(str(PurePosixPath(mount)) for mount in mounts)

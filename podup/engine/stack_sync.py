@@ -60,6 +60,10 @@ def _entries(directory: Path, top: Path) -> Iterator[Entry]:
 
 
 def _relative(mounts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the paths inside the run directory that containers have mounted."""
-    sources = (mount.split(":")[0] for mount in mounts)
-    return tuple(source.removeprefix("./").rstrip("/") for source in sources if source.startswith("./"))
+    """Return the paths inside the run directory that containers may write to: data, not configuration."""
+    words = (mount.split(":") for mount in mounts if mount.startswith("./"))
+    return tuple(
+        source.removeprefix("./").rstrip("/")
+        for source, *rest in words
+        if "ro" not in ",".join(rest[1:]).split(",")
+    )

@@ -23,6 +23,8 @@ from podup.recipes.verbs import (
 )
 from podup.records import dataclass
 
+_MOST_SHOWN = 20
+
 
 @dataclass(frozen=True, slots=True)
 class SyncPlanOf(Query):
@@ -64,10 +66,11 @@ class StackSync:
         if isinstance(found, Unknown):
             return Plan((), Decision.REFUSE, found.code, found.reason, found.hint)
         if not found.copies:
-            return Plan((), Decision.SKIP, "up-to-date", f"{p.stack.run_dir} has all of {p.stack.source_dir}")
+            why = f"{p.stack.run_dir} has all of {p.stack.source_dir}"
+            return Plan((), Decision.SKIP, "up-to-date", "; ".join(filter(None, (why, _left_alone(found)))))
         steps = [Step(f"copy {path} (new)", CopyIn(p.stack.name, path)) for path in found.create]
         steps += [Step(f"copy {path} (changed)", CopyIn(p.stack.name, path)) for path in found.update]
-        return Plan(tuple(steps))
+        return Plan(tuple(steps), reason=_left_alone(found))
 
     def watch(self, p: StackSyncParams, before: Facts) -> tuple[Query, ...]:
         return (SyncPlanOf(p.stack.name),)
@@ -92,6 +95,13 @@ class StackSync:
 
     def remember(self, p: StackSyncParams, before: Facts, after: Facts, outcome: str) -> tuple[Remember, ...]:
         return ()
+
+
+def _left_alone(found: SyncPlan) -> str:
+    """Say what of the source is not copied, so that nobody takes it for synced."""
+    shown = ", ".join(found.left_alone[:_MOST_SHOWN])
+    more = len(found.left_alone) - _MOST_SHOWN
+    return f"left alone: {shown}{f' and {more} more' if more > 0 else ''}" if shown else ""
 
 
 STACK_SYNC = StackSync()

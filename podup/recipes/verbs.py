@@ -78,7 +78,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps to take, or why there are none.
+    """The steps to take, with what else is to be told of them, or why there are none.
 
     SKIP: nothing to do (`up-to-date`, `quarantined` ...); POSTPONE: not before `until_s` (Unix seconds);
     REFUSE: a rule says no; FAIL: what had to be known could not be observed. `code` is in kebab case,

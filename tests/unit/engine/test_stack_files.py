@@ -203,6 +203,19 @@ def test_sync_copies_new_and_changed_files_only(stack: Stack, tmp_path: Path) ->
         stack_sync.sync_plan(stack, ())
 
 
+def test_sync_leaves_alone_what_a_container_writes_to_and_copies_what_it_only_reads(
+    stack: Stack, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    (source / "uploads").mkdir(parents=True)
+    for name in ("traefik.yml", "odoo.conf", "uploads/a"):
+        (source / name).write_text("new")
+    synced = replace(stack, source_dir=str(source))
+    mounts = ("./traefik.yml:/t.yml:ro", "./odoo.conf:/o.conf:z,ro", "./uploads:/u", "named:/n")
+    plan = stack_sync.sync_plan(synced, mounts)
+    assert plan.create == ("odoo.conf", "traefik.yml") and plan.left_alone == ("uploads/a",)
+
+
 def test_a_manifest_is_readable_json(stack: Stack, tmp_path: Path) -> None:
     told = json.loads((backup(stack, tmp_path, "20260130-100000") / "backup.json").read_text())
     assert (told["schema"], told["stack"], told["env"]) == (1, "odoo", "prod")
