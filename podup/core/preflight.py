@@ -4,11 +4,12 @@ What blocks stops the deployment before anything is touched. `is_forcible` are t
 a warning; the others would fail the deployment anyway, or cannot be judged.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from podup.core.compose import ComposeService, Composition
-from podup.core.stack_map import Stack
+from podup.core.stack_map import Stack, project_of
 from podup.records import dataclass
 
 
@@ -34,11 +35,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """What a running service has: published ports and volumes in the words of the compose file."""
+    """What a running service has: published ports and volumes in the words of the compose file.
+
+    `left_behind` are the places in it whose data a new container would not get.
+    """
 
     service: str
     ports: tuple[str, ...]
     volumes: tuple[str, ...]
+    left_behind: tuple[str, ...] = ()
 
 
 def forced(checks: Iterable[Check]) -> tuple[Check, ...]:
@@ -68,6 +73,16 @@ def check_file(composition: Composition) -> tuple[Check, ...]:
         hint = "set them in .env, or give them a default in the compose file"
         return (read, Check("variables", Mark.BLOCK, says, hint, "variable-not-set", is_forcible=True))
     return (read, Check("variables", Mark.PASS, "every variable is set"))
+
+
+def check_project(composition: Composition, stack: Stack) -> Check:
+    """The stack's project is the one that the files name, so its volumes are those that hold the data."""
+    own = composition.own_name
+    if own and own != stack.project == project_of(stack.run_dir):
+        says = f"the files name the project {own}, not {stack.project}: it would begin with empty volumes"
+        hint = f'set project = "{own}" for {stack.name} in the configuration'
+        return Check("project", Mark.BLOCK, says, hint, "project-differs", is_forcible=True)
+    return Check("project", Mark.PASS, stack.project)
 
 
 def check_env_file(sha256: str, twice: Iterable[str]) -> Check:
@@ -145,10 +160,21 @@ def check_images(missing: Mapping[str, str], local_only: Iterable[str]) -> Check
     return Check("images", Mark.PASS, "all images can be had")
 
 
+def check_moved(proven: Iterable[str], moved: Iterable[str]) -> Check:
+    """Each proven image is still what its tag stands for in the registry."""
+    names = ", ".join(moved)
+    if names:
+        says = f"not the image that was verified any more: {names}"
+        hint = "deploy it to staging again, or use --force, which is put on record"
+        return Check("moved", Mark.BLOCK, says, hint, "tag-moved", is_forcible=True)
+    return Check("moved", Mark.PASS, f"still what was verified: {', '.join(proven)}")
+
+
 def check_shape(composition: Composition, running: Iterable[Mounted]) -> tuple[Check, ...]:
     """Ports and volumes are those of the running containers; a volume that goes away takes data along."""
     ports: list[str] = []
     volumes: list[str] = []
+    unnamed: list[str] = []
     for item in running:
         service = composition.service(item.service)
         if service is None:
@@ -159,24 +185,35 @@ def check_shape(composition: Composition, running: Iterable[Mounted]) -> tuple[C
         lost = _lost_volumes(composition.project, item, service)
         if lost:
             volumes.append(f"{item.service}: no longer mounts {_list(lost)}")
+        if item.left_behind:
+            unnamed.append(f"{item.service}: {_list(item.left_behind)}")
     hint = "compare the compose file with the running containers"
     first = (
         Check("ports", Mark.WARN, "; ".join(ports), hint) if ports else Check("ports", Mark.PASS, "unchanged")
     )
-    if not volumes:
-        return (first, Check("volumes", Mark.PASS, "unchanged"))
-    return (
-        first,
-        Check("volumes", Mark.BLOCK, "; ".join(volumes), hint, "volumes-changed", is_forcible=True),
-    )
+    return (first, _volumes(volumes, unnamed, hint))
+
+
+def _volumes(changed: list[str], unnamed: list[str], hint: str) -> Check:
+    if changed:
+        return Check("volumes", Mark.BLOCK, "; ".join(changed), hint, "volumes-changed", is_forcible=True)
+    if unnamed:
+        says = f"a new container starts without what is in volumes without a name: {'; '.join(unnamed)}"
+        hint = "name a volume for it, copied with `podman volume export OLD | podman volume import NEW -`"
+        return Check("volumes", Mark.BLOCK, says, hint, "volume-unnamed", is_forcible=True)
+    return Check("volumes", Mark.PASS, "unchanged")
 
 
 def _lost_volumes(project: str, item: Mounted, service: ComposeService) -> list[str]:
-    """Return named volumes that are mounted now and would not be; with or without the project's prefix."""
+    """Return volumes that are mounted now and would not be; with or without the project's prefix.
+
+    podman-compose names one that the file only gives a place for after project, service and place.
+    """
     wanted = set()
     for volume in service.volumes:
         source = volume.split(":")[0]
-        wanted |= {source, f"{project}_{source}"}
+        place = hashlib.sha256(source.encode()).hexdigest()
+        wanted |= {source, f"{project}_{source}", f"{project}_{item.service}_{place}"}
     return [volume for volume in item.volumes if volume not in wanted]
 
 

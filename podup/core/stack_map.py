@@ -98,6 +98,11 @@ def find_stack(stacks: tuple[Stack, ...], name: str) -> Stack:
     raise NotFound("stack-unknown", f"there is no stack {name}", f"known stacks: {known}")
 
 
+def project_of(run_dir: str) -> str:
+    """Return the project that compose takes a directory for when nothing else names one."""
+    return re.sub(r"[^a-z0-9_-]", "", PurePosixPath(run_dir).name.lower()).lstrip("_-")
+
+
 def check_name(name: str) -> str:
     """Return `name` when it can name a stack; raises Invalid otherwise."""
     if not _NAME.fullmatch(name):
@@ -126,7 +131,7 @@ def _stack(name: str, row: Any, stacks_dir: str) -> Stack:
     values["run_dir"] = _directory(values.get("run_dir", f"{stacks_dir}/{name}"), f"{place}.run_dir")
     if values.get("source_dir"):
         values["source_dir"] = _directory(values["source_dir"], f"{place}.source_dir")
-    values.setdefault("project", re.sub(r"[^a-z0-9_-]", "", PurePosixPath(values["run_dir"]).name.lower()))
+    values.setdefault("project", project_of(values["run_dir"]))
     values.setdefault("family", name.removesuffix(f"-{values['env']}"))
     values["databases"] = tuple(
         _database(item, f"{place}.databases[{index}]")

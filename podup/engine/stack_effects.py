@@ -17,7 +17,7 @@ from podup.host.run import Command
 from podup.recipes import stack_facts as facts
 from podup.recipes.facts import DiagnosticReport
 from podup.recipes.stack_goal import kept_prefix
-from podup.recipes.stack_health import judge_containers
+from podup.recipes.stack_health import ends_by_itself, is_current, judge_containers
 from podup.recipes.stack_sync import CopyIn, SyncPlanOf
 from podup.recipes.verbs import Health
 
@@ -128,10 +128,10 @@ def _served(machine: StackMachine, ref: str) -> facts.Served:
     if ref.startswith("localhost/"):
         return facts.Served(False, "no registry can serve what is named localhost/")
     try:
-        machine.tools.resolve(ref)
+        found = machine.tools.resolve(ref)
     except PodupError as error:
         return facts.Served(False, error.message)
-    return facts.Served(True)
+    return facts.Served(True, digests=tuple(filter(None, (found.index_digest, found.digest))))
 
 
 def _sync_plan(machine: StackMachine, stack: Stack) -> SyncPlan:
@@ -246,10 +246,9 @@ def _is_stale(
     service = wanted.service(item.service)
     if service is None:
         return False
-    ended_well = item.service in stack.one_shot and item.state.exit_code == 0
+    ended_well = ends_by_itself(stack, service) and item.state.exit_code == 0
     is_well = item.state.running or ended_well
-    is_current = item.state.image_id == images[service.image] and item.definition == service.fingerprint
-    return not (is_well and is_current)
+    return not (is_well and is_current(service, item, images[service.image]))
 
 
 def _image_ids(machine: StackMachine, wanted: Composition) -> dict[str, str]:
@@ -267,9 +266,11 @@ def _confirm(machine: StackMachine, action: facts.ConfirmUnchanged) -> None:
 
 
 def _confirm_well(machine: StackMachine, stack: Stack) -> None:
+    wanted = machine.composition(stack, "")
     for item in machine.compose.containers(stack.project):
         comes_back = item.restart not in ("", "no")
-        ended_well = item.service in stack.one_shot and item.state.exit_code == 0
+        service = wanted.service(item.service)
+        ended_well = bool(service and ends_by_itself(stack, service)) and item.state.exit_code == 0
         if not (item.state.running or comes_back or ended_well):
             raise PodupError("not-well", f"{item.service} is {item.state.status}", "`stack show` tells more")
 

@@ -3,15 +3,16 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from podup.clock import Clock
 from podup.core import compose, deploy_history, dotenv, promotion
-from podup.core.compose import Composition
+from podup.core.compose import ComposeService, Composition
 from podup.core.stack_map import Database, Stack, find_stack
 from podup.engine.stack_backups import backups_of
 from podup.engine.stack_log import StackLog
-from podup.errors import Invalid, NotFound, PodupError
+from podup.errors import Invalid, NotFound, PodupError, Refused
 from podup.files import durable_write, make_dirs, remove, sync_dir
 from podup.host.compose import Compose
 from podup.host.compose_arguments import Place
@@ -20,7 +21,7 @@ from podup.host.postgres import Postgres, Reach, reach_container, reach_host
 from podup.host.run import Runner
 from podup.recipes.facts import RemoteImage
 from podup.recipes.stack_facts import EnvFile, Room, StackContainers, StackHistory
-from podup.records import dataclass
+from podup.records import dataclass, replace
 
 _PROOF_MODE = 0o644
 
@@ -73,16 +74,38 @@ class StackMachine:
         return self.tools.roots.backups / stack.name
 
     def composition(self, stack: Stack, version: str) -> Composition:
-        """Return the compose file filled in, with `version` in the place of what `.env` says, if any."""
+        """Return the compose file filled in, with `version` in the place of what `.env` says, if any.
+
+        Bound directories are told like those of the containers: `./NAME` in the run directory, else whole.
+        """
         override = {stack.tag_variable: version} if version and stack.tag_variable else {}
+        values = {**self._variables(stack), **override}
         if self.compose.engine.has_config:
-            missing = _read_missing(stack, {**self._variables(stack), **override})
-            tree = self.compose.config(self.place(stack), override)
-            return compose.read_config(tree, stack.project, unset=missing.unset, required=missing.required)
-        return compose.read_file(_compose_text(stack), {**self._variables(stack), **override}, stack.project)
+            own = _read_own(stack, values)
+            found = compose.read_config(self.compose.config(self.place(stack), override), stack.project)
+            found = replace(found, unset=own.unset, required=own.required, own_name=own.own_name)
+        else:
+            found = compose.read_file(_compose_text(stack), values, stack.project)
+            found = replace(found, services=tuple(_with_env_files(stack, one) for one in found.services))
+        bound = [replace(one, volumes=_placed(stack, one.volumes)) for one in found.services]
+        return replace(found, services=tuple(bound))
 
     def containers(self, stack: Stack) -> StackContainers:
-        return StackContainers(self.tools.clock.now(), self.compose.containers(stack.project))
+        """Return the containers of a stack. Raises Refused when another project's run in its directory."""
+        found = self.compose.containers(stack.project)
+        if not found:
+            self._refuse_another(stack)
+        items = (replace(item, volumes=_placed(stack, _kept_in(item.volumes))) for item in found)
+        return StackContainers(self.tools.clock.now(), tuple(items))
+
+    def _refuse_another(self, stack: Stack) -> None:
+        """Under another name the project would get volumes of its own: empty ones, beside the data."""
+        for directory in dict.fromkeys((stack.run_dir, os.path.realpath(stack.run_dir))):
+            others = self.compose.projects_in(directory)
+            if others:
+                says = f"the containers started in {directory} belong to the project {', '.join(others)}"
+                hint = f'set project = "{others[0]}" for {stack.name} in the configuration'
+                raise Refused("project-differs", f"{says}, not to {stack.project}", hint)
 
     def env_file(self, stack: Stack) -> EnvFile:
         """Return what `.env` says; a file that is not there is an answer too."""
@@ -175,8 +198,47 @@ def _compose_text(stack: Stack) -> str:
         raise Invalid("compose-file-not-text", f"{path} is not UTF-8 text") from None
 
 
-def _read_missing(stack: Stack, values: Mapping[str, str]) -> Composition:
-    """Return which variables the file wants and does not get; the engine's answer no longer tells."""
+def _kept_in(volumes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what may hold data: named volumes and bound directories; a bound file is configuration."""
+    return tuple(volume for volume in volumes if not volume.startswith("/") or os.path.isdir(volume))
+
+
+def _placed(stack: Stack, volumes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the volumes with bound directories told in one way, whoever told of them."""
+    return tuple(sorted(map(partial(_place_of, stack.run_dir), volumes)))
+
+
+def _place_of(run_dir: str, volume: str) -> str:
+    source, colon, rest = volume.partition(":")
+    if not source.startswith((".", "/", "~")):
+        return volume
+    home = os.path.realpath(run_dir)
+    path = os.path.realpath(os.path.join(home, os.path.expanduser(source)))
+    inside = path.removeprefix(f"{home}/")
+    return f"{path if inside == path else f'./{inside}'}{colon}{rest}"
+
+
+def _with_env_files(stack: Stack, service: ComposeService) -> ComposeService:
+    """Return the service with its files of variables in its fingerprint, as engines with `config` have them.
+
+    Of `.env` itself the version is left out: only what follows it is replaced for a new one.
+    Raises NotFound for one that is not there: the container could be removed, and not be started again.
+    """
+    if not service.env_files:
+        return service
+    told = hashlib.sha256(service.fingerprint.encode())
+    for name in service.env_files:
+        path = Path(stack.run_dir) / name
+        if not path.is_file():
+            says = f"service {service.name} reads its variables from {path}, which is not there"
+            raise NotFound("env-file-missing", says, "put it there, or take env_file out of the compose file")
+        data = path.read_bytes()
+        told.update(dotenv.replace(data, stack.tag_variable, "") if path == env_path(stack) else data)
+    return replace(service, fingerprint=told.hexdigest()[:16])
+
+
+def _read_own(stack: Stack, values: Mapping[str, str]) -> Composition:
+    """Return what the file itself tells and an engine's reading no longer does, where it is understood."""
     try:
         return compose.read_file(_compose_text(stack), values, stack.project)
     except Invalid:

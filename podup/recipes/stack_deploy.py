@@ -19,8 +19,6 @@ from podup.recipes.stack_facts import (
     HistoryOf,
     KeepStackImage,
     MakeBackup,
-    ProofOf,
-    Proven,
     PruneBackups,
     PruneKept,
     PullStackImage,
@@ -49,6 +47,7 @@ from podup.recipes.stack_goal import (
     image_id,
     image_queries,
     kept_name,
+    proven_digests,
     versioned,
 )
 from podup.recipes.stack_health import judge_as_before, judge_containers
@@ -127,7 +126,6 @@ class StackChange:
     def _fetch(self, p: StackParams, seen: Facts) -> list[Step]:
         wanted, follow = goal(p, seen), versioned(p, seen)
         steps: dict[str, Step] = {}
-        proven = _proven_digests(p, seen)
         for service in wanted.services if wanted else ():
             ref = service.image
             is_here = bool(image_id(seen, ref))
@@ -139,11 +137,9 @@ class StackChange:
             else:
                 steps.setdefault(ref, Step(f"pull {ref}", PullStackImage(ref, p.stack.pull_timeout_s)))
         found = list(steps.values())
-        if proven and not p.force and not self._is_rollback:
-            for ref in dict.fromkeys(follow.values()):
-                digest = proven.get(ref.rpartition(":")[0], "")
-                if digest:
-                    found.append(Step(f"check that {ref} is what was verified", RequireDigest(ref, digest)))
+        if not p.force and not self._is_rollback:
+            for ref, digest in proven_digests(p, seen).items():
+                found.append(Step(f"check that {ref} is what was verified", RequireDigest(ref, digest)))
         return found
 
     def watch(self, p: StackParams, before: Facts) -> tuple[Query, ...]:
@@ -270,11 +266,6 @@ def _keep(p: StackParams, seen: Facts) -> list[Step]:
             says = f"keep the running image of {item.service} as {name}"
             steps[name] = Step(says, KeepStackImage(item.state.image_id, name))
     return list(steps.values())
-
-
-def _proven_digests(p: StackParams, seen: Facts) -> dict[str, str]:
-    proven = seen.get(ProofOf(p.stack.family))
-    return dict(proven.proof.digests) if isinstance(proven, Proven) and proven.proof else {}
 
 
 def _tags_back(was: StackContainers, after: Facts) -> list[Step]:

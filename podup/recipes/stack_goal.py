@@ -4,12 +4,15 @@ from podup.core.compose import Composition
 from podup.core.images import parse_ref
 from podup.core.stack_map import Stack
 from podup.core.states import Status
+from podup.errors import Invalid
 from podup.recipes.codec import register
 from podup.recipes.stack_facts import (
     CompositionOf,
     EnvFile,
     EnvFileOf,
     HistoryOf,
+    ProofOf,
+    Proven,
     ServedOf,
     StackContainers,
     StackContainersOf,
@@ -141,12 +144,28 @@ def digests(p: StackParams, seen: Facts, facts: Facts) -> tuple[tuple[str, str],
     found: dict[str, str] = {}
     for ref in versioned(p, seen).values():
         image = facts.get(StackImageOf(ref))
-        name = parse_ref(ref).name
-        if isinstance(image, StackImage):
-            own = [digest for digest in image.digests if digest.partition("@")[0] == name]
+        name = _repository(ref)
+        if isinstance(image, StackImage) and name:
+            own = [digest for digest in image.digests if _repository(digest.partition("@")[0]) == name]
             if own:
                 found[name] = own[0].partition("@")[2]
     return tuple(sorted(found.items()))
+
+
+def proven_digests(p: StackParams, seen: Facts) -> dict[str, str]:
+    """Return image -> digest that was proven, for the images that follow the version."""
+    proven = seen.get(ProofOf(p.stack.family))
+    known = dict(proven.proof.digests) if isinstance(proven, Proven) and proven.proof else {}
+    names = {ref: _repository(ref) for ref in versioned(p, seen).values()}
+    return {ref: known[name] for ref, name in names.items() if name in known}
+
+
+def _repository(ref: str) -> str:
+    """Return what the image is called in full; empty for what names none, as `<none>`."""
+    try:
+        return parse_ref(ref).name
+    except Invalid:
+        return ""
 
 
 register(StackParams)

@@ -45,6 +45,21 @@ def judge_as_before(stack: Stack, before: StackContainers, now: StackContainers)
     return worst(verdicts)
 
 
+def is_current(service: ComposeService, item: StackContainer, image_id: str) -> bool:
+    """Return whether the container is what the service is now, so that nothing has to replace it.
+
+    What somebody else started has no definition of ours and is replaced once, unless data would be left
+    behind in volumes that only this container knows.
+    """
+    same = item.definition == service.fingerprint or bool(item.unnamed and not item.definition)
+    return same and item.state.image_id == image_id
+
+
+def ends_by_itself(stack: Stack, service: ComposeService) -> bool:
+    """Return whether the service is there to do something once: the configuration or the file says so."""
+    return service.ends or service.name in stack.one_shot
+
+
 def _judge_service(
     stack: Stack,
     service: ComposeService,
@@ -56,8 +71,10 @@ def _judge_service(
     if service.replicas == 0:
         return Verdict(Health.OK)
     if len(found) < service.replicas:
-        return Verdict(Health.BAD, (f"{service.name} has no container",))
-    verdicts = [_judge_state(stack, item, seen.at, known) for item in found]
+        has = f"{len(found)} of {service.replicas} containers" if found else "no container"
+        return Verdict(Health.BAD, (f"{service.name} has {has}",))
+    ends = ends_by_itself(stack, service)
+    verdicts = [_judge_state(stack, item, seen.at, known, ends=ends) for item in found]
     image_id = images.get(service.image, "")
     for item in found:
         if image_id and item.state.image_id != image_id:
@@ -73,16 +90,20 @@ def _judge_return(
     verdicts = []
     for item in now:
         unhealthy_before = was.state.health == "unhealthy" and item.state.running
-        verdicts.append(Verdict(Health.OK) if unhealthy_before else _judge_state(stack, item, at, known))
+        ends = item.service in stack.one_shot
+        verdict = _judge_state(stack, item, at, known, ends=ends)
+        verdicts.append(Verdict(Health.OK) if unhealthy_before else verdict)
         if item.state.image_id != was.state.image_id:
             verdicts.append(Verdict(Health.BAD, (f"{was.service} does not run the image from before",)))
     return worst(verdicts)
 
 
-def _judge_state(stack: Stack, item: StackContainer, at: float, known: Mapping[str, int]) -> Verdict:
+def _judge_state(
+    stack: Stack, item: StackContainer, at: float, known: Mapping[str, int], *, ends: bool
+) -> Verdict:
     state, name = item.state, item.service
     restarts = state.restarts - known.get(state.id, 0)
-    if name in stack.one_shot and state.status in ("exited", "stopped"):
+    if ends and state.status in ("exited", "stopped"):
         done = state.exit_code == 0
         return Verdict(
             Health.OK if done else Health.BAD, () if done else (f"{name} ended {state.exit_code}",)
@@ -93,7 +114,8 @@ def _judge_state(stack: Stack, item: StackContainer, at: float, known: Mapping[s
         comes_back = item.restart not in ("", "no") and state.status not in ("dead", "removing")
         if state.status in ("created", "initialized", "restarting") or comes_back:
             return Verdict(Health.PENDING, (f"{name} is {state.status}",))
-        return Verdict(Health.BAD, (f"{name} is {state.status} with exit code {state.exit_code}",))
+        hint = "; is it one_shot?" if state.exit_code == 0 else ""
+        return Verdict(Health.BAD, (f"{name} is {state.status} with exit code {state.exit_code}{hint}",))
     if state.status == "paused":
         return Verdict(Health.BAD, (f"{name} is paused",))
     if state.health == "unhealthy":
@@ -102,6 +124,6 @@ def _judge_state(stack: Stack, item: StackContainer, at: float, known: Mapping[s
     if state.health == "starting":
         return Verdict(Health.PENDING, (f"{name} is not healthy yet",))
     up_s = at - state.started_at
-    if name not in stack.one_shot and up_s < stack.settle_s:
+    if not ends and up_s < stack.settle_s:
         return Verdict(Health.PENDING, (f"{name} has been up for {max(up_s, 0):.0f} s",))
     return Verdict(Health.OK)

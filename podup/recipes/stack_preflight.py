@@ -15,6 +15,7 @@ from podup.recipes.stack_facts import (
     Proven,
     Served,
     ServedOf,
+    StackContainer,
     StackContainers,
     StackContainersOf,
     StackNetworks,
@@ -27,9 +28,11 @@ from podup.recipes.stack_goal import (
     image_id,
     image_queries,
     kept_queries,
+    proven_digests,
     served_queries,
     versioned,
 )
+from podup.recipes.stack_health import is_current
 from podup.recipes.verbs import Facts, Query, Unknown
 
 
@@ -68,13 +71,20 @@ def checks_of(p: StackParams, seen: Facts, *, is_rollback: bool = False) -> tupl
         checks.append(_unread("compose-file", composition))
         return _as_wanted(p, checks)
     checks += preflight.check_file(composition)
+    containers = seen.get(StackContainersOf(name))
+    if not isinstance(containers, StackContainers):
+        checks.append(_unread("containers", containers))
+        return _as_wanted(p, checks)
+    if not containers.items and _has_config(seen):
+        checks.append(preflight.check_project(composition, p.stack))
     checks.append(preflight.check_builds(composition))
     checks.append(_networks(p, composition, seen))
-    checks.append(_images(p, composition, seen))
+    checks.append(_images(p, seen))
     if not is_rollback:
+        checks += _moved(p, seen)
         checks.append(preflight.check_tags(composition, p.stack))
         checks.append(_room(p, seen))
-        checks += _shape(p, composition, seen)
+        checks += _shape(p, composition, containers, seen)
     return _as_wanted(p, checks)
 
 
@@ -93,6 +103,12 @@ def _engine(seen: Facts) -> Check:
     if not isinstance(engine, ComposeEngine):
         return _unread("engine", engine)
     return Check("engine", Mark.PASS, f"{engine.name} {engine.version}".strip())
+
+
+def _has_config(seen: Facts) -> bool:
+    """Return whether the engine reads compose files by itself, as docker compose does."""
+    engine = seen.get(ComposeEngineOf())
+    return isinstance(engine, ComposeEngine) and engine.has_config
 
 
 def _env_file(p: StackParams, seen: Facts) -> Check:
@@ -122,7 +138,7 @@ def _room(p: StackParams, seen: Facts) -> Check:
     return preflight.check_room(((room.path, room.free_percent) for room in rooms), p.stack.min_free_percent)
 
 
-def _images(p: StackParams, composition: Composition, seen: Facts) -> Check:
+def _images(p: StackParams, seen: Facts) -> Check:
     missing: dict[str, str] = {}
     local_only: list[str] = []
     follow = set(versioned(p, seen).values())
@@ -140,14 +156,44 @@ def _images(p: StackParams, composition: Composition, seen: Facts) -> Check:
     return preflight.check_images(missing, local_only)
 
 
-def _shape(p: StackParams, composition: Composition, seen: Facts) -> tuple[Check, ...]:
-    containers = seen.get(StackContainersOf(p.stack.name))
-    if not isinstance(containers, StackContainers):
-        return (_unread("containers", containers),)
+def _moved(p: StackParams, seen: Facts) -> tuple[Check, ...]:
+    """Return a check that blocks when the registry has something else under the tag than was verified."""
+    proven = proven_digests(p, seen)
+    moved = [
+        ref
+        for ref, digest in proven.items()
+        if isinstance(served := seen.get(ServedOf(ref)), Served)
+        and served.digests
+        and digest not in served.digests
+    ]
+    return (preflight.check_moved(proven, moved),) if proven else ()
+
+
+def _shape(
+    p: StackParams, composition: Composition, containers: StackContainers, seen: Facts
+) -> tuple[Check, ...]:
+    known = [item for item in containers.items if item.state.running or composition.service(item.service)]
     mounted = [
-        Mounted(item.service, item.ports, item.volumes) for item in containers.items if item.state.running
+        Mounted(item.service, item.ports, item.volumes, _left_behind(p, item, composition, seen))
+        for item in known
     ]
     return preflight.check_shape(composition, mounted)
+
+
+def _left_behind(
+    p: StackParams, item: StackContainer, composition: Composition, seen: Facts
+) -> tuple[str, ...]:
+    """Return where the container holds data that the one in its place would not get.
+
+    docker compose hands volumes without a name on; podman-compose makes new ones, which are empty.
+    """
+    service = composition.service(item.service)
+    if service is None or _has_config(seen):
+        return ()
+    stays = service.name not in versioned(p, seen) and is_current(
+        service, item, image_id(seen, service.image)
+    )
+    return () if stays else item.unnamed
 
 
 def _proof(p: StackParams, version: str, seen: Facts) -> Check:

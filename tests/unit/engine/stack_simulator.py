@@ -82,6 +82,7 @@ class Machine:
             "postgres:15": "id-pg"
         }
         self.images = {f"{REPOSITORY}:{version}": f"id-{version}", "postgres:15": "id-pg"}
+        self.moved_meanwhile: dict[str, str] = {}
         self.behaviour: dict[str, str] = {}
         self.containers: dict[str, facts.StackContainer] = {}
         self.born: dict[str, float] = {}
@@ -107,7 +108,7 @@ class Machine:
             facts.EnvFileOf: lambda q: self.env_file(),
             facts.StackContainersOf: lambda q: self.seen(),
             facts.StackImageOf: lambda q: self.image(q.ref),
-            facts.ServedOf: lambda q: facts.Served(q.ref in self.registry, "manifest unknown"),
+            facts.ServedOf: lambda q: self.served(q.ref),
             facts.StackNetworks: lambda q: self.networks,
             facts.StackRoom: lambda q: (facts.Room("/srv", self.free_percent),),
             facts.HistoryOf: lambda q: facts.StackHistory(
@@ -164,6 +165,11 @@ class Machine:
         known = self.images.get(ref, "")
         return facts.StackImage(known, (f"{REPOSITORY}@sha256:{known}",) if known else ())
 
+    def served(self, ref: str) -> facts.Served:
+        if ref not in self.registry:
+            return facts.Served(False, "manifest unknown")
+        return facts.Served(True, digests=(f"sha256:{self.registry[ref]}",))
+
     def proven(self) -> facts.Proven:
         if self.proof_is_edited:
             raise PodupError("proof-edited", "the record of the proof was edited")
@@ -203,7 +209,7 @@ class Machine:
     def pull(self, action: facts.PullStackImage) -> None:
         if action.ref not in self.registry:
             raise PodupError("image-not-found", f"{action.ref} could not be fetched: manifest unknown")
-        self.images[action.ref] = self.registry[action.ref]
+        self.images[action.ref] = self.moved_meanwhile.get(action.ref, self.registry[action.ref])
 
     def require(self, action: facts.RequireDigest) -> None:
         if f"{REPOSITORY}@{action.digest}" not in self.image(action.ref).digests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -199,17 +200,43 @@ def test_production_wants_a_proof(clock: Clock) -> None:
     assert change(machine, version="v2", force=True).status is Status.SUCCEEDED
 
 
-def test_an_expired_proof_and_a_moved_tag_are_refused(clock: Clock) -> None:
+def proof_of(machine: Machine) -> promotion.Proof:
+    digests = ((REPOSITORY, "sha256:id-v2"),)
+    return promotion.Proof("odoo", "v2", "odoo-staging", machine.clock.now(), "", digests)
+
+
+def test_an_expired_proof_is_refused(clock: Clock) -> None:
     machine = Machine(clock, proof_max_age_h=24)
-    machine.proof = promotion.Proof(
-        "odoo", "v2", "odoo-staging", clock.now(), "", ((REPOSITORY, "sha256:id-v2"),)
-    )
-    machine.registry[f"{REPOSITORY}:v2"] = "id-moved"
-    outcome = change(machine, version="v2")
-    assert outcome.status is Status.ROLLED_BACK and "has moved" in outcome.summary
-    assert as_before(machine)
+    machine.proof = proof_of(machine)
     clock.sleep(25 * 3600)
     assert change(machine, version="v2").code == "proof-expired"
+
+
+def test_a_moved_tag_is_refused_before_anything_is_touched(clock: Clock) -> None:
+    machine = Machine(clock)
+    machine.proof = proof_of(machine)
+    machine.registry[f"{REPOSITORY}:v2"] = "id-moved"
+    outcome = change(machine, version="v2")
+    assert (outcome.status, outcome.code) == (Status.SKIPPED, "tag-moved")
+    assert machine.performed == []
+    assert change(machine, version="v2", force=True).status is Status.SUCCEEDED
+
+
+def test_a_tag_that_moves_between_preflight_and_pull_never_runs(clock: Clock) -> None:
+    machine = Machine(clock)
+    machine.proof = proof_of(machine)
+    machine.moved_meanwhile[f"{REPOSITORY}:v2"] = "id-moved"
+    outcome = change(machine, version="v2")
+    assert outcome.status is Status.ROLLED_BACK and "has moved" in outcome.summary
+    assert "StackUp" not in machine.performed and as_before(machine)
+
+
+def test_a_short_name_is_proven_as_its_whole_one(clock: Clock) -> None:
+    machine = Machine(clock)
+    machine.file = machine.file.replace("ghcr.io/acme/odoo", "odoo")
+    machine.registry["odoo:v2"] = "id-moved"
+    machine.proof = replace(proof_of(machine), digests=(("docker.io/library/odoo", "sha256:id-v2"),))
+    assert change(machine, version="v2").code == "tag-moved"
 
 
 def test_a_staging_deployment_writes_the_proof(clock: Clock) -> None:
@@ -284,6 +311,19 @@ def test_preflight_stops_before_anything_is_touched(
     outcome = change(machine, version="v2")
     assert (outcome.status, outcome.code) == (Status.SKIPPED, code)
     assert machine.performed == []
+
+
+def test_what_is_in_a_volume_without_a_name_is_not_left_behind(machine: Machine) -> None:
+    """podman-compose starts a new container with a new, empty one; a container that stays keeps its own."""
+    machine.containers["db"] = replace(machine.containers["db"], unnamed=("/data",))
+    assert change(machine, version="v2").status is Status.SUCCEEDED, "somebody else started it: it stays"
+    machine.containers["db"] = replace(machine.containers["db"], definition="another")
+    outcome = change(machine, version="v3")
+    assert outcome.code == "volume-unnamed" and "db: /data" in outcome.summary
+    machine.containers["db"] = replace(machine.containers["db"], definition="", unnamed=())
+    machine.containers["web"] = replace(machine.containers["web"], unnamed=("/var/lib/odoo",))
+    assert change(machine, version="v3").code == "volume-unnamed"
+    assert machine.version == "v2"
 
 
 @pytest.mark.parametrize("number", range(1, 12))
