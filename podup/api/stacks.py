@@ -9,7 +9,7 @@ from podup.api.tasks import as_trigger
 from podup.core.preflight import first_block
 from podup.engine.engine import Engine
 from podup.engine.intake import Intent
-from podup.engine.stack_catalogue import ChangeWish, StackCatalogue
+from podup.engine.stack_catalogue import ChangeWish, RestoreWish, StackCatalogue
 from podup.records import dataclass
 from podup.store import stack_history
 
@@ -50,10 +50,11 @@ class PreflightBody:
 
 @dataclass(frozen=True, slots=True)
 class RestoreBody:
-    """Which backup to put back, and whether its databases too."""
+    """Which backup to put back, whether its databases too, and whether those of now are dumped first."""
 
     backup: str
     databases: bool = True
+    dumps: bool = True
     dry_run: bool = False
     caller: str = ""
     reason: str = ""
@@ -173,10 +174,8 @@ class StackRoutes:
     def restore(self, request: Request) -> Response:
         body: RestoreBody = request.data
         stack = self._catalogue.find(request.params["name"])
-        intent = self._catalogue.restore(
-            stack, body.backup, databases=body.databases, reason=body.reason, dry_run=body.dry_run
-        )
-        return self._submit(request, intent)
+        wish = RestoreWish(body.backup, body.databases, body.dumps, body.reason, body.dry_run)
+        return self._submit(request, self._catalogue.restore(stack, wish))
 
     def _post(self, verb: str, says: str, handler: Any, body: type, *, effect: bool = True) -> Route:
         path = f"{_ONE}/{verb}"

@@ -133,13 +133,13 @@ def run_restore(args: Mapping[str, Any], context: Context) -> int:
     """Put a backup back, once somebody has said yes."""
     databases = not args["files_only"]
     what = "files and databases" if databases else "files"
-    question = (
-        f"Put the {what} of {args['stack']} back to {args['backup']}? What is there now is backed up first."
-    )
+    first = "The databases of now are NOT dumped first." if args["no_dumps"] else "All is backed up first."
+    question = f"Put the {what} of {args['stack']} back to {args['backup']}? {first}"
     if not (args["yes"] or args["dry_run"] or context.out.ask(question, input)):
         context.out.note("nothing was done")
         return EXIT_REFUSED
-    return _submit(args, context, "restore", {"backup": args["backup"], "databases": databases})
+    body = {"backup": args["backup"], "databases": databases, "dumps": not args["no_dumps"]}
+    return _submit(args, context, "restore", body)
 
 
 def run_promote(args: Mapping[str, Any], context: Context) -> int:

@@ -9,6 +9,7 @@ _VERBOSE = Arg("--verbose", "show the output of every command")
 _NO_WAIT = Arg("--no-wait", "print the task's id and return")
 _TASK = (DRY_RUN, _NO_WAIT, _VERBOSE, CALLER, REASON, JSON)
 _FORCE = Arg("--force", "go on where a rule says no; put on record")
+_NO_DUMPS = Arg("--no-dumps", "leave the databases out of the backup that is made first")
 _SKIP_SMOKE = Arg("--skip-smoke", "leave the smoke checks out; needs --reason, put on record")
 
 ROWS: tuple[Command, ...] = (
@@ -56,6 +57,7 @@ ROWS: tuple[Command, ...] = (
             _STACK,
             Arg("backup", "the backup, as `stack backup --list` shows it", required=True),
             Arg("--files-only", "leave the databases as they are"),
+            _NO_DUMPS,
             YES,
             *_TASK,
         ),
@@ -100,7 +102,7 @@ ROWS: tuple[Command, ...] = (
             Arg("version", "the version, else the last good one", default=""),
             Arg("--last-good", "the newest version that ran well and is not the current one"),
             Arg("--list", "list the versions that ran here"),
-            Arg("--no-dumps", "leave the databases out of the backup that is made first"),
+            _NO_DUMPS,
             _FORCE,
             _SKIP_SMOKE,
             *_TASK,

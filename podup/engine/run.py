@@ -131,7 +131,8 @@ class Run:
         except PodupError as error:
             verdict = Verdict(Health.BAD, (error.message,))
         if verdict.health is Health.OK:
-            return self._end(status, str(status).replace("_", "-"), f"{reason}; taken back", before, after)
+            says = "; ".join(filter(None, (reason, "taken back", way_back.reason)))
+            return self._end(status, str(status).replace("_", "-"), says, before, after)
         self._look_closer()
         return self._end(
             Status.FAILED,

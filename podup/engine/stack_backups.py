@@ -33,15 +33,19 @@ class Dumps:
     reaches: tuple[tuple[Database, Reach], ...] = ()
 
 
-def make_backup(stack: Stack, path: Path, at: float, dumps: Dumps) -> Backup:
-    """Make a verified backup at `path`. Raises PodupError; then nothing of it is left."""
+def make_backup(stack: Stack, path: Path, at: float, dumps: Dumps, *, whole: bool = True) -> Backup:
+    """Make a verified backup at `path`; `whole` false takes what files there are.
+
+    Raises PodupError; then nothing of it is left.
+    """
     partial = path.with_name(path.name + _PARTIAL)
     make_dirs(path.parent)
     for left in path.parent.glob(f"*{_PARTIAL}"):
         remove_tree(left)
     try:
         make_dirs(partial)
-        _fill(stack, partial, at, dumps)
+        files = _copy_files(stack, partial, whole=whole)
+        _fill(stack, partial, at, dumps, files)
         rename(partial, path)
         sync_dir(path.parent)
     except (PodupError, OSError) as error:
@@ -82,8 +86,13 @@ def backups_of(directory: Path) -> tuple[Backup, ...]:
 
 
 def prune_backups(directory: Path, keep: int) -> tuple[str, ...]:
-    """Remove complete backups but the newest `keep`; return the paths of those that went."""
-    gone = tuple(backup.path for backup in backups_of(directory)[max(keep, 1) :])
+    """Remove complete backups but the newest `keep`; return the paths of those that went.
+
+    Those without dumps are counted apart: they never push out one that holds data.
+    """
+    found = backups_of(directory)
+    kinds = ([one for one in found if one.databases], [one for one in found if not one.databases])
+    gone = tuple(one.path for kind in kinds for one in kind[max(keep, 1) :])
     for path in gone:
         remove_tree(Path(path))
     return gone
@@ -123,15 +132,21 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _fill(stack: Stack, partial: Path, at: float, dumps: Dumps) -> None:
+def _copy_files(stack: Stack, partial: Path, *, whole: bool) -> dict[str, str]:
+    """Copy compose file and `.env`; return their checksums."""
     run_dir = Path(stack.run_dir)
     files: dict[str, str] = {}
     for name in (stack.compose_file, ".env"):
-        if not (run_dir / name).exists():
+        if (run_dir / name).exists():
+            copy_file(run_dir / name, partial / name, mode=0o600)
+            files[name] = checksum(partial / name)
+        elif whole:
             hint = "`stack preflight` tells what else a deployment would miss"
             raise NotFound("backup-file-missing", f"there is no {run_dir / name} to back up", hint)
-        copy_file(run_dir / name, partial / name, mode=0o600)
-        files[name] = checksum(partial / name)
+    return files
+
+
+def _fill(stack: Stack, partial: Path, at: float, dumps: Dumps, files: dict[str, str]) -> None:
     databases: dict[str, Any] = {}
     for database, reach in dumps.reaches:
         target = partial / f"{database.name}.dump"
@@ -145,14 +160,15 @@ def _fill(stack: Stack, partial: Path, at: float, dumps: Dumps) -> None:
             "bytes": target.stat().st_size,
             "tables": list(tables),
         }
-    values = dotenv.variables((partial / ".env").read_bytes())
+    env = partial / ".env"
+    values = dotenv.variables(env.read_bytes()) if ".env" in files else {}
     manifest = {
         "schema": 1,
         "stack": stack.name,
         "env": stack.env,
         "at": at,
         "version": values.get(stack.tag_variable, ""),
-        "env_mode": (run_dir / ".env").stat().st_mode & 0o777,
+        "env_mode": (Path(stack.run_dir) / ".env").stat().st_mode & 0o777 if ".env" in files else 0o600,
         "files": files,
         "databases": databases,
     }
@@ -164,6 +180,7 @@ def _fill(stack: Stack, partial: Path, at: float, dumps: Dumps) -> None:
 
 def copy_back(stack: Stack, backup: Path) -> None:
     """Put the compose file of a backup back into the run directory."""
-    target = Path(stack.run_dir) / stack.compose_file
+    make_dirs(Path(stack.run_dir), mode=0o755)
+    target = (Path(stack.run_dir) / stack.compose_file).resolve()
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
     copy_file(backup / stack.compose_file, target, mode=mode)

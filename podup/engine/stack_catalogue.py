@@ -41,6 +41,17 @@ class ChangeWish:
     dry_run: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RestoreWish:
+    """Which backup somebody wants back, named by its directory or the last part of it, and how."""
+
+    backup: str
+    databases: bool = True
+    dumps: bool = True
+    reason: str = ""
+    dry_run: bool = False
+
+
 class StackCatalogue:
     """Knows the stacks."""
 
@@ -171,19 +182,17 @@ class StackCatalogue:
         """Return the intent to copy the source directory to the run directory."""
         return self._intent(stack, "stack_sync", StackSyncParams(stack), dry_run=dry_run)
 
-    def restore(
-        self, stack: Stack, backup: str, *, databases: bool, reason: str, dry_run: bool = False
-    ) -> Intent:
+    def restore(self, stack: Stack, wish: RestoreWish) -> Intent:
         """Return the intent to put a backup back, named by its directory or the last part of it."""
         known = {found.path.rpartition("/")[2]: found.path for found in self.backups(stack)}
-        path = known.get(backup.rstrip("/").rpartition("/")[2], "")
+        path = known.get(wish.backup.rstrip("/").rpartition("/")[2], "")
         if not path:
             names = ", ".join(known) or "none"
             raise NotFound(
-                "backup-not-found", f"{stack.name} has no backup {backup!r}", f"there are: {names}"
+                "backup-not-found", f"{stack.name} has no backup {wish.backup!r}", f"there are: {names}"
             )
-        params = StackRestoreParams(stack, path, databases, reason)
-        return self._intent(stack, "stack_restore", params, dry_run=dry_run)
+        params = StackRestoreParams(stack, path, wish.databases, wish.reason, wish.dumps)
+        return self._intent(stack, "stack_restore", params, dry_run=wish.dry_run)
 
     def _change(self, stack: Stack, kind: str, wish: ChangeWish) -> Intent:
         if wish.skip_smoke and not wish.reason:

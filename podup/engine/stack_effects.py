@@ -175,7 +175,7 @@ def _back_up(machine: StackMachine, action: facts.MakeBackup) -> None:
     databases = stack.databases if action.dumps else ()
     reaches = tuple((database, machine.reach(stack, database)) for database in databases)
     dumps = stack_backups.Dumps(machine.postgres, reaches)
-    stack_backups.make_backup(stack, Path(action.path), action.at, dumps)
+    stack_backups.make_backup(stack, Path(action.path), action.at, dumps, whole=action.whole)
 
 
 def _pull(machine: StackMachine, action: facts.PullStackImage) -> None:
@@ -295,9 +295,11 @@ def _prune_kept(machine: StackMachine, action: facts.PruneKept) -> None:
 
 def _restore_files(machine: StackMachine, action: facts.RestoreFiles) -> None:
     stack, backup = machine.stack(action.stack), Path(action.backup)
-    stack_backups.check_backup(backup)
-    stack_backups.copy_back(stack, backup)
-    machine.write_env(stack, (backup / ".env").read_bytes())
+    manifest = stack_backups.check_backup(backup)
+    if stack.compose_file in manifest["files"]:
+        stack_backups.copy_back(stack, backup)
+    if ".env" in manifest["files"]:
+        machine.write_env(stack, (backup / ".env").read_bytes(), mode=manifest["env_mode"])
 
 
 def _restore_databases(machine: StackMachine, action: facts.RestoreDatabases) -> None:

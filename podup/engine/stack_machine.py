@@ -116,11 +116,13 @@ class StackMachine:
         version = dotenv.variables(data).get(stack.tag_variable, "")
         return EnvFile(hashlib.sha256(data).hexdigest(), version, dotenv.duplicates(data))
 
-    def write_env(self, stack: Stack, data: bytes) -> None:
-        """Replace `.env` durably; mode and owner stay, and of a link the file that it names is replaced."""
+    def write_env(self, stack: Stack, data: bytes, *, mode: int = 0o600) -> None:
+        """Replace `.env` durably; mode and owner stay, and of a link the file that it names is replaced.
+
+        `mode` is for one that is not there.
+        """
         path = env_path(stack).resolve()
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        durable_write(path, data, mode=mode)
+        durable_write(path, data, mode=path.stat().st_mode & 0o777 if path.exists() else mode)
 
     def reach(self, stack: Stack, database: Database) -> Reach:
         """Return the way to a database. Raises PodupError `database-down` when its service does not run."""

@@ -10,7 +10,7 @@ from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_deploy import judge_stack
 from podup.recipes.stack_facts import CompositionOf, ConfirmWell, EnvFileOf, StackContainersOf, StackLogs
-from podup.recipes.stack_goal import StackParams, current_version, history_line, image_queries
+from podup.recipes.stack_goal import StackParams, current_version, goal, history_line, image_queries
 from podup.recipes.verbs import Aim, Decision, Facts, Plan, Query, Remember, Step, Timing, Verdict
 from podup.records import dataclass
 
@@ -56,7 +56,7 @@ class StackCheck:
         return Timing(p.stack.deadline_s + p.stack.settle_s, settle_s=p.stack.settle_s, every_s=1.0)
 
     def judge(self, p: StackCheckParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
-        return judge_stack(_change(p, before), before, after, with_smoke=False)
+        return judge_stack(p.stack, goal(_change(p, before), before), before, after, with_smoke=False)
 
     def revert(self, p: StackCheckParams, before: Facts, after: Facts) -> Plan:
         follows = f"a rollback to {p.back_to} follows" if p.back_to else "there is no version to go back to"

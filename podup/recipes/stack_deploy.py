@@ -7,6 +7,7 @@ registry and wants a proof in production; a rollback uses what is here and asks 
 is not.
 """
 
+from podup.core.compose import Composition
 from podup.core.preflight import first_block
 from podup.core.stack_map import Stack
 from podup.recipes.stack_facts import (
@@ -155,7 +156,8 @@ class StackChange:
 
     def judge(self, p: StackParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
         if aim is Aim.NEW:
-            return judge_stack(p, before, after, with_smoke=bool(p.stack.smoke) and not p.skip_smoke)
+            with_smoke = bool(p.stack.smoke) and not p.skip_smoke
+            return judge_stack(p.stack, goal(p, before), before, after, with_smoke=with_smoke)
         was, now = before.get(StackContainersOf(p.stack.name)), after.get(StackContainersOf(p.stack.name))
         if not isinstance(now, StackContainers) or not isinstance(was, StackContainers):
             return _not_seen(now)
@@ -222,18 +224,18 @@ class StackChange:
         return {**values, "back_to": was if replaced else ""}
 
 
-def judge_stack(p: StackParams, before: Facts, after: Facts, *, with_smoke: bool) -> Verdict:
-    """Return whether every container of the goal is well in `after`, and the smoke checks passed."""
-    was, now = before.get(StackContainersOf(p.stack.name)), after.get(StackContainersOf(p.stack.name))
-    wanted = goal(p, before)
+def judge_stack(stack: Stack, wanted: object, before: Facts, after: Facts, *, with_smoke: bool) -> Verdict:
+    """Return whether every container of the wanted composition is well, and the smoke checks passed."""
+    was, now = before.get(StackContainersOf(stack.name)), after.get(StackContainersOf(stack.name))
     if not isinstance(now, StackContainers) or not isinstance(was, StackContainers):
         return _not_seen(now)
-    if wanted is None:
-        return Verdict(Health.UNKNOWN, ("what was wanted is not known",))
+    if not isinstance(wanted, Composition):
+        why = wanted.reason if isinstance(wanted, Unknown) else "what was wanted is not known"
+        return Verdict(Health.UNKNOWN, (why,))
     images = {service.image: image_id(after, service.image) for service in wanted.services}
-    verdicts = [judge_containers(p.stack, wanted, images, before=was, seen=now)]
+    verdicts = [judge_containers(stack, wanted, images, before=was, seen=now)]
     if with_smoke:
-        verdicts.append(_judge_smoke(after.get(SmokeOf(p.stack.name))))
+        verdicts.append(_judge_smoke(after.get(SmokeOf(stack.name))))
     return worst(verdicts)
 
 

@@ -233,13 +233,15 @@ class StackLogs(Query):
 class MakeBackup(Action):
     """Back up compose file, `.env` and databases into `path`, verified; all or nothing.
 
-    `dumps` false leaves the databases out (a return to an older version while the database is down).
+    `dumps` false leaves the databases out (a return to an older version while the database is down), `whole`
+    false a file that is not there (it is about to be put back).
     """
 
     stack: str
     path: str
     at: float
     dumps: bool = True
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +337,7 @@ class PutProofBack(Action):
 
 @dataclass(frozen=True, slots=True)
 class PruneBackups(Action):
-    """Keep the newest `keep` complete backups of the stack and what is not a backup of ours."""
+    """Keep the newest `keep` complete backups with dumps, as many without, and what is no backup of ours."""
 
     stack: str
     keep: int
@@ -351,7 +353,7 @@ class PruneKept(Action):
 
 @dataclass(frozen=True, slots=True)
 class RestoreFiles(Action):
-    """Put compose file and `.env` of a backup back into the run directory."""
+    """Put compose file and `.env` of a backup back into the run directory, as far as they are in it."""
 
     stack: str
     backup: str

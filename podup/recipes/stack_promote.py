@@ -4,7 +4,7 @@ from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_deploy import judge_stack
 from podup.recipes.stack_facts import ProofOf, Proven, PutProofBack, SmokeOf, StackContainersOf, WriteProof
-from podup.recipes.stack_goal import StackParams, current_version, digests, has_ended, history_line
+from podup.recipes.stack_goal import StackParams, current_version, digests, goal, has_ended, history_line
 from podup.recipes.stack_preflight import queries
 from podup.recipes.verbs import (
     Aim,
@@ -52,7 +52,7 @@ class StackPromote:
         if not p.stack.proves:
             hint = "set proves = true for it in the configuration"
             return Plan((), Decision.REFUSE, "does-not-prove", f"{name} is no proof for others", hint)
-        verdict = judge_stack(change, seen, seen, with_smoke=bool(p.stack.smoke))
+        verdict = judge_stack(p.stack, goal(change, seen), seen, seen, with_smoke=bool(p.stack.smoke))
         if verdict.health is not Health.OK:
             why = "; ".join(verdict.reasons) or "the stack is not well"
             return Plan((), Decision.REFUSE, "not-well", why, "what is not well cannot be verified")

@@ -40,12 +40,17 @@ from podup.records import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StackRestoreParams:
-    """Which backup (its directory) to put back; `databases` or only the files."""
+    """Which backup (its directory) to put back; `databases` or only the files.
+
+    `dumps` false leaves the databases out of the backup that is made first: one that is broken cannot be
+    dumped. What is loaded is not taken back then.
+    """
 
     stack: Stack
     backup: str
     databases: bool = True
     reason: str = ""
+    dumps: bool = True
 
 
 class StackRestore:
@@ -82,13 +87,13 @@ class StackRestore:
             return Plan((), Decision.REFUSE, "backup-not-found", why, "`stack backup --list` shows them")
         if not isinstance(slot, Slot):
             return Plan((), Decision.FAIL, slot.code, slot.reason, slot.hint)
-        steps = [Step(f"back up what is there now to {slot.path}", MakeBackup(name, slot.path, slot.at))]
-        return Plan((*steps, *_put_back(p, p.backup)))
+        first = MakeBackup(name, slot.path, slot.at, p.dumps, whole=False)
+        return Plan((Step(f"back up what is there now to {slot.path}", first), *_put_back(p, p.backup)))
 
     def watch(self, p: StackRestoreParams, before: Facts) -> tuple[Query, ...]:
         name, slot = p.stack.name, before.get(BackupSlot(p.stack.name))
         images = (*image_queries(_change(p, before), before), *image_queries(_return(p, before), before))
-        wanted: tuple[Query, ...] = (EnvFileOf(name), *dict.fromkeys(images), StackContainersOf(name))
+        wanted: tuple[Query, ...] = (CompositionOf(name), *dict.fromkeys(images), StackContainersOf(name))
         if isinstance(slot, Slot):
             wanted += (BackupAt(name, slot.path),)
         return (*wanted, SmokeOf(name)) if p.stack.smoke else wanted
@@ -97,14 +102,15 @@ class StackRestore:
         return Timing(deadline_s=p.stack.deadline_s + p.stack.settle_s, settle_s=0.0)
 
     def judge(self, p: StackRestoreParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
-        change = _change(p, before) if aim is Aim.NEW else _return(p, before)
-        return judge_stack(change, before, after, with_smoke=bool(p.stack.smoke))
+        wanted = after.get(CompositionOf(p.stack.name))
+        return judge_stack(p.stack, wanted, before, after, with_smoke=bool(p.stack.smoke))
 
     def revert(self, p: StackRestoreParams, before: Facts, after: Facts) -> Plan:
         slot = before[BackupSlot(p.stack.name)]
         if not isinstance(after.get(BackupAt(p.stack.name, slot.path)), Backup):
             return Plan((), Decision.DO, "backup-failed", "nothing had changed")
-        return Plan(_put_back(p, slot.path))
+        loaded = "databases stay as they were loaded" if p.databases and not p.dumps else ""
+        return Plan(_put_back(p, slot.path), reason=loaded)
 
     def diagnose(self, p: StackRestoreParams) -> tuple[Query, ...]:
         return (StackLogs(p.stack.name),)

@@ -16,10 +16,12 @@ from podup.core.promotion import Proof
 from podup.core.stack_map import Stack, stacks_from
 from podup.engine import stack_backups, stack_sync
 from podup.engine.stack_backups import Dumps
+from podup.engine.stack_effects import stack_world
 from podup.engine.stack_log import StackLog
 from podup.engine.stack_machine import StackMachine, StackRoots, StackTools
 from podup.errors import Invalid, NotFound, PodupError, Refused
 from podup.host.postgres import Postgres
+from podup.recipes.stack_facts import RestoreFiles
 
 ENV = b"# mine\r\nTAG='v1' # here\r\nPASSWORD=x\r\n"
 FACT = {"stack": "odoo", "env": "prod", "action": "deploy", "version": "v1", "status": "success", "notes": ""}
@@ -78,6 +80,21 @@ def test_a_backup_that_fails_leaves_nothing(stack: Stack, tmp_path: Path) -> Non
     assert list((tmp_path / "backups/odoo").iterdir()) == []
 
 
+def test_before_a_restore_what_is_there_is_backed_up_and_put_back_again(
+    stack: Stack, machine: StackMachine, tmp_path: Path
+) -> None:
+    whole, env = backup(stack, tmp_path, "20260130-100000"), Path(stack.run_dir) / ".env"
+    env.unlink()
+    rest = tmp_path / "backups/odoo/20260130-110000"
+    stack_backups.make_backup(stack, rest, 1.0, no_dumps(), whole=False)
+    assert not (rest / ".env").exists() and stack_backups.read_backup(rest) is not None
+    perform = stack_world(machine).performers[RestoreFiles]
+    perform(RestoreFiles("odoo", str(rest)))
+    assert not env.exists()
+    perform(RestoreFiles("odoo", str(whole)))
+    assert env.read_bytes() == ENV and env.stat().st_mode & 0o777 == 0o640
+
+
 def test_what_a_killed_backup_left_is_swept_and_never_taken_for_one(stack: Stack, tmp_path: Path) -> None:
     left = tmp_path / "backups/odoo/20260130-090000.partial"
     left.mkdir(parents=True)
@@ -115,6 +132,21 @@ def test_only_the_newest_complete_backups_stay(stack: Stack, tmp_path: Path) -> 
         "20260130-100004",
         "by-hand",
     ]
+
+
+def test_a_backup_without_dumps_never_pushes_out_one_with_data(stack: Stack, tmp_path: Path) -> None:
+    for number in range(4):
+        path = backup(stack, tmp_path, f"20260130-10000{number}")
+        if number < 2:
+            told = json.loads((path / "backup.json").read_text())
+            (path / "backup.json").write_text(json.dumps({**told, "databases": {"odoo": {}}}))
+            content = (path / "backup.json").read_bytes()
+            (path / "COMPLETE").write_text(hashlib.sha256(content).hexdigest())
+    stack_backups.prune_backups(tmp_path / "backups/odoo", 2)
+    assert len(stack_backups.backups_of(tmp_path / "backups/odoo")) == 4
+    stack_backups.prune_backups(tmp_path / "backups/odoo", 1)
+    left = [one.path[-1] for one in stack_backups.backups_of(tmp_path / "backups/odoo")]
+    assert left == ["3", "1"]
 
 
 def test_the_history_tells_a_fact_once(tmp_path: Path) -> None:
