@@ -15,7 +15,7 @@ from podup.host.podman import Podman
 from podup.host.quadlet_files import QuadletFile, read_quadlet_files
 from podup.host.systemd import Systemd, UnitText
 from podup.recipes.facts import ContainerState, FoundService, UnitConfig
-from podup.recipes.service import refuse_config
+from podup.recipes.refusals import refuse_config
 from podup.recipes.verbs import Unknown
 from podup.records import dataclass, replace
 

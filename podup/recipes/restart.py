@@ -9,9 +9,9 @@ from podup.recipes.facts import (
     RestartUnit,
     UnitConfig,
     UnitConfigOf,
-    UnitState,
     UnitStateOf,
 )
+from podup.recipes.refusals import refuse_state
 from podup.recipes.unit_health import Wanted, judge_unit, queries
 from podup.recipes.verbs import (
     DEFAULT_TIMING,
@@ -23,7 +23,6 @@ from podup.recipes.verbs import (
     Remember,
     Step,
     Timing,
-    Unknown,
     Verdict,
 )
 from podup.records import dataclass
@@ -55,12 +54,11 @@ class RestartRecipe:
 
     def plan(self, p: RestartParams, seen: Facts) -> Plan:
         state = seen[UnitStateOf(p.unit)]
-        if isinstance(state, Unknown):
-            return Plan((), Decision.FAIL, state.code, state.reason, state.hint)
-        if not isinstance(state, UnitState) or not state.exists:
-            hint = "is it spelled right, and was `systemctl --user daemon-reload` run?"
-            return Plan((), Decision.REFUSE, "unit-not-found", f"{p.unit} is not known to systemd", hint)
-        steps = [Step(f"restart {p.unit}", RestartUnit(p.unit))]
+        refusal = refuse_state(p.unit, state)
+        if refusal is not None:
+            return refusal
+        patience_s = max(RestartUnit(p.unit).timeout_s, p.timing.deadline_s)
+        steps = [Step(f"restart {p.unit}", RestartUnit(p.unit, patience_s))]
         if state.active == "failed":
             steps.insert(0, Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit)))
         return Plan(tuple(steps))

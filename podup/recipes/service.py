@@ -3,7 +3,8 @@
 Two kinds share it: `deploy` goes to what the registry has under the unit's tag, `rollback` to a digest
 that ran here before. The running image is kept under a tag of ours, the new one is pulled by digest and
 given the unit's own name, and the unit is restarted. A service that was broken before is not taken back:
-there would be nothing to go back to.
+there would be nothing to go back to. One that was stopped is started; taken back, it is stopped again. A job
+(Type=oneshot) that does not stand active is not run for a new image: its own next start finds it.
 """
 
 from podup.core.images import ImageRef, parse_ref
@@ -25,20 +26,33 @@ from podup.recipes.facts import (
     ResetFailed,
     RestartUnit,
     StartUnit,
+    StopUnit,
     TagImage,
     UnitConfig,
     UnitConfigOf,
     UnitState,
     UnitStateOf,
+    UntagImage,
 )
 from podup.recipes.kept_images import kept_repository, prune_images
 from podup.recipes.policy import Policy, PolicyOf, RunHook, forbid, short
-from podup.recipes.unit_health import Wanted, fallen, is_broken, judge_unit, queries, refuse_probe
+from podup.recipes.refusals import refuse_unit
+from podup.recipes.unit_health import (
+    Wanted,
+    fallen,
+    is_broken,
+    judge_stopped,
+    judge_unit,
+    queries,
+    refuse_probe,
+    worst,
+)
 from podup.recipes.verbs import (
     DEFAULT_TIMING,
     Aim,
     Decision,
     Facts,
+    Health,
     Plan,
     Query,
     Remember,
@@ -120,7 +134,7 @@ class ServiceRecipe:
 
     def plan(self, p: ServiceParams, seen: Facts) -> Plan:
         config, state = seen[UnitConfigOf(p.unit)], seen[UnitStateOf(p.unit)]
-        refusal = _refuse_unit(p.unit, config, state) or refuse_probe(_wanted(p, seen, "").probe)
+        refusal = refuse_unit(p.unit, config, state) or refuse_probe(_wanted(p, seen, "").probe)
         if refusal is not None:
             return refusal
         target = _target(p, seen)
@@ -147,13 +161,16 @@ class ServiceRecipe:
         return p.timing
 
     def judge(self, p: ServiceParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
-        if aim is Aim.OLD:
-            return judge_unit(_wanted(p, before, _image_before(p, before)), before, after)
         target = _target(p, before)
-        image = after.get(ImageAt(target.pull_ref)) if isinstance(target, Target) else None
-        return judge_unit(
-            _wanted(p, before, image.id if isinstance(image, LocalImage) else ""), before, after
-        )
+        if aim is Aim.OLD:
+            image_id = _image_before(p, before)
+        else:
+            image_id = _id_at(after, target.pull_ref) if isinstance(target, Target) else ""
+        if _is_job_at_rest(p, before):
+            return _judge_name(target, image_id, after)
+        if aim is Aim.OLD and _was_stopped(p, before):
+            return worst([judge_stopped(p.unit, after), _judge_name(target, image_id, after)])
+        return judge_unit(_wanted(p, before, image_id), before, after)
 
     def revert(self, p: ServiceParams, before: Facts, after: Facts) -> Plan:
         target, old_id = _target(p, before), _image_before(p, before)
@@ -163,16 +180,23 @@ class ServiceRecipe:
         broken = is_broken(_wanted(p, before, ""), before)
         if broken and not p.force and not _is_untouched(p, before, after):
             return Plan((), Decision.DO, "was-broken", f"{broken} before; left on the new image")
-        if not old_id:
+        was_stopped = _was_stopped(p, before)
+        if not old_id and not was_stopped:
             return Plan((), Decision.DO, "no-image-before", f"{p.unit} ran no image before")
         steps: list[Step] = []
-        tagged = after.get(ImageAt(own))
-        if not isinstance(tagged, LocalImage) or tagged.id != old_id:
+        if old_id and _id_at(after, own) != old_id:
             steps.append(Step(f"give {own} back to the image that ran before", TagImage(old_id, own)))
-        if not _is_untouched(p, before, after):
-            steps.append(Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit)))
-            steps.append(Step(f"restart {p.unit} on the image that ran before", RestartUnit(p.unit)))
-            steps += [Step(f"start {u}, which needs it", StartUnit(u)) for u in fallen(p.unit, before, after)]
+        if not old_id and _id_at(after, own):
+            steps.append(Step(f"take away the name {own}, which stood for nothing", UntagImage(own)))
+        if _is_job_at_rest(p, before) or _is_untouched(p, before, after):
+            return Plan(tuple(steps))
+        forget = Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit))
+        if was_stopped:
+            return Plan((*steps, Step(f"stop {p.unit}, as it was", StopUnit(p.unit)), forget))
+        patience_s = max(RestartUnit(p.unit).timeout_s, p.timing.deadline_s)
+        again = RestartUnit(p.unit, patience_s)
+        steps += [forget, Step(f"restart {p.unit} on the image that ran before", again)]
+        steps += [Step(f"start {u}, which needs it", StartUnit(u)) for u in fallen(p.unit, before, after)]
         return Plan(tuple(steps))
 
     def diagnose(self, p: ServiceParams) -> tuple[Query, ...]:
@@ -196,7 +220,7 @@ class ServiceRecipe:
         known.append(Remember("unit", facts))
         if outcome in ("succeeded", "rolled_back", "rollback-failed", "failed", "interrupted"):
             known.append(Remember("deployed", {**facts, "outcome": outcome}))
-        was_started = not _is_untouched(p, before, after)
+        was_started = _was_stopped(p, before) or not _is_untouched(p, before, after)
         if outcome in ("rolled_back", "rollback-failed") and was_started and not p.to:
             held = {"image": name, "digest": target.digest, "index_digest": target.index_digest}
             known.append(Remember("quarantine", {**held, "unit": p.unit}))
@@ -248,37 +272,6 @@ def _target(p: ServiceParams, seen: Facts) -> Target | Plan:
     )
 
 
-def _refuse_unit(unit: str, config: object, state: object) -> Plan | None:
-    if isinstance(state, Unknown):
-        return Plan((), Decision.FAIL, state.code, state.reason, state.hint)
-    if isinstance(config, Unknown):
-        return Plan((), Decision.FAIL, config.code, config.reason, config.hint)
-    if not isinstance(state, UnitState) or not isinstance(config, UnitConfig) or not state.exists:
-        hint = "is it spelled right, and was `systemctl --user daemon-reload` run?"
-        return Plan((), Decision.REFUSE, "unit-not-found", f"{unit} is not known to systemd", hint)
-    return refuse_config(config)
-
-
-def refuse_config(config: UnitConfig) -> Plan | None:
-    """Return why a unit whose files say this can be given no other image, or None."""
-    unit = config.unit
-    if config.source == "podman-start":
-        why = f"{unit} starts a container that was made before, which keeps its image"
-        hint = "generate the unit with `podman generate systemd --new`, or write a Quadlet file"
-        return Plan((), Decision.REFUSE, "container-is-fixed", why, hint)
-    if not config.image:
-        hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
-        return Plan((), Decision.REFUSE, "image-unknown", f"the image of {unit} is not known", hint)
-    if config.pinned:
-        hint = "name the image by tag; the digest is pinned for every deployment anyway"
-        return Plan((), Decision.REFUSE, "image-pinned", f"{unit} names its image by digest", hint)
-    if config.pulls_at_start:
-        hint = "take away Pull=always, --pull or ExecStartPre=podman pull"
-        why = f"{unit} pulls by itself at start, so it could not be taken back"
-        return Plan((), Decision.REFUSE, "pulls-at-start", why, hint)
-    return None
-
-
 def _refuse_disk(seen: Facts, target: Target) -> Plan | None:
     space = seen.get(DiskRoom())
     if not isinstance(space, DiskSpace) or isinstance(seen.get(ImageAt(target.pull_ref)), LocalImage):
@@ -291,6 +284,8 @@ def _refuse_disk(seen: Facts, target: Target) -> Plan | None:
 
 
 def _is_running(p: ServiceParams, seen: Facts, target: Target) -> bool:
+    if _is_job_at_rest(p, seen):
+        return _id_at(seen, str(target.own_ref)) == _id_at(seen, target.pull_ref) != ""
     container, state = seen.get(ContainerOf(p.unit)), seen.get(UnitStateOf(p.unit))
     if not isinstance(container, ContainerState) or not isinstance(state, UnitState) or not state.is_active:
         return False
@@ -312,9 +307,11 @@ def _steps(p: ServiceParams, seen: Facts, target: Target) -> tuple[Step, ...]:
     if not isinstance(seen.get(ImageAt(target.pull_ref)), LocalImage):
         steps.append(Step(f"pull {target.wanted_ref} at {short(target.digest)}", PullImage(target.pull_ref)))
     steps.append(Step(f"name it {own}", TagImage(target.pull_ref, own)))
+    if _is_job_at_rest(p, seen):
+        return tuple(steps)
     if state.active == "failed":
         steps.append(Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit)))
-    steps.append(Step(f"restart {p.unit}", RestartUnit(p.unit)))
+    steps.append(Step(f"restart {p.unit}", RestartUnit(p.unit, p.timing.deadline_s)))
     return tuple(steps)
 
 
@@ -337,8 +334,32 @@ def _image_before(p: ServiceParams, before: Facts) -> str:
         return container.image_id
     config = before.get(UnitConfigOf(p.unit))
     refs = _refs(p, config) if isinstance(config, UnitConfig) else Plan()
-    image = None if isinstance(refs, Plan) else before.get(ImageAt(str(refs[0])))
+    return "" if isinstance(refs, Plan) else _id_at(before, str(refs[0]))
+
+
+def _id_at(seen: Facts, ref: str) -> str:
+    """Return the id of the local image under `ref`, empty when there is none."""
+    image = seen.get(ImageAt(ref))
     return image.id if isinstance(image, LocalImage) else ""
+
+
+def _was_stopped(p: ServiceParams, before: Facts) -> bool:
+    state = before.get(UnitStateOf(p.unit))
+    return isinstance(state, UnitState) and state.active == "inactive"
+
+
+def _is_job_at_rest(p: ServiceParams, before: Facts) -> bool:
+    """Return whether it is a job that a timer or a person starts, which stays active only while it works."""
+    state = before.get(UnitStateOf(p.unit))
+    return isinstance(state, UnitState) and state.kind == "oneshot" and not state.is_active
+
+
+def _judge_name(target: Target | Plan, image_id: str, after: Facts) -> Verdict:
+    """Judge whether the unit's own name stands for the image its next start is to run."""
+    own = str(target.own_ref) if isinstance(target, Target) else ""
+    if _id_at(after, own) == image_id:
+        return Verdict(Health.OK)
+    return Verdict(Health.BAD, (f"{own} stands for another image",))
 
 
 def _is_untouched(p: ServiceParams, before: Facts, after: Facts) -> bool:
@@ -364,8 +385,7 @@ def _prune(p: ServiceParams, before: Facts, after: Facts) -> list[Step]:
     )
     if not isinstance(target, Target) or not isinstance(images, tuple):
         return []
-    current = after.get(ImageAt(target.pull_ref))
-    running = (_image_before(p, before), current.id if isinstance(current, LocalImage) else "")
+    running = (_image_before(p, before), _id_at(after, target.pull_ref))
     policy = before.get(PolicyOf(p.unit))
     previous = policy.previous if isinstance(policy, Policy) else ()
     return prune_images(

@@ -40,12 +40,23 @@ def judge_unit(wanted: Wanted, before: Facts, after: Facts) -> Verdict:
     if isinstance(state, Unknown):
         return Verdict(Health.UNKNOWN, (state.reason,))
     verdicts = [_judge_state(state)]
-    if wanted.has_container and not _is_finished_oneshot(state):
+    if wanted.has_container and not _is_finished(wanted.unit, state, before, after):
         verdicts.append(_judge_container(after[ContainerOf(wanted.unit)], wanted))
     if wanted.probe:
         verdicts.append(_judge_probe(after[ProbeResult(wanted.probe)]))
     verdicts.append(_judge_dependants(Dependants(wanted.unit), before, after))
     return worst(verdicts)
+
+
+def judge_stopped(unit: str, after: Facts) -> Verdict:
+    """Return whether the unit is down, without a failure."""
+    state = after[UnitStateOf(unit)]
+    if isinstance(state, Unknown):
+        return Verdict(Health.UNKNOWN, (state.reason,))
+    if state.active == "inactive":
+        return Verdict(Health.OK)
+    says = (f"{unit} is {state.active}, and was stopped before",)
+    return Verdict(Health.PENDING if state.is_changing else Health.BAD, says)
 
 
 def refuse_probe(spec: str) -> Plan | None:
@@ -94,7 +105,15 @@ def fallen(unit: str, before: Facts, after: Facts) -> tuple[str, ...]:
 
 
 def _is_finished_oneshot(state: UnitState) -> bool:
-    return state.kind == "oneshot" and state.active == "inactive" and state.result == "success"
+    is_over = state.active == "inactive" or (state.active, state.sub) == ("active", "exited")
+    return state.kind == "oneshot" and is_over and state.result == "success"
+
+
+def _is_finished(unit: str, state: UnitState, before: Facts, after: Facts) -> bool:
+    """Return whether its work is done and no container was left running, as before (RemainAfterExit=)."""
+    left = [facts.get(ContainerOf(unit)) for facts in (before, after)]
+    runs = [isinstance(container, ContainerState) and container.running for container in left]
+    return _is_finished_oneshot(state) and not any(runs)
 
 
 def _judge_state(state: UnitState) -> Verdict:

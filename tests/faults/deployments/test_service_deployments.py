@@ -76,6 +76,28 @@ def test_a_unit_that_waits_in_vain_for_its_container_is_taken_back() -> None:
     assert bench.is_well_on(bench.old_id)
 
 
+def test_a_start_that_never_ends_is_taken_back_within_the_deadline() -> None:
+    bench, _ = pushed("never-ready", traits=SimulatedUnit("", notify="container", start_timeout_s=3600))
+    began_s = bench.clock.monotonic()
+    assert bench.deploy(timing=Timing(20.0, 5.0)).status is Status.ROLLED_BACK
+    assert bench.clock.monotonic() - began_s < 20 + 5 + 5
+    assert bench.is_well_on(bench.old_id)
+
+
+@pytest.mark.parametrize("behaviour", BAD)
+def test_a_service_that_was_stopped_stays_stopped_when_its_new_image_is_bad(behaviour: str) -> None:
+    bench, _ = pushed(behaviour, probe=PROBE)
+    old_id = bench.old_id
+    bench.systemd.stop(UNIT)
+    outcome = bench.deploy()
+    assert outcome.status is Status.ROLLED_BACK, outcome
+    bench.clock.sleep(30)
+    state, tagged = bench.systemd.show(UNIT)[0], bench.podman.image(IMAGE)
+    assert (state.active, state.result) == ("inactive", "success")
+    assert tagged is not None and tagged.id == old_id
+    assert [item.values["digest"] for item in outcome.remember if item.what == "quarantine"] == [bench.digest]
+
+
 @pytest.mark.parametrize("state", REGISTRY)
 def test_a_registry_that_does_not_answer_changes_nothing(state: str) -> None:
     bench, _ = pushed()

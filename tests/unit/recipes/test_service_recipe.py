@@ -83,6 +83,9 @@ def test_needs_are_asked_until_nothing_new_is_wanted() -> None:
     ("changes", "decision", "code"),
     [
         ({"state": UnitState(UNIT)}, Decision.REFUSE, "unit-not-found"),
+        ({"state": replace(STATE, load="masked")}, Decision.REFUSE, "unit-masked"),
+        ({"state": replace(STATE, load="bad-setting")}, Decision.REFUSE, "unit-unreadable"),
+        ({"state": replace(STATE, need_reload=True)}, Decision.REFUSE, "unit-not-reloaded"),
         ({"config": UnitConfig(UNIT)}, Decision.REFUSE, "image-unknown"),
         ({"config": UnitConfig(UNIT, "quadlet", REF, pinned=True)}, Decision.REFUSE, "image-pinned"),
         (
@@ -200,6 +203,55 @@ def test_a_service_that_was_broken_is_said_so_and_left() -> None:
     before = seen(state=replace(STATE, active="failed", result="exit-code"), container=None)
     plan = DEPLOY.revert(ServiceParams(UNIT), before, after())
     assert plan.steps == () and plan.code == "was-broken"
+
+
+STOPPED = replace(STATE, active="inactive", sub="dead", invocation="")
+
+
+@pytest.mark.parametrize(
+    ("own", "steps"),
+    [
+        (LocalImage(OLD_ID, OLD), ["TagImage", "StopUnit", "ResetFailed"]),
+        (None, ["UntagImage", "StopUnit", "ResetFailed"]),
+    ],
+)
+def test_a_service_that_was_stopped_is_stopped_again(own: LocalImage | None, steps: list[str]) -> None:
+    before = seen(state=STOPPED, container=None, own=own)
+    p = ServiceParams(UNIT)
+    failed = after(state=replace(AGAIN, active="failed", result="exit-code"), container=None)
+    assert says(DEPLOY.plan(p, before))[-1] == "restart web.service"
+    plan = DEPLOY.revert(p, before, failed)
+    assert [type(step.action).__name__ for step in plan.steps] == steps
+    gone = after(state=STOPPED, container=None, own=own)
+    assert DEPLOY.judge(p, before, gone, Aim.OLD).health is Health.OK
+    assert DEPLOY.judge(p, before, after(), Aim.OLD).health is Health.BAD
+    assert "quarantine" in [item.what for item in DEPLOY.remember(p, before, gone, "rolled_back")]
+
+
+JOB = replace(STATE, active="inactive", sub="dead", kind="oneshot")
+
+
+@pytest.mark.parametrize("state", [JOB, replace(JOB, active="activating", sub="start")])
+def test_a_job_is_not_run_for_a_new_image(state: UnitState) -> None:
+    before = seen(state=state, container=None)
+    p = ServiceParams(UNIT)
+    assert says(DEPLOY.plan(p, before))[-1] == "name it ghcr.io/acme/web:latest"
+    done = seen(state=state, container=None, own=LocalImage(NEW_ID), pulled=LocalImage(NEW_ID))
+    assert DEPLOY.judge(p, before, done, Aim.NEW).health is Health.OK
+    assert DEPLOY.judge(p, before, before, Aim.NEW).health is Health.BAD
+    assert DEPLOY.plan(p, done).code == "up-to-date"
+    ran = seen(state=replace(state, invocation="i2"), container=None, own=LocalImage(NEW_ID))
+    assert [type(step.action).__name__ for step in DEPLOY.revert(p, before, ran).steps] == ["TagImage"]
+    assert DEPLOY.judge(p, before, ran, Aim.OLD).health is Health.BAD
+
+
+def test_a_job_that_stays_active_is_run_and_needs_no_container() -> None:
+    exited = replace(STATE, sub="exited", kind="oneshot")
+    before, over = seen(state=exited, container=None), after(state=exited, container=None)
+    assert says(DEPLOY.plan(ServiceParams(UNIT), before))[-1] == "restart web.service"
+    assert DEPLOY.judge(ServiceParams(UNIT), before, over, Aim.NEW).health is Health.OK
+    started = seen(state=exited)
+    assert DEPLOY.judge(ServiceParams(UNIT), started, over, Aim.NEW).health is Health.PENDING
 
 
 def test_a_rolled_back_digest_is_remembered_as_quarantined() -> None:

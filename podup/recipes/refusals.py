@@ -1,0 +1,57 @@
+"""Which units cannot be given another image, or not now: said before anything is touched."""
+
+from podup.recipes.facts import UnitConfig, UnitState
+from podup.recipes.verbs import Decision, Plan, Unknown
+
+_UNREADABLE = ("error", "bad-setting")
+
+
+def refuse_state(unit: str, state: object) -> Plan | None:
+    """Return why systemd would not start this unit, or None."""
+    if isinstance(state, Unknown):
+        return Plan((), Decision.FAIL, state.code, state.reason, state.hint)
+    if not isinstance(state, UnitState) or not state.exists:
+        hint = "is it spelled right, and was `systemctl --user daemon-reload` run?"
+        return Plan((), Decision.REFUSE, "unit-not-found", f"{unit} is not known to systemd", hint)
+    if state.load == "masked":
+        hint = f"`systemctl --user unmask {unit}` lets it be started again"
+        return Plan((), Decision.REFUSE, "unit-masked", f"{unit} is masked", hint)
+    if state.load in _UNREADABLE:
+        hint = f"see `systemctl --user status {unit}`"
+        return Plan((), Decision.REFUSE, "unit-unreadable", f"systemd cannot read the files of {unit}", hint)
+    return None
+
+
+def refuse_unit(unit: str, config: object, state: object) -> Plan | None:
+    """Return why this unit can be given no other image now, or None."""
+    refusal = refuse_state(unit, state)
+    if refusal is not None:
+        return refusal
+    if isinstance(config, Unknown):
+        return Plan((), Decision.FAIL, config.code, config.reason, config.hint)
+    if not isinstance(config, UnitConfig):
+        return Plan((), Decision.FAIL, "unit-not-read", f"the files of {unit} could not be read")
+    if isinstance(state, UnitState) and state.need_reload:
+        why = f"the files of {unit} were changed and systemd has not read them: it would start something else"
+        return Plan((), Decision.REFUSE, "unit-not-reloaded", why, "run `systemctl --user daemon-reload`")
+    return refuse_config(config)
+
+
+def refuse_config(config: UnitConfig) -> Plan | None:
+    """Return why a unit whose files say this can be given no other image, or None."""
+    unit = config.unit
+    if config.source == "podman-start":
+        why = f"{unit} starts a container that was made before, which keeps its image"
+        hint = "generate the unit with `podman generate systemd --new`, or write a Quadlet file"
+        return Plan((), Decision.REFUSE, "container-is-fixed", why, hint)
+    if not config.image:
+        hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
+        return Plan((), Decision.REFUSE, "image-unknown", f"the image of {unit} is not known", hint)
+    if config.pinned:
+        hint = "name the image by tag; the digest is pinned for every deployment anyway"
+        return Plan((), Decision.REFUSE, "image-pinned", f"{unit} names its image by digest", hint)
+    if config.pulls_at_start:
+        hint = "take away Pull=always, --pull or ExecStartPre=podman pull"
+        why = f"{unit} pulls by itself at start, so it could not be taken back"
+        return Plan((), Decision.REFUSE, "pulls-at-start", why, hint)
+    return None
