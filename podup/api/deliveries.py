@@ -5,6 +5,7 @@ from typing import Any
 from podup.api.request import PAGING, Request, read_page
 from podup.api.response import Response, answer, answer_list, answer_page
 from podup.api.router import Route, Who
+from podup.api.services import webhook_path
 from podup.api.task_views import row as task_row
 from podup.core.units import unit_name
 from podup.engine import replay
@@ -137,7 +138,7 @@ class DeliveryRoutes:
         rows = []
         for service in known:
             last = times.get(service.unit, {})
-            url = f"{base}/github-package-update/{service.slug}"
+            url = f"{base}{webhook_path(service)}"
             rows.append(
                 {
                     "unit": service.unit,

@@ -1,6 +1,7 @@
 """The route that lists services: what runs, what is newer, how it is."""
 
 from typing import Any
+from urllib.parse import quote
 
 from podup.api.request import PAGING, Request
 from podup.api.response import Response, answer_list
@@ -75,5 +76,10 @@ def _row(service: Service, latest: Deployment | None) -> dict[str, Any]:
             "to_digest": latest.to_digest,
             "task_id": latest.task_id,
         },
-        "webhook_path": f"/github-package-update/{service.slug}",
+        "webhook_path": webhook_path(service),
     }
+
+
+def webhook_path(service: Service) -> str:
+    """Return where pushes to this service are told of, as a URL holds it."""
+    return f"/github-package-update/{quote(service.slug, safe='@:')}"

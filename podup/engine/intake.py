@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from podup.clock import Clock
+from podup.core.images import parse_ref
 from podup.core.states import Status, Trigger, new_id
 from podup.errors import NotFound, Refused
 from podup.recipes.codec import decode, encode
@@ -36,7 +37,8 @@ class Intake:
     def submit(self, cx: Connection, intent: Intent, trigger: Trigger, *, parent_id: str = "") -> Task:
         """Insert a pending task and return it. Raises NotFound for an unknown kind."""
         recipe = recipe_of(intent.kind)
-        task = self._task(intent, trigger, locks=recipe.lock(intent.params), parent_id=parent_id)
+        locks = (*recipe.lock(intent.params), *_image_lock(intent.image))
+        task = self._task(intent, trigger, locks=locks, parent_id=parent_id)
         tasks.insert(cx, task)
         return task
 
@@ -63,7 +65,8 @@ class Intake:
         recipe = recipe_of(old.kind)
         params = decode(old.params)
         again = Intent(old.kind, params, old.unit, old.image, old.dry_run)
-        task = self._task(again, trigger, locks=recipe.lock(params), parent_id="", prefix="retry")
+        locks = (*recipe.lock(params), *_image_lock(old.image))
+        task = self._task(again, trigger, locks=locks, parent_id="", prefix="retry")
         task = replace(task, retry_of=old.id)
         tasks.insert(cx, task)
         return task
@@ -86,3 +89,8 @@ class Intake:
             not_before=now_s,
             parent_id=parent_id,
         )
+
+
+def _image_lock(image: str) -> tuple[str, ...]:
+    """Return what tasks on one image hold in turn: they give its tag to another image, and back."""
+    return (f"image:{parse_ref(image).name}",) if image else ()

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from podup.errors import PodupError, Unavailable, error_of
 
@@ -111,7 +111,8 @@ def _read_events(response: http.client.HTTPResponse) -> Iterator[tuple[str, Any]
 
 
 def _target(path: str, query: Mapping[str, str] | None) -> str:
-    return f"{path}?{urlencode(query)}" if query else path
+    escaped = quote(path, safe="/@:")
+    return f"{escaped}?{urlencode(query)}" if query else escaped
 
 
 def _away(path: Path, error: Exception) -> Unavailable:

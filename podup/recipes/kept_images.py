@@ -1,16 +1,26 @@
 """The images a service ran before: under which name they are kept, and which may go."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 
 from podup.core.units import slug
+from podup.patterns import regex
 from podup.recipes.facts import LocalImage, RemoveImage, UntagImage
 from podup.recipes.policy import short
 from podup.recipes.verbs import Step
 
+_PLAIN = regex(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
+_LONGEST = 100
+
 
 def kept_repository(unit: str) -> str:
-    """Return the repository of ours under which images of `unit` are kept."""
-    return f"localhost/podup/{slug(unit).lower().replace('@', '-').replace(':', '-')}"
+    """Return the repository of ours under which images of `unit`, and of no other unit, are kept."""
+    name = slug(unit)
+    if len(name) <= _LONGEST and _PLAIN.fullmatch(name):
+        return f"localhost/podup/{name}"
+    readable = re.sub(r"[^a-z0-9]+", "-", name.lower())[:_LONGEST].strip("-") or "unit"
+    return f"localhost/podup/{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def prune_images(

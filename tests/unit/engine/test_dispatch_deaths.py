@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import astuple
 
 import pytest
-from simulated_host import WEB, Host
+from simulated_host import IMAGE, WEB, Host
 
 from podup.core.secrets import Redactor
-from podup.core.states import Status
+from podup.core.states import Status, Trigger
 from podup.engine.control import request_stop
 from podup.engine.dispatch import MAX_ATTEMPTS, Dispatcher, Launch
 from podup.engine.memory import KEEPERS, Memory
@@ -19,6 +19,7 @@ from podup.engine.snapshot import TaskFiles
 from podup.errors import PodupError
 from podup.files import JournalWriter
 from podup.host.processes import ProcessIdentity, identify, is_alive
+from podup.host.simulator.scenes import container_unit
 from podup.recipes.facts import RestartUnit
 from podup.recipes.verbs import Step
 from podup.records import replace
@@ -67,6 +68,22 @@ class Lasting(Stillborn):
         return self._writing is not None
 
 
+class Many(Stillborn):
+    """Processes that hold their journals until all are closed."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self._host = host
+        self._writing: list[JournalWriter] = []
+
+    def start(self, task_id: str, argv: Sequence[str]) -> None:
+        self._writing.append(JournalWriter(TaskFiles(self._host.state, task_id).journal))
+
+    def close(self) -> None:
+        for writing in self._writing:
+            writing.close()
+
+
 class Refusing(Stillborn):
     """systemd-run does not answer in time, as on a machine that swaps."""
 
@@ -101,8 +118,26 @@ def test_what_a_task_holds_names_its_process(host: Host) -> None:
     with JournalWriter(TaskFiles(host.state, task.id).journal) as sink:
         Record(sink, host.clock, Redactor(())).begin(me, version="0.1.0", attempt=1)
         dispatcher.turn()
-        (lock,) = locks_shown(host)
-    assert (lock.owner, lock.pid, lock.start_time, lock.boot_id) == (task.id, *astuple(me))
+        locks = locks_shown(host)
+    assert [lock.bucket for lock in locks] == ["image:ghcr.io/acme/web", "unit:web.service"]
+    for lock in locks:
+        assert (lock.owner, lock.pid, lock.start_time, lock.boot_id) == (task.id, *astuple(me))
+
+
+def test_two_units_of_one_image_are_deployed_one_after_the_other(host: Host) -> None:
+    beside, other = container_unit("beside", IMAGE), container_unit("other", "ghcr.io/acme/api:1")
+    host.machine.add(beside, other)
+    host.built.engine.catalogue.find()
+    processes = Many(host)
+    dispatcher = with_processes(host, processes)
+    with host.store.write() as cx:
+        for unit in (WEB, "beside.service", "other.service"):
+            intent = host.built.engine.catalogue.deploy(host.service(unit))
+            host.built.engine.intake.submit(cx, intent, Trigger("webhook"))
+    dispatcher.turn()
+    assert sorted(task.unit for task in host.tasks(Status.RUNNING)) == ["other.service", WEB]
+    assert [task.unit for task in host.tasks(Status.PENDING)] == ["beside.service"]
+    processes.close()
 
 
 def somebody_else(who: str) -> ProcessIdentity:
@@ -126,7 +161,7 @@ def test_the_kernel_tells_who_holds_a_task_and_no_number_does(host: Host, who: s
         host.clock.sleep(5)
         dispatcher.turn()
         assert processes.started == 1, "its journal is held"
-        (shown,) = locks_shown(host)
+        shown, _ = locks_shown(host)
         assert not is_alive(ProcessIdentity(shown.pid, shown.start_time, shown.boot_id))
     host.clock.sleep(5)
     dispatcher.turn()
