@@ -69,6 +69,7 @@ class Dispatcher:
         self._touched_s: dict[str, float] = {}
         self._started: Counter[str] = Counter()  # a process that dies before it can write counts too
         self._noted: dict[str, int] = {}  # how many of a task's processes are written down
+        self._killed: set[str] = set()
         self._born_s = clock.monotonic()
         self.ended_count = 0
 
@@ -97,7 +98,8 @@ class Dispatcher:
         begun = [record for record in records if record["type"] == "begin"]
         if len(begun) > self._noted.get(task.id, 0):
             self._note_process(task, begun)
-        if _is_to_be_killed(task, begun) and self._launch().processes.is_alive(task.id):
+        if self._is_to_be_killed(task, begun) and self._launch().processes.is_alive(task.id):
+            self._killed.add(task.id)
             self._launch().processes.stop(task.id)
             self._touched_s[task.id] = self._clock.monotonic() - _GRACE_S
         elif self._is_dead(task, files):
@@ -110,6 +112,13 @@ class Dispatcher:
         if task.locks:
             with self._store.write() as cx:
                 image_locks.set_process(cx, task.id, **about)
+
+    def _is_to_be_killed(self, task: Task, begun: Sequence[dict[str, Any]]) -> bool:
+        """Return whether a forced stop ends its process: not the next one, which takes back what was done."""
+        asked_s = task.force_stop_requested_at
+        if asked_s is None or task.id in self._killed:
+            return False
+        return bool(begun) and bool(begun[-1]["ts"] <= asked_s)
 
     def _is_dead(self, task: Task, files: TaskFiles) -> bool:
         touched_s = self._touched_s.get(task.id, self._born_s)
@@ -148,6 +157,7 @@ class Dispatcher:
         self._touched_s.pop(task.id, None)
         self._started.pop(task.id, None)
         self._noted.pop(task.id, None)
+        self._killed.discard(task.id)
         if outcome.status is not Status.PENDING:
             self.ended_count += 1
 
@@ -197,12 +207,6 @@ class Dispatcher:
             self._give_up(task, f"what takes it back {reason}; look at the unit by hand")
         else:
             self._end(task, Outcome(Status.FAILED, error.code, reason, error.hint))
-
-
-def _is_to_be_killed(task: Task, begun: Sequence[dict[str, Any]]) -> bool:
-    """Return whether a forced stop ends this process: not one begun since, which takes back what was done."""
-    asked_s = task.force_stop_requested_at
-    return asked_s is not None and bool(begun) and begun[-1]["ts"] <= asked_s
 
 
 def _is_of_earlier_attempt(task: Task, outcome: Outcome) -> bool:

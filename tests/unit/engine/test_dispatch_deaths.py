@@ -43,29 +43,33 @@ class Stillborn:
 
 
 class Lasting(Stillborn):
-    """A process writes that it begins, and then works until it is ended."""
+    """A process works until it is ended; that it begins is written when `begin` is called."""
 
     def __init__(self, host: Host) -> None:
         super().__init__()
         self.ended = 0
         self._host = host
+        self._alive = ""
         self._writing: JournalWriter | None = None
 
     def start(self, task_id: str, argv: Sequence[str]) -> None:
         super().start(task_id, argv)
+        self._alive = task_id
+
+    def begin(self) -> None:
         me = identify(os.getpid())
         assert me is not None
-        self._writing = JournalWriter(TaskFiles(self._host.state, task_id).journal)
+        self._writing = JournalWriter(TaskFiles(self._host.state, self._alive).journal)
         Record(self._writing, self._host.clock, Redactor(())).begin(me, version="0.1.0", attempt=self.started)
 
     def stop(self, task_id: str) -> None:
         self.ended += 1
+        self._alive = ""
         if self._writing is not None:
             self._writing.close()
-        self._writing = None
 
     def is_alive(self, task_id: str) -> bool:
-        return self._writing is not None
+        return self._alive == task_id
 
 
 class Many(Stillborn):
@@ -178,10 +182,15 @@ def test_a_forced_stop_ends_what_works_and_not_what_takes_it_back(host: Host) ->
     processes = Lasting(host)
     dispatcher = with_processes(host, processes)
     task = host.deploy()
+    processes.begin()
     host.clock.sleep(5)
     with host.store.write() as cx:
         request_stop(cx, task.id, force=True, clock=host.clock, state_dir=host.state)
-    turn(host, dispatcher, 5)
+    turn(host, dispatcher, 3)
+    assert (processes.ended, processes.started) == (1, 2)
+    processes.begin()
+    turn(host, dispatcher, 3)
+    turn(host, with_processes(host, processes), 3)
     assert (processes.ended, processes.started) == (1, 2)
     assert host.task(task.id).status is Status.RUNNING
     processes.stop(task.id)
@@ -195,7 +204,6 @@ def test_a_process_that_cannot_be_started_is_tried_again(host: Host) -> None:
     turn(host, working, 2)
     assert host.task(task.id).status is Status.RUNNING
     assert dispatcher.ended_count == working.ended_count == 0
-    working._launch().processes.stop(task.id)
 
 
 @pytest.mark.parametrize("has_begun", [False, True])
