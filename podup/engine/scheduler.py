@@ -2,7 +2,8 @@
 
 A tick is due at an interval or by cron, late by up to a jitter. Moments are kept in the database, so a
 restart neither forgets a tick nor adds one; however many were missed (the machine slept, the clock was set),
-one tick makes up for them. A clock set back cannot put the next tick off for longer than a period.
+one tick makes up for them. A clock set back cannot put the next tick off for longer than a period. What
+only works in a maintenance window is next looked at when one opens, whatever the timetable says.
 """
 
 import threading
@@ -63,7 +64,7 @@ class Scheduler:
         if self._due_s is None:
             self._due_s = self._first_due(now_s)
         # A clock that was set back must not leave the next tick far ahead.
-        self._due_s = min(self._due_s, self.timetable.after(now_s, self._clock) + self._late_s)
+        self._due_s = min(self._due_s, self._next_due(now_s))
         if now_s >= self._due_s:
             self._due_s = now_s + min(self.timetable.interval_s, _FIRST_AFTER_S)  # should the tick fail
             self.tick()
@@ -75,8 +76,7 @@ class Scheduler:
             done = self.ticker.tick(caller=caller, reason=reason, mode=mode)
             now_s = self._clock.now()
             self._late_s = self._jitter()
-            due_s = max(self.timetable.after(now_s, self._clock), done.opens_s) + self._late_s
-            self._due_s = due_s
+            due_s = self._due_s = self._next_due(now_s)
             with self._store.write() as cx:
                 schedule.set_tick(cx, Tick(NAME, now_s, due_s, done.says))
         return done
@@ -93,6 +93,10 @@ class Scheduler:
         if self.timetable.cron is not None:
             return self.timetable.after(now_s, self._clock)
         return now_s + min(self.timetable.interval_s, _FIRST_AFTER_S)
+
+    def _next_due(self, now_s: float) -> float:
+        """Return when to tick after now: when the window opens, if all has to wait for one."""
+        return (self.ticker.opens_s(now_s) or self.timetable.after(now_s, self._clock)) + self._late_s
 
     def _jitter(self) -> float:
         return self.timetable.jitter_s * int.from_bytes(self._random_bytes(4), "big") / 2**32

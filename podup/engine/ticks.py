@@ -45,12 +45,11 @@ class TickRules:
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """What a tick came to: tasks and reasons by unit; `opens_s` when all has to wait for a window."""
+    """What a tick came to: tasks and reasons by unit."""
 
     mode: str
     started: tuple[tuple[str, str], ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
-    opens_s: float = 0.0
     error: str = ""
 
     @property
@@ -69,6 +68,13 @@ class Ticker:
         self._engine = engine
         self.rules = rules
         self._asked: dict[str, tuple[str, str]] = {}  # by unit: how things stood, and the task made then
+
+    def opens_s(self, now_s: float) -> float:
+        """Return when the window opens that all which ticks do has to wait for; 0 when nothing has to."""
+        if self.rules.mode != AUTO_UPDATE:
+            return 0.0
+        opens_s = self.rules.opens_s(self._engine.catalogue.auto_update_unit, now_s)
+        return opens_s if opens_s > now_s else 0.0
 
     def tick(self, *, caller: str = "", reason: str = "", mode: str = "") -> Ticked:
         """Look, submit what is to be done, and put it on record. What cannot be looked at is told there."""
@@ -107,10 +113,8 @@ class Ticker:
     def _auto_update(self, cx: Connection, trigger: Trigger) -> Ticked:
         intent: Intent = self._engine.catalogue.auto_update()
         now_s = self._engine.clock.now()
-        opens_s = self.rules.opens_s(intent.unit, now_s)
-        if opens_s > now_s:
-            skipped = ((intent.unit, "outside its maintenance window"),)
-            return Ticked(AUTO_UPDATE, (), skipped, opens_s)
+        if self.rules.opens_s(intent.unit, now_s) > now_s:
+            return Ticked(AUTO_UPDATE, (), ((intent.unit, "outside its maintenance window"),))
         refusal = refuse_auto_update(cx)
         reason = (
             _under_way(cx, intent.unit, intent.kind)

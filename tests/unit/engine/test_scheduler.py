@@ -192,9 +192,19 @@ def test_auto_update_mode_runs_the_unit_and_watches_it_to_its_end(new_host: NewH
 def test_auto_update_mode_waits_for_its_window(new_host: NewHost) -> None:
     host = new_host('[[windows]]\nopen = "03:00-04:00"\n', PODUP_SCHEDULER_MODE="auto-update")
     assert host.built.scheduler.tick().started == ()
+    assert opening(host) == "03:00"
     wait_s = host.built.scheduler.last().next_at - host.clock.now()
-    host.clock.sleep(wait_s)
+    assert turns(host, wait_s) == 0
     host.built.scheduler.turn()
+    assert len(host.tasks(Status.PENDING)) == 1
+
+
+def test_a_window_between_two_moments_of_cron_is_met(new_host: NewHost) -> None:
+    config = '[[windows]]\nopen = "03:00-04:00"\n'
+    host = new_host(config, PODUP_SCHEDULER_MODE="auto-update", PODUP_SCHEDULER_CRON="0 2 * * *")
+    host.built.scheduler.tick()
+    assert opening(host) == "03:00"
+    assert 1 <= turns(host, 86400.0) <= 2
     assert len(host.tasks(Status.PENDING)) == 1
 
 
@@ -217,6 +227,11 @@ def test_auto_update_mode_does_not_start_what_is_under_way(new_host: NewHost) ->
     host = new_host(PODUP_SCHEDULER_MODE="auto-update")
     assert host.built.scheduler.tick().started
     assert "is pending" in host.built.scheduler.tick().skipped[0][1]
+
+
+def opening(host: Host) -> str:
+    """Return the time of day of the next tick."""
+    return host.clock.local(host.built.scheduler.last().next_at).strftime("%H:%M")
 
 
 def turns(host: Host, seconds: float, *, step_s: float = 100.0) -> int:
