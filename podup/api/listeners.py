@@ -14,7 +14,7 @@ from podup.files import remove
 from podup.records import dataclass
 
 FIRST_INHERITED_FD = 3
-_BACKLOG = 1024
+BACKLOG = 1024
 _PATH_BYTES = 107  # sun_path holds 108 with the final NUL
 _PEER = struct.Struct("3i")  # pid, uid, gid
 
@@ -41,7 +41,7 @@ def listen_tcp(address: str) -> Listener:
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         hint = "another process listens there; set PODUP_HTTP_ADDR"
         raise Busy("address-in-use", f"cannot listen on {address}: {error.strerror}", hint) from error
@@ -100,7 +100,7 @@ def listen_control(path: Path) -> Listener:
         raise PodupError("control-socket", f"cannot listen on {path}: {error.strerror}") from error
     finally:
         os.umask(before)
-    sock.listen(_BACKLOG)
+    sock.listen(BACKLOG)
     return Listener(_ready(sock), is_control=True)
 
 

@@ -18,7 +18,7 @@ from functools import partial
 
 from podup.api.connection import NEVER, Connection, Encode, Phase
 from podup.api.dispatch import Admitted, Site
-from podup.api.listeners import Listener
+from podup.api.listeners import BACKLOG, Listener
 from podup.api.poll import READ, Poll
 from podup.api.pool import Pool
 from podup.api.request import Peer, Request
@@ -79,14 +79,16 @@ class ServerLoop:
         self._pool = Pool(workers=self.limits.workers, waiting=self.limits.waiting)
         self._ends_with_last = not self._listeners
         self._listen()
-        while not self._is_finished():
-            self._turn()
-        for connection in list(self._connections):
-            connection.close()
-        self._pool.stop(1.0)
-        self._poll.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        try:
+            while not self._is_finished():
+                self._turn()
+        finally:
+            for connection in list(self._connections):
+                connection.close()
+            self._pool.stop(1.0)
+            self._poll.close()
+            self._wake_reader.close()
+            self._wake_writer.close()
 
     def adopt(self, sock: socket.socket, peer: Peer) -> None:
         """Serve a connection accepted elsewhere."""
@@ -223,21 +225,27 @@ class ServerLoop:
 
     def _accept(self, listener: Listener, _mask: int) -> None:
         for _ in range(_ACCEPT_AT_ONCE):
-            if len(self._connections) >= self._most and not self.is_stopping:
+            if not self._accept_one(listener):
+                return
+
+    def _accept_one(self, listener: Listener) -> bool:
+        """Take a connection; return whether another one may wait, and there is room for it."""
+        if len(self._connections) >= self._most:
+            self._pause()
+            return False
+        try:
+            sock, address = listener.sock.accept()
+        except OSError as error:
+            if error.errno in _OUT_OF_DESCRIPTORS:
                 self._pause()
-                return
-            try:
-                sock, address = listener.sock.accept()
-            except OSError as error:
-                if error.errno in _OUT_OF_DESCRIPTORS and not self.is_stopping:
-                    self._pause()
-                return
-            peer = listener.peer(sock, address)
-            if peer is None:
-                sock.close()
-                continue
-            sock.setblocking(False)
-            self._add(Connection(sock, peer, self))
+            return False
+        peer = listener.peer(sock, address)
+        if peer is None:
+            sock.close()
+            return True
+        sock.setblocking(False)
+        self._add(Connection(sock, peer, self))
+        return True
 
     def _add(self, connection: Connection) -> None:
         self._connections.add(connection)
@@ -263,7 +271,9 @@ class ServerLoop:
             return
         for listener in self._listeners:
             if not listener.is_inherited:  # what waits in an inherited one is served by the next process
-                self._accept(listener, READ)
+                for _ in range(BACKLOG):
+                    if not self._accept_one(listener):
+                        break
         self._stop_listening()
         self.is_stopping = True
         self._stop_at = self.now + self.limits.stop_s

@@ -172,6 +172,25 @@ def test_a_graceful_stop_answers_what_was_accepted(serve):
     assert (got.status, got.headers["connection"]) == (200, "close")
 
 
+def test_a_graceful_stop_answers_all_whom_the_kernel_has_accepted(serve):
+    gate, entered = threading.Event(), threading.Event()
+
+    def hold(request):
+        entered.set()
+        return answer({"done": gate.wait(5)})
+
+    held = Route("GET", "/held", "Holds the loop.", Who.OPEN, handler=hold, in_loop=True)
+    running = serve(HELLO, held, limits=ServerLimits(connections=500))
+    running.wire().send("GET /held HTTP/1.1", "Host: a")
+    assert entered.wait(5)
+    wires = [running.wire() for _ in range(150)]
+    for wire in wires:
+        wire.send("GET /hello HTTP/1.1", "Host: a")
+    running.server.stop()
+    gate.set()
+    assert {wire.read().status for wire in wires} == {200}
+
+
 def test_an_idle_server_sleeps(serve):
     running = serve(HELLO, limits=ServerLimits())
     wire = running.wire()
