@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -77,7 +77,7 @@ class Runner(Protocol):
     """Runs commands on the managed machine, or on a simulated one."""
 
     def run(self, command: Command) -> Completed:
-        """Run it to its end; never raises for a command that fails."""
+        """Run it to its end; never raises for a command that fails, only what `on_line` raised."""
 
 
 class HostRunner:
@@ -105,8 +105,12 @@ class HostRunner:
                 )
         except (OSError, ValueError) as error:
             return Completed(command, _NOT_FOUND, "", f"{command.argv[0]}: {error}", 0)
-        streams = (_Tail(child.stdout, None), _Tail(child.stderr, command.on_line))
-        timed_out = _wait(child, command)
+        try:
+            streams = (_Tail(child.stdout, None), _Tail(child.stderr, command.on_line))
+            timed_out = _wait(child, command)
+        except BaseException:
+            _end(child)
+            raise
         for stream in streams:
             stream.join()
         return Completed(
@@ -213,12 +217,8 @@ def _wait(child: subprocess.Popen[bytes], command: Command) -> bool:
     """Feed and await the child; return True when its time was up and its session was ended."""
     if child.stdin is not None:
         threading.Thread(target=_feed, args=(child.stdin, command.stdin), daemon=True).start()
-    try:
-        if _ends_within(child, command.timeout_s):
-            return False
-    except BaseException:
-        _end(child)
-        raise
+    if _ends_within(child, command.timeout_s):
+        return False
     _end(child)
     return True
 
@@ -245,11 +245,8 @@ def _ends_within(child: subprocess.Popen[bytes], timeout_s: float) -> bool:
 
 
 def _feed(pipe: IO[bytes], data: bytes) -> None:
-    try:
+    with suppress(BrokenPipeError), pipe:  # a child that ends without reading tells by its exit code
         pipe.write(data)
-        pipe.close()
-    except BrokenPipeError:
-        pass  # the child ended without reading; its exit code tells the story
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -297,6 +294,7 @@ class _Tail:
         self._kept = bytearray()
         self.dropped = 0
         self._on_line = on_line
+        self._trouble: PodupError | None = None
         self._thread = threading.Thread(target=self._read, args=(pipe,), daemon=True)
         self._thread.start()
 
@@ -310,12 +308,23 @@ class _Tail:
                 self.dropped += cut
                 del self._kept[:cut]
             if self._on_line is not None:
-                self._on_line(line.decode(errors="replace").rstrip())
+                self._tell(self._on_line, line.decode(errors="replace").rstrip())
         pipe.close()
 
+    def _tell(self, on_line: Callable[[str], None], line: str) -> None:
+        try:
+            on_line(line)
+        except PodupError as error:  # the command must not wait for ever for somebody who reads on
+            self._trouble, self._on_line = error, None
+
     def join(self) -> None:
-        """Wait for the end of the stream, but not for a grandchild that keeps it open."""
+        """Wait for the end of the stream, but not for a grandchild that keeps it open.
+
+        Raises what the one who was told its lines raised.
+        """
         self._thread.join(timeout=2)
+        if self._trouble is not None:
+            raise self._trouble
 
     def text(self) -> str:
         return bytes(self._kept).decode(errors="replace")

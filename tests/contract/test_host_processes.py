@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from podup.clock import SystemClock
-from podup.errors import Busy, Invalid, PodupError
+from podup.errors import Busy, Invalid, PodupError, Unavailable
 from podup.host import run as host_run
 from podup.host.run import Command, Completed, Detached, HostRunner, Private
 from podup.host.task_process import ChildTasks
@@ -129,6 +129,20 @@ def test_of_endless_output_the_newest_is_kept(runner: HostRunner, monkeypatch: p
     assert done.truncated
     assert done.stdout.endswith("the end\n")
     assert len(done.stdout) == 1000
+
+
+def test_a_command_ends_though_nobody_can_hear_it_any_more(runner: HostRunner) -> None:
+    def hear(line: str) -> None:
+        heard.append(line)
+        raise Unavailable("file-write-failed", "no room")
+
+    heard: list[str] = []
+    chatty = python("import sys; sys.stderr.write('line\\n' * 100_000)")
+    started = time.monotonic()
+    with pytest.raises(Unavailable):
+        runner.run(Command(chatty, mutates=False, timeout_s=20.0, on_line=hear))
+    assert time.monotonic() - started < 10
+    assert heard == ["line"]
 
 
 def test_a_detached_process_has_a_session_of_its_own_and_nothing_of_ours(tmp_path: Path) -> None:
