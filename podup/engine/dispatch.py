@@ -14,6 +14,7 @@ from typing import Any
 from podup.clock import Clock
 from podup.core.states import Status
 from podup.engine.batch import settle_batches
+from podup.engine.control import task_of
 from podup.engine.memory import Memory
 from podup.engine.record import Outcome, current, decode_outcome
 from podup.engine.snapshot import Snapshot, TaskFiles, write_snapshot
@@ -139,11 +140,11 @@ class Dispatcher:
 
     def _end(self, task: Task, outcome: Outcome) -> None:
         now_s = self._clock.now()
-        if outcome.status is Status.PENDING and task.stop_requested_at is not None:
-            outcome = replace(outcome, status=Status.CANCELLED, code="cancelled")
         # First, and for a postponed task too: next time it is planned by the rules of that moment.
         TaskFiles(self._state_dir, task.id).clear()
         with self._store.write() as cx:
+            if outcome.status is Status.PENDING and task_of(cx, task.id).stop_requested_at is not None:
+                outcome = replace(outcome, status=Status.CANCELLED, code="cancelled")
             self._memory.keep(cx, task, outcome, now_s)
             image_locks.release_owner(cx, task.id)
             if outcome.status is Status.PENDING:
