@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
-from podup.cli.timeline import report
+from podup.cli.timeline import report_all
 from podup.core.units import slug, unit_name
+from podup.errors import PodupError
 
 
 def run(args: Mapping[str, Any], context: Context) -> int:
@@ -33,13 +34,24 @@ def rollback(args: Mapping[str, Any], context: Context) -> int:
 
 
 def _submit(context: Context, wanted: list[tuple[str, dict[str, Any]]], args: Mapping[str, Any]) -> int:
+    """Submit all, and see those that were accepted to their end; then raises what the first other met."""
     api, out = context.app().api, context.out
-    accepted = [api.call("POST", path, body=body) for path, body in wanted]
-    if args["no_wait"]:
+    accepted: list[dict[str, Any]] = []
+    refused: list[PodupError] = []
+    for path, body in wanted:
+        try:
+            accepted.append(api.call("POST", path, body=body))
+        except PodupError as error:
+            refused.append(error)
+    codes = [0]
+    if args["no_wait"] and args["json"]:
+        out.json({"tasks": accepted})
+    elif args["no_wait"]:
         for answer in accepted:
-            out.json(answer) if args["json"] else out.line(answer["task_id"])
-        return 0
-    return max(
-        report(api, out, answer["task_id"], as_json=args["json"], verbose=args["verbose"])
-        for answer in accepted
-    )
+            out.line(answer["task_id"])
+    elif accepted:
+        started = [answer["task_id"] for answer in accepted]
+        codes = report_all(api, out, started, as_json=args["json"], verbose=args["verbose"])
+    if refused:
+        raise refused[0]
+    return max(codes)

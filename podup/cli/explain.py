@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
-from podup.cli.output import Output
+from podup.cli.output import Output, printable
+from podup.cli.timeline import asker
 from podup.clock import SystemClock
 
 
@@ -20,19 +21,22 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     task = found["task"]
     if task:
         trigger = task["trigger"]
-        by = " ".join(filter(None, (trigger["source"], trigger["caller"], trigger["reason"])))
-        out.line(f"task {task['task_id']}: {task['kind']} {task['unit'] or ''}, asked for by {by}")
-        out.line(f"  {task['status'].replace('_', ' ')}: {task['summary'] or 'no more is known'}")
+        about = " ".join(filter(None, (task["kind"], task["unit"])))
+        out.line(printable(f"task {task['task_id']}: {about}, asked for by {asker(trigger)}"))
+        says = task["summary"] or "no more is known"
+        out.line(printable(f"  {task['status'].replace('_', ' ')}: {says}"))
     clock = SystemClock()
     for event in found["events"]:
-        out.line(f"  {clock.local(event['ts']):%Y-%m-%d %H:%M:%S} {event['action']} {event['status']}")
+        at = f"{clock.local(event['ts']):%Y-%m-%d %H:%M:%S}"
+        out.line(printable(f"  {at} {event['action']} {event['status']}"))
     return 0
 
 
 def _show_delivery(out: Output, delivery: Mapping[str, Any]) -> None:
     image = " ".join(filter(None, (delivery["image"], ", ".join(delivery["tags"]))))
-    out.line(f"delivery {delivery['id']} for {delivery['unit']}: {delivery['event'] or 'generic'} {image}")
+    event = delivery["event"] or "generic"
+    out.line(printable(f"delivery {delivery['id']} for {delivery['unit']}: {event} {image}"))
     for rule in delivery["rules"]:
         mark, role = ("✓", "ok") if rule["ok"] else ("✗", "bad")
-        out.line(out.styled(f"  {mark} {rule['rule']}: {rule['says']}", role))
-    out.line(f"  {delivery['outcome']}: {delivery['reason']}")
+        out.line(out.styled(printable(f"  {mark} {rule['rule']}: {rule['says']}"), role))
+    out.line(printable(f"  {delivery['outcome']}: {delivery['reason']}"))

@@ -62,6 +62,7 @@ COMMANDS: tuple[Command, ...] = (
         "podup.cli.self_update",
         "Show the updates of this program and the versions kept",
         args=(JSON,),
+        examples=("history", "history --json"),
         function="show_history",
     ),
     Command(
@@ -98,6 +99,7 @@ COMMANDS: tuple[Command, ...] = (
         "podup.cli.install",
         "Remove the units and scripts of this user",
         args=(Arg("--purge", "also the program, its environment file and its whole state"), DRY_RUN, YES),
+        examples=("uninstall --dry-run", "uninstall --yes"),
         function="uninstall",
     ),
     Command(
@@ -105,6 +107,7 @@ COMMANDS: tuple[Command, ...] = (
         "podup.cli.doctor",
         "Look at all this program needs on its host",
         args=(JSON,),
+        examples=("doctor", "doctor --json"),
     ),
     Command(
         "run-self-update",

@@ -5,7 +5,7 @@ from typing import Any
 
 from podup.cli.context import Context
 from podup.cli.output import printable
-from podup.cli.timeline import report, show_end, show_lines
+from podup.cli.timeline import asker, report, show_end, show_lines
 from podup.clock import SystemClock
 
 _ROLES = {
@@ -55,13 +55,11 @@ def run_show(args: Mapping[str, Any], context: Context) -> int:
     if args["json"]:
         context.out.json(task)
         return 0
-    trigger = task["trigger"]
-    by = " ".join(filter(None, (trigger["source"], trigger["caller"], trigger["reason"])))
+    by = asker(task["trigger"])
     context.out.line(printable(f"{task['task_id']}  {task['kind']}  {task['unit'] or ''}  by {by}"))
     for unit in task["units"]:
-        context.out.line(
-            f"{unit['unit']}: {unit['image'] or ''} {unit['before_digest']} -> {unit['after_digest']}"
-        )
+        digests = f"{unit['before_digest']} -> {unit['after_digest']}"
+        context.out.line(printable(f"{unit['unit']}: {unit['image'] or ''} {digests}"))
     show_lines(context.out, task["logs"], verbose=args["verbose"])
     if task["finished_at"]:
         show_end(context.out, task)

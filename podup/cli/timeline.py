@@ -5,7 +5,7 @@
 1.9 s  ✗ judge: web.service failed: exit-code
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from podup.cli.calls import Api
@@ -28,18 +28,33 @@ def follow(api: Api, out: Output, task_id: str, *, verbose: bool = False) -> int
         show_line(out, line, started, verbose=verbose)
     task = api.call("GET", f"/api/tasks/{task_id}")
     show_end(out, task)
-    return exit_code(Status(task["status"]), task.get("code", ""))
+    return _exit_code(task)
 
 
 def report(api: Api, out: Output, task_id: str, *, as_json: bool, verbose: bool = False) -> int:
     """Wait for the end of a task, showing its lines or, as JSON, all of it at the end."""
     if not as_json:
         return follow(api, out, task_id, verbose=verbose)
-    for _ in api.follow(task_id):
-        continue
-    task = api.call("GET", f"/api/tasks/{task_id}")
+    task = _await_end(api, task_id)
     out.json(task)
-    return exit_code(Status(task["status"]), task.get("code", ""))
+    return _exit_code(task)
+
+
+def report_all(
+    api: Api,
+    out: Output,
+    task_ids: Sequence[str],
+    *,
+    as_json: bool,
+    verbose: bool = False,
+    beside: Mapping[str, Any] | None = None,
+) -> list[int]:
+    """`report` for several tasks, with one JSON value for all and what stands `beside` them."""
+    if not as_json:
+        return [follow(api, out, task_id, verbose=verbose) for task_id in task_ids]
+    ended = [_await_end(api, task_id) for task_id in task_ids]
+    out.json({"tasks": ended, **(beside or {})})
+    return [_exit_code(task) for task in ended]
 
 
 def show_lines(out: Output, lines: Iterable[Mapping[str, Any]], *, verbose: bool) -> None:
@@ -82,6 +97,23 @@ def show_end(out: Output, task: Mapping[str, Any]) -> None:
     hints = [line["meta"].get("hint") for line in task["logs"] if line["action"] == _OUTCOME]
     if any(hints):
         out.line(out.styled(printable(f"hint: {hints[-1]}"), "accent"))
+
+
+def asker(trigger: Mapping[str, Any]) -> str:
+    """Return who asked for a task, and why: `webhook github`, `scheduler: auto-update`."""
+    by = " ".join(dict.fromkeys(filter(None, (trigger["source"], trigger["caller"]))))
+    return f"{by}: {trigger['reason']}" if trigger["reason"] else by
+
+
+def _await_end(api: Api, task_id: str) -> dict[str, Any]:
+    for _ in api.follow(task_id):
+        continue
+    task: dict[str, Any] = api.call("GET", f"/api/tasks/{task_id}")
+    return task
+
+
+def _exit_code(task: Mapping[str, Any]) -> int:
+    return exit_code(Status(task["status"]), task.get("code", ""))
 
 
 def _output(meta: Mapping[str, Any], most: int | None) -> list[str]:

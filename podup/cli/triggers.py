@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
-from podup.cli.timeline import report
+from podup.cli.timeline import report_all
 from podup.core.units import unit_name
 from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid
 
@@ -36,5 +36,6 @@ def _trigger(body: dict[str, Any], args: Mapping[str, Any], context: Context) ->
         elif answer["task_id"]:
             out.line(answer["task_id"])
         return max(codes, default=EXIT_DONE)
-    codes += [report(api, out, started["task_id"], as_json=args["json"]) for started in answer["triggered"]]
+    started = [one["task_id"] for one in answer["triggered"]]
+    codes += report_all(api, out, started, as_json=args["json"], beside={"skipped": answer["skipped"]})
     return max(codes, default=EXIT_DONE)

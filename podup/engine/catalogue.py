@@ -99,7 +99,10 @@ class Catalogue:
         """Return the intent to deploy a service. Raises Refused without an image, Invalid for a bad one."""
         reason = self.why_not(service.unit, service)
         if reason:
-            raise Refused("not-deployable", f"{service.unit} cannot be deployed: {reason}")
+            hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
+            if service.unit == self.auto_update_unit:
+                hint = "`trigger-units` runs it and watches it to its end"
+            raise Refused("not-deployable", f"{service.unit} cannot be deployed: {reason}", hint)
         if image and parse_ref(image).name != parse_ref(service.image).name:
             why = f"{service.unit} runs {parse_ref(service.image).name}, not {parse_ref(image).name}"
             raise Refused("image-mismatch", why, "change Image= in the unit's file for that")

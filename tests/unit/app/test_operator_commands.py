@@ -68,6 +68,15 @@ def test_explain_tells_where_a_task_came_from(whole: Whole, shell: Shell) -> Non
         shell("explain tsk_unknown")
 
 
+def test_explain_leaves_the_terminal_alone(whole: Whole, shell: Shell) -> None:
+    whole.deliver("web", {"image": "ghcr.io/acme/web", "tag": "a\x1b]0;owned\x07"})
+    asked = {"dry_run": True, "reason": "\x1b[2Jgone"}
+    task_id = whole.ask("POST", "/api/manual/services/web", asked).json["task_id"]
+    delivery = whole.ask("GET", "/api/deliveries").json["deliveries"]
+    for about in (task_id, *(one["id"] for one in delivery)):
+        assert not any(letter in shell(f"explain {about}") for letter in "\x1b\x07")
+
+
 def test_events_are_filtered(whole: Whole, shell: Shell) -> None:
     shell("freeze web --caller me --reason sale")
     shell("unfreeze web")
