@@ -97,16 +97,33 @@ keep_code() { # make the good copy of what is checked out, unless an interrupted
     rm -rf "$GOOD.new" "$GOOD.before" && mkdir -p "$GOOD.new" || return 1
     archive_code "$STATE/code-good.tar.gz" && tar -xzf "$STATE/code-good.tar.gz" -C "$GOOD.new" || return 1
     rm -f "$STATE/code-good.tar.gz"
-    printf 'from podup.__main__ import main\n\nraise SystemExit(main())\n' >"$GOOD.new/__main__.py" || return 1
+    make_runnable "$GOOD.new" || return 1
     printf '%s\n' "$head" >"$GOOD.new/COMMIT" && sync || return 1
     [ ! -d "$GOOD" ] || mv "$GOOD" "$GOOD.before" || return 1
     mv "$GOOD.new" "$GOOD" && sync && rm -rf "$GOOD.before"
 }
 
+lay_out_code() ( # COMMIT DIRECTORY: its code, to be tried there; says whether the installed packages are its
+    rm -rf "$2" "$2".index* && mkdir -p "$2" || exit 1
+    export GIT_INDEX_FILE="$2.index"
+    git_code read-tree "$1" && git_code checkout-index --all --prefix="$2/" && make_runnable "$2" || exit 1
+    needs=$REQUIREMENTS
+    case $needs in "$CODE"/*) needs=$2${needs#"$CODE"} ;; esac
+    if is_installed "$needs"; then echo fits; else echo differs; fi
+)
+
+make_runnable() { # DIRECTORY: `python DIRECTORY` is the program then
+    printf 'from podup.__main__ import main\n\nraise SystemExit(main())\n' >"$1/__main__.py"
+}
+
+is_installed() { # REQUIREMENTS
+    [ -f "$1" ] || return 0
+    sum=$(sha256sum "$1" | cut -d' ' -f1)
+    [ "$sum" = "$(cat "$STATE/requirements.sha256" 2>/dev/null)" ]
+}
+
 install_requirements() {
-    [ -f "$REQUIREMENTS" ] || return 0
-    sum=$(sha256sum "$REQUIREMENTS" | cut -d' ' -f1)
-    [ "$sum" != "$(cat "$STATE/requirements.sha256" 2>/dev/null)" ] || return 0
+    is_installed "$REQUIREMENTS" && return 0
     rm -f "$STATE/requirements.sha256"   # what is installed is in doubt until pip is done
     "$PYTHON" -m pip install --quiet --disable-pip-version-check -r "$REQUIREMENTS" || return 1
     printf '%s\n' "$sum" | put "$STATE/requirements.sha256"
@@ -143,6 +160,7 @@ change_code() { # VERB ARGUMENTS: what self-update calls; a second one waits for
     case $verb in
         head) describe HEAD ;;
         fetch) fetch_code "$@" ;;
+        lay-out) lay_out_code "$1" "$2" ;;
         keep) keep_code ;;
         backup) archive_code "$BACKUPS/code_backup_$1.tar.gz" ;;
         switch) switch_code "$1" ;;

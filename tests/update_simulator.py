@@ -291,6 +291,8 @@ def dry_start(program: Path, copy: Path | None) -> DryStart:
     behaviour = seen["behaviour"]
     if behaviour in ("no-json", "dry-crash"):
         return DryStart(problem="it ended with 1")
+    if behaviour == "host-fails":
+        return DryStart(problem="no space left", is_of_host=True)
     if copy is not None:
         try:
             migrate(copy, seen["schema"], behaviour if behaviour == "drops-column" else "good")

@@ -11,7 +11,8 @@ from typing import Any
 import podup
 from podup.cli.context import Context
 from podup.clock import SystemClock
-from podup.errors import EXIT_DONE, PodupError
+from podup.core.host_faults import HOST_UNFIT, is_of_host
+from podup.errors import EXIT_DONE, Busy, PodupError
 from podup.files import FileLock
 from podup.loader import module_names
 from podup.store.backup import schema_number
@@ -27,15 +28,25 @@ GUARD_WAIT_S = 240.0
 def check(args: Mapping[str, Any], context: Context) -> int:
     """Import everything, migrate a copy of the database, listen on a free port; print what was found.
 
-    No network, no bus: this runs before the program is trusted with anything.
+    No network, no bus: this runs before the program is trusted with anything. Exit 75 says that the machine
+    failed it (no room, no memory, a disk that reports errors), so that nothing was found out.
     """
+    try:
+        context.out.text(json.dumps(_found(args["db"])) + "\n")
+    except (OSError, MemoryError, PodupError) as error:
+        if not is_of_host(error):
+            raise
+        what = str(error) or "no memory"
+        raise Busy(HOST_UNFIT, f"this machine fails: {what}", "mend it, and try again") from error
+    return EXIT_DONE
+
+
+def _found(database: str) -> dict[str, Any]:
     count = _import_everything()
-    schema = _migrate(Path(args["db"])) if args["db"] else 0
+    schema = _migrate(Path(database)) if database else 0
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    found = {"version": VERSION, "commit": COMMIT, "schema": schema, "modules": count, "port": port}
-    context.out.text(json.dumps(found) + "\n")
-    return EXIT_DONE
+    return {"version": VERSION, "commit": COMMIT, "schema": schema, "modules": count, "port": port}
 
 
 def stand_guard(args: Mapping[str, Any], context: Context) -> int:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO
 
 from podup.cli import overview
 from podup.cli.context import Context
@@ -31,7 +31,7 @@ def main(program: str, words: list[str], open_app: OpenApp) -> int:
     out = Output(sys.stdout, sys.stderr, environment=environment.variables, columns=_columns)
     try:
         code = run(program, words, _context(program, out, environment, open_app))
-        sys.stdout.flush()
+        out.flush()
         return code
     except PodupError as error:
         out.error(program, error.message, error.hint)
@@ -40,9 +40,10 @@ def main(program: str, words: list[str], open_app: OpenApp) -> int:
         out.error(program, "interrupted", "")
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (`| head`). Nothing more can be said, not even by the interpreter at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_FAILED  # the reader went away (`| head`)
+    finally:
+        _let_go(sys.stdout)
+        _let_go(sys.stderr)
 
 
 def run(program: str, words: list[str], context: Context) -> int:
@@ -77,6 +78,14 @@ def _context(program: str, out: Output, environment: Environment, open_app: Open
         return open_app(settings())
 
     return Context(program=program, out=out, settings=settings, app=app)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Drop what cannot be written: the interpreter would try at its end, and change the exit code."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _columns() -> int:

@@ -8,8 +8,11 @@ to fit. What has no letter of its own (control characters in foreign text) is sh
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
+
+from podup.errors import Unavailable
 
 _ROLES = {"ok": "32", "warn": "33", "bad": "31", "muted": "2", "accent": "36", "strong": "1"}
 _GAP = "  "
@@ -34,13 +37,13 @@ class Output:
     def line(self, text: str = "") -> None:
         """Write one line of the result."""
         self._end_progress()
-        self._stdout.write(f"{text}\n")
+        self._put(f"{text}\n")
 
     def text(self, text: str) -> None:
         """Write a result as it is."""
         self._end_progress()
-        self._stdout.write(text)
-        self._stdout.flush()
+        self._put(text)
+        self.flush()
 
     def json(self, value: Any) -> None:
         """Write the result as JSON, one value."""
@@ -63,19 +66,16 @@ class Output:
     def note(self, text: str, role: str = "") -> None:
         """Write one line about the way to the result."""
         self._end_progress()
-        self._stdout.flush()
-        self._stderr.write(f"{self._paint(text, role, self._stderr)}\n")
-        self._stderr.flush()
+        self._tell(f"{self._paint(text, role, self._stderr)}\n")
 
     def progress(self, text: str) -> None:
         """Say what happens now: rewrites its line on a terminal, writes a new one elsewhere."""
         if text == self._open_line:
             return
         if self._stderr.isatty():
-            self._stderr.write(f"\r\x1b[K{cut(printable(text), self._columns() - 1)}")
+            self._tell(f"\r\x1b[K{cut(printable(text), self._columns() - 1)}")
         else:
-            self._stderr.write(f"{text}\n")
-        self._stderr.flush()
+            self._tell(f"{text}\n")
         self._open_line = text
 
     def error(self, program: str, message: str, hint: str) -> None:
@@ -87,21 +87,46 @@ class Output:
     def ask(self, question: str, read_line: Callable[[], str]) -> bool:
         """Ask and return whether the answer was yes; anything else, and no answer at all, is no."""
         self._end_progress()
-        self._stdout.flush()
-        self._stderr.write(f"{question} [y/N] ")
-        self._stderr.flush()
+        self._tell(f"{question} [y/N] ")
         return read_line().strip().lower() in ("y", "yes")
 
     def _end_progress(self) -> None:
         if self._open_line and self._stderr.isatty():
-            self._stderr.write("\r\x1b[K")
-            self._stderr.flush()
+            self._tell("\r\x1b[K")
         self._open_line = ""
+
+    def flush(self) -> None:
+        """See that the result is written. Raises Unavailable `result-not-written`, BrokenPipeError."""
+        with _written():
+            self._stdout.flush()
+
+    def _put(self, text: str) -> None:
+        with _written():
+            self._stdout.write(text)
+
+    def _tell(self, text: str) -> None:
+        # Work goes on when nobody hears of it. A result that cannot be written is told of at the end.
+        with suppress(OSError):
+            self._stdout.flush()
+        with suppress(OSError):
+            self._stderr.write(text)
+            self._stderr.flush()
 
     def _paint(self, text: str, role: str, stream: TextIO) -> str:
         if not role or not self._has_colour or not stream.isatty():
             return text
         return f"\x1b[{_ROLES[role]}m{text}\x1b[0m"
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        message = f"the result cannot be written: {error.strerror}"
+        raise Unavailable("result-not-written", message, "look at where standard output goes") from error
 
 
 def printable(text: str) -> str:

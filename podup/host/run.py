@@ -21,7 +21,7 @@ from podup.errors import PodupError, Refused
 from podup.records import dataclass, field, replace
 
 KEEP_BYTES = 16 * 1024 * 1024
-_NOT_FOUND = 127
+NOT_STARTED = 127
 _TIMED_OUT = 124
 
 
@@ -104,7 +104,7 @@ class HostRunner:
                     start_new_session=True,
                 )
         except (OSError, ValueError) as error:
-            return Completed(command, _NOT_FOUND, "", f"{command.argv[0]}: {error}", 0)
+            return Completed(command, NOT_STARTED, "", f"{command.argv[0]}: {error}", 0)
         try:
             streams = (_Tail(child.stdout, None), _Tail(child.stderr, command.on_line))
             timed_out = _wait(child, command)

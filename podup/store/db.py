@@ -247,11 +247,20 @@ def told(path: Path, *, writing: bool) -> AbstractContextManager[None]:
     return _Told(path, writing=writing)
 
 
+def is_trouble(error: Error) -> bool:
+    """Return whether the disk or the memory failed, and not the statement."""
+    return _primary(error) in _DISK_TROUBLE
+
+
+def _primary(error: Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
 def _tell(error: BaseException, path: Path, *, writing: bool) -> None:
     """Raise what an error means, when it means more than a mistake in SQL."""
     if not isinstance(error, sqlite3.DatabaseError):
         return
-    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    primary = _primary(error)
     if primary in _DAMAGED:
         hint = "look at `db check`, then `db restore` the newest backup"
         raise Unavailable("db-damaged", f"the database {path} is damaged: {error}", hint) from error

@@ -29,6 +29,7 @@ from podup.store.db import (
     Error,
     Reader,
     inside_one_transaction,
+    is_trouble,
     problems,
     statements,
 )
@@ -230,6 +231,8 @@ def _apply(cx: Connection, step: Migration, *, version: str, now: float) -> None
             (step.number, step.name, step.checksum, step.oldest_reader, now, version),
         )
     except (Error, ValueError) as error:
+        if isinstance(error, Error) and is_trouble(error):
+            raise  # no fault of the migration: `alone` tells of it
         hint = "the database is as it was; go back to the version that ran before"
         raise PodupError("migration-failed", f"migration {step.name} failed: {error}", hint) from error
 

@@ -31,7 +31,7 @@ from podup.update.machine import (
 )
 from podup.update.places import Places, behind
 from podup.update.reports import UNIT
-from podup.update.world import Ground, Service, Timing, World
+from podup.update.world import DryStart, Ground, Service, Timing, World
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE_ID = Path("/etc/machine-id")
@@ -100,9 +100,7 @@ def world_of(parts: Parts, ground: Ground, *, dry_run: bool) -> World:
         service=service_of(parts, ground.places),
         prober=HealthProber(doors(ground.places, parts.loaded, http)),
         releases=releases_of(parts, ground, dry_run=dry_run),
-        dry_start=lambda program, copy: dry_start(
-            parts.runner, sys.executable, program, copy, within_s=updates.trial_s
-        ),
+        dry_start=_dry_start(parts, ground),
         may_begin=lambda version: why_to_wait(parts, version),
         free_bytes=free_bytes,
         timing=Timing(trial_s=updates.trial_s, settle_s=updates.settle_s),
@@ -125,6 +123,15 @@ def releases_of(parts: Parts, ground: Ground, *, dry_run: bool) -> ReleaseClient
     if updates.allowed_signers is not None:
         verify = signature_check(parts.runner, updates.allowed_signers, ground.places.scratch)
     return ReleaseClient(_http(parts), parts.clock, source, verify=verify)
+
+
+def _dry_start(parts: Parts, ground: Ground) -> Callable[[Path, Path | None], DryStart]:
+    within_s = parts.loaded.settings.updates.trial_s
+    given = checkout.variables(parts.loaded.environment) if ground.checkout else {}
+    python = given.get("PYTHON") or sys.executable
+    return lambda program, copy: dry_start(
+        parts.runner, python, program, copy, within_s=within_s, given=given
+    )
 
 
 def service_of(parts: Parts, places: Places) -> Service | None:

@@ -10,14 +10,16 @@ make it the only one. What an earlier run left is recovered first, by the same r
 
 from pathlib import Path
 
+from podup.core.host_faults import HOST_UNFIT
 from podup.errors import Busy, PodupError, Refused
-from podup.files import FileLock, copy_file, holder, is_locked, make_dirs, remove
+from podup.files import FileLock, copy_file, holder, is_locked, make_dirs
 from podup.records import dataclass, replace
 from podup.update import choosing, journal, kept, recovery, remembered, swap, trial
-from podup.update.choosing import REJECTED_HINT, Chosen, Skip
+from podup.update.choosing import Chosen, Skip
 from podup.update.journal import Build, Record
 from podup.update.places import check_target
-from podup.update.recovery import Ended
+from podup.update.recovery import TRIAL_FAILED, Ended
+from podup.update.rehearsal import no_good, rehearse, rehearse_commit
 from podup.update.reports import unused_name
 from podup.update.states import MAX_ROLLBACK_TRIES, UNTOUCHED, Act, End, State
 from podup.update.world import Ground, Releases, World
@@ -145,7 +147,7 @@ def _prepare(world: World, request: Request, record: Record) -> Record:
     record = journal.store(places.journal, record)
     _check_room(world, chosen)
     if chosen.commit is not None:
-        return _stage_commit(ground, record, chosen.commit)
+        return _stage_commit(world, record, chosen.commit)
     new = places.new(record.txid)
     if chosen.path is not None:
         copy_file(chosen.path, new)
@@ -153,13 +155,13 @@ def _prepare(world: World, request: Request, record: Record) -> Record:
     else:
         assert chosen.release is not None
         sha256 = world.releases.fetch(chosen.release, new)
-    found = kept.read_version(new)
+    found = _version_in(ground, record, new)
     if found != chosen.version:
-        raise _rejecting(ground, record, f"the file of {chosen.tag} says it is version {found}")
+        raise no_good(ground, record, f"the file of {chosen.tag} says it is version {found}")
     record = journal.store(places.journal, replace(record, after=Build(chosen.version, sha256)))
     if record.dry_run:
         return record
-    record = replace(record, after=Build(chosen.version, sha256, _dry_start(world, record)))
+    record = replace(record, after=Build(chosen.version, sha256, rehearse(world, record, new)))
     recovery.make_executable(ground, record)
     return journal.advance(places.journal, record, State.STAGED, after=record.after)
 
@@ -173,47 +175,24 @@ def _choose(ground: Ground, releases: Releases, request: Request, current: str) 
     return choosing.choose_release(places, releases, request.tag, current, force=request.force)
 
 
-def _stage_commit(ground: Ground, record: Record, commit: Build) -> Record:
-    """Nothing of a commit can be tried beside the code that runs: it is judged in its place."""
+def _version_in(ground: Ground, record: Record, new: Path) -> str:
+    """Return the version a verified file says; one that is no program is remembered. Raises PodupError."""
+    try:
+        return kept.read_version(new)
+    except Refused as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        raise no_good(ground, record, error.message) from error
+
+
+def _stage_commit(world: World, record: Record, commit: Build) -> Record:
+    ground = world.ground
     record = replace(record, after=commit)
     if record.dry_run or ground.checkout is None:
         return record
+    record = replace(record, after=rehearse_commit(world, record, commit))
     ground.checkout.back_up(record.started_at)
-    return journal.advance(ground.places.journal, record, State.STAGED)
-
-
-def _dry_start(world: World, record: Record) -> int:
-    """Start the new program on a scratch copy of the database; return the schema it works with."""
-    ground = world.ground
-    places = ground.places
-    copy = None
-    if places.database.exists():
-        make_dirs(places.scratch)
-        copy = places.scratch / places.database.name
-        remove(copy, missing_ok=True)
-        ground.database.copy(places.database, copy)
-    before = ground.database.look(copy) if copy else None
-    ground.log("dry start of the new program on a copy of the database")
-    seen = world.dry_start(places.new(record.txid), copy)
-    if seen.problem:
-        raise _rejecting(ground, record, f"its dry start failed: {seen.problem}")
-    if seen.version != record.after.version:
-        raise _rejecting(ground, record, f"it answers as version {seen.version or 'unknown'}")
-    if copy is not None and before is not None:
-        after = ground.database.look(copy)
-        lost = "; ".join(after.problems) or swap.lost_in_migration(before, after)
-        if lost:
-            raise _rejecting(ground, record, f"its migration damages the database: {lost}")
-    return seen.schema
-
-
-def _rejecting(ground: Ground, record: Record, why: str) -> PodupError:
-    """Remember that verified bytes are no good, so that they are not tried again."""
-    if not record.dry_run:
-        sha256 = kept.digest(ground.places.new(record.txid))
-        rejection = remembered.Rejection(why, int(ground.clock.now()), sha256)
-        remembered.reject(ground.places, record.after.version, rejection)
-    return PodupError("release-no-good", f"{record.after.version} is no good: {why}", REJECTED_HINT)
+    return journal.advance(ground.places.journal, record, State.STAGED, after=record.after)
 
 
 def _check_room(world: World, chosen: Chosen) -> None:
@@ -267,7 +246,9 @@ def _transact(world: World, record: Record) -> Ended:
     wanted = trial.Wanted(record.after.answers_as, record.txid, tolerated)
     seen = trial.judge(world, wanted, within_s=timing.trial_s, settle_s=timing.settle_s)
     if seen.look is not trial.Look.OK:
-        return roll_back(world, record, code="trial-failed", message=seen.reason, tolerated=tolerated)
+        unfit = swap.why_unfit(ground.places, record.txid)
+        code, why = (HOST_UNFIT, f"{seen.reason}; {unfit}") if unfit else (TRIAL_FAILED, seen.reason)
+        return roll_back(world, record, code=code, message=why, tolerated=tolerated)
     try:
         record = journal.advance(ground.places.journal, record, State.COMMITTING, may_start=True)
     except PodupError as error:

@@ -58,6 +58,10 @@ class ScriptedCheckout:
     def fetch(self, wanted: str) -> Build:
         return _build(self._do("fetch", *((wanted,) if wanted else ()), timeout_s=_FETCH_S).stdout)
 
+    def lay_out(self, commit: Build, directory: Path) -> bool:
+        done = self._do("lay-out", commit.sha256, str(directory), timeout_s=_FETCH_S)
+        return done.stdout.strip() == "fits"
+
     def keep(self) -> Path:
         self._do("keep", timeout_s=_FETCH_S, script=self._places.target)
         return self._places.good_code

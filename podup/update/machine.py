@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 from podup.clock import Clock
-from podup.errors import NotFound, PodupError, Unavailable
+from podup.core.host_faults import is_of_host, says_host
+from podup.errors import EXIT_BUSY, NotFound, PodupError, Unavailable
 from podup.files import durable_write, holder, is_locked, make_dirs, remove
-from podup.host.run import Command, Runner
+from podup.host.run import NOT_STARTED, Command, Runner
 from podup.host.systemd import Systemd
 from podup.patterns import regex
 from podup.store import backup
@@ -17,6 +19,7 @@ from podup.update.world import Answer, DryStart, Running, Shape
 
 DRY_START_S = 60.0
 _STOP_S = 60.0
+_FAILED_BY_HOST = (EXIT_BUSY, NOT_STARTED, -SIGKILL)
 _HOLDER = regex(r"pid ([0-9]+)")
 
 
@@ -41,7 +44,7 @@ class SqliteDatabase:
                 columns = {table: _columns(cx, table) for table in rows}
                 return Shape(backup.schema_number(cx), tuple(problems(cx)), columns, rows)
         except (Error, PodupError) as error:
-            return Shape(0, (str(error),))
+            return Shape(0, (str(error),), is_unread=is_of_host(error))
         finally:
             reader.close()
 
@@ -151,22 +154,33 @@ def read_health(door: str, body: Any) -> Answer:
 
 
 def dry_start(
-    runner: Runner, python: str, program: Path, copy: Path | None, *, within_s: float = DRY_START_S
+    runner: Runner,
+    python: str,
+    program: Path,
+    copy: Path | None,
+    *,
+    within_s: float = DRY_START_S,
+    given: Mapping[str, str] = {},
 ) -> DryStart:
     """Run `PROGRAM boot-check --db COPY`: it imports all, migrates the copy, listens on a free port.
 
-    It has `within_s`, at most 60 s, and no setting of ours: its state directory is the scratch directory.
+    It has `within_s`, at most 60 s, and no setting of ours but those `given`: its state directory is the
+    scratch directory. Exit 75, a traceback that ends with no room or no memory, a SIGKILL (the kernel's, when
+    memory runs out) and an interpreter that cannot be started are the machine's faults.
     """
     scratch = program.parent if copy is None else copy.parent
     words = (python, str(program), "boot-check", *(("--db", str(copy)) if copy else ()))
-    env = {"PODUP_STATE_DIR": str(scratch)}
+    env = {**given, "PODUP_STATE_DIR": str(scratch)}
     done = runner.run(Command(words, mutates=True, timeout_s=min(DRY_START_S, within_s), env=env))
     try:
         seen = json.loads(done.stdout.strip().splitlines()[-1])
-        return DryStart(str(seen["version"]), int(seen["schema"]), "" if done.ok else _last_line(done.stderr))
+        found = str(seen["version"]), int(seen["schema"])
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
-        why = _last_line(done.stderr) or f"it ended with {done.exit} and said nothing"
-        return DryStart(problem=why)
+        found = None
+    if done.ok and found is not None:
+        return DryStart(*found)
+    why = _last_line(done.stderr) or f"it ended with {done.exit} and said nothing"
+    return DryStart(problem=why, is_of_host=done.exit in _FAILED_BY_HOST or says_host(why))
 
 
 def signature_check(runner: Runner, signers: Path, scratch: Path) -> Callable[[Path, bytes], None]:

@@ -9,7 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from podup.errors import PodupError, Unavailable
-from podup.files import copy_file, link, make_dirs, remove, remove_leftovers, remove_tree, rename, sync_dir
+from podup.files import (
+    copy_file,
+    durable_write,
+    link,
+    make_dirs,
+    remove,
+    remove_leftovers,
+    remove_tree,
+    rename,
+    sync_dir,
+)
 from podup.update import kept
 from podup.update.journal import Backup, Build, Record
 from podup.update.places import Places
@@ -18,6 +28,7 @@ from podup.update.world import Database, Shape
 _SIDE_FILES = ("-wal", "-shm")
 _GROWS_BY_MIGRATION = ("schema_migrations",)
 _REQUEST_LASTS_S = 3600
+_ROOM_BYTES = 1024 * 1024
 
 
 def switch(places: Places, txid: str) -> None:
@@ -110,6 +121,20 @@ def lost_in_migration(before: Shape, after: Shape) -> str:
             return f"column {table}.{gone[0]} is gone"
         if after.rows.get(table, 0) < before.rows.get(table, 0):
             return f"rows of {table} are gone"
+    return ""
+
+
+def why_unfit(places: Places, txid: str) -> str:
+    """Return why this machine takes no more writes where an update writes, empty when it does."""
+    beside = () if places.is_checkout else (places.new(txid),)
+    for path in (places.scratch / "probe", *beside, _aside(places, "-probe", txid)):
+        try:
+            make_dirs(path.parent)
+            durable_write(path, bytes(_ROOM_BYTES))
+            remove(path)
+        except Unavailable as error:
+            remove(path, missing_ok=True)
+            return error.message
     return ""
 
 

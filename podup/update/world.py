@@ -17,12 +17,16 @@ from podup.update.places import Places
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a database looks like: its schema number, whether it is sound, and columns and rows by table."""
+    """What a database looks like: its schema number, whether it is sound, and columns and rows by table.
+
+    `is_unread` says that the machine failed to read it: nothing is known of the database then.
+    """
 
     schema: int
     problems: tuple[str, ...] = ()
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
+    is_unread: bool = False
 
 
 class Database(Protocol):
@@ -92,6 +96,9 @@ class Checkout(Protocol):
     def fetch(self, wanted: str) -> Build:
         """Fetch, and return the commit `wanted` names, the newest of the branch when it is empty."""
 
+    def lay_out(self, commit: Build, directory: Path) -> bool:
+        """Put the commit's code into the new `directory`; return whether the installed packages are its."""
+
     def keep(self) -> Path:
         """Make the good copy of what is checked out; return the directory to run it from."""
 
@@ -107,11 +114,15 @@ class Checkout(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DryStart:
-    """What `boot-check` of a program printed: its version and schema; `problem` says why it is no good."""
+    """What `boot-check` of a program printed: its version and schema; `problem` says why it is no good.
+
+    With `is_of_host` the problem is the machine's, and nothing was found out about the program.
+    """
 
     version: str = ""
     schema: int = 0
     problem: str = ""
+    is_of_host: bool = False
 
 
 class Releases(Protocol):

@@ -170,6 +170,9 @@ class Place:
         lines = path.read_text().splitlines() if path.exists() else []
         return [(one["after"].partition("+")[0], one["outcome"]) for one in map(json.loads, lines)]
 
+    def pid(self) -> int:
+        return int(json.loads((self.state / "daemon.lock").read_text())["pid"])
+
     def head(self) -> str:
         return git(self.code, "rev-parse", "HEAD")
 
@@ -246,10 +249,29 @@ def test_pip_fails(place):
 
 
 def test_migration_fails(place):
-    tables = place.tables()
+    """The dry start finds it and nothing is touched; what cannot be tried before is taken back."""
+    tables, before, pid = place.tables(), place.head(), place.pid()
     place.commit("1.1.0", migration=f"{MIGRATION}CREATE TABLE half (id INTEGER) STRICT;\n")
+    assert place.update() == 1
+    assert place.is_at_rest("1.0.0") and place.pid() == pid, "the service was not stopped"
+    assert place.head() == before and place.tables() == tables
+    assert place.update() == 3, "what failed is not tried again by itself"
+    place.commit("1.2.0", needs="two")
     assert place.update() == 4
     assert place.is_at_rest("1.0.0") and place.tables() == tables
+    assert [one for one, _ in place.outcomes()] == ["1.1.0", "1.2.0"]
+
+
+@one_shell
+def test_code_that_cannot_start_is_refused_before_the_switch(place):
+    before, pid = place.head(), place.pid()
+    place.commit("1.1.0", first="import gone\n")
+    assert place.update() == 1
+    assert place.is_at_rest("1.0.0") and place.head() == before and place.pid() == pid
+    assert "No module named 'gone'" in (place.state / "update.log").read_text()
+    assert not (place.state / "update-scratch").exists()
+    place.commit("1.1.1")
+    assert place.update() == 0 and place.is_at_rest("1.1.1")
 
 
 test_migration_fails.settings = {"PODUP_UPDATE_TRIAL_SECS": "5"}
@@ -351,17 +373,17 @@ def test_exit_10_asks_for_an_update_and_a_crash_loop_goes_back(place):
     assert place.update() == 0
     place.commit("1.2.0")
     (place.state / "ask").write_text("")
-    os.kill(json.loads((place.state / "daemon.lock").read_text())["pid"], signal.SIGTERM)
+    os.kill(place.pid(), signal.SIGTERM)
     place.wait_for("1.2.0")
     (place.code / "podup/__main__.py").write_text(CRASHES)
-    os.kill(json.loads((place.state / "daemon.lock").read_text())["pid"], signal.SIGKILL)
+    os.kill(place.pid(), signal.SIGKILL)
     place.wait_for("1.1.0")
     assert place.update() == 3, "the program that looped is not tried again by itself"
 
 
 @one_shell
 def test_a_killed_program_is_started_again_and_signals_are_forwarded(place):
-    os.kill(json.loads((place.state / "daemon.lock").read_text())["pid"], signal.SIGKILL)
+    os.kill(place.pid(), signal.SIGKILL)
     eventually(lambda: not place.version())
     place.wait_for("1.0.0")
     os.kill(place.process.pid, signal.SIGTERM)

@@ -97,6 +97,8 @@ def installed(tmp_path_factory, built, newer):
         publish(root / "mirror", NEW, newer)
         done = place.run(str(place.target), "token", "create", "one")
         assert done.returncode == 0, done
+        for program in (place.target, newer):  # compiled code may be lost: refusing its writes tells nothing
+            assert place.run(str(program), "boot-check").returncode == 0
         yield place
 
 

@@ -2,8 +2,13 @@
 
 import io
 import json
+import os
+from typing import TextIO
+
+import pytest
 
 from podup.cli.output import Output, cut, printable, shown_width
+from podup.errors import Unavailable
 
 
 class Terminal(io.StringIO):
@@ -100,3 +105,32 @@ def test_an_error_about_foreign_text_is_still_two_lines() -> None:
     out, _, stderr = plain()
     out.error("podup", "no unit 'a\nb\x1b[2J'", "")
     assert stderr.getvalue() == "podup: no unit 'a b?[2J'\n"
+
+
+def test_work_goes_on_where_nobody_hears_of_it() -> None:
+    stdout = io.StringIO()
+    with open("/dev/full", "w", encoding="utf-8", buffering=1) as full:
+        out = Output(stdout, full, environment={}, columns=lambda: 80)
+        out.progress("going")
+        out.note("gone")
+        out.error("name", "it failed", "try again")
+        out.line("the result")
+        assert stdout.getvalue() == "the result\n"
+        drop(full)
+
+
+def test_a_result_that_cannot_be_written_is_an_error() -> None:
+    stderr = io.StringIO()
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        out = Output(full, stderr, environment={}, columns=lambda: 80)
+        out.line("kept for later")
+        out.note("on the way")
+        with pytest.raises(Unavailable, match="cannot be written: No space left"):
+            out.flush()
+        assert stderr.getvalue() == "on the way\n"
+        drop(full)
+
+
+def drop(full: TextIO) -> None:
+    """Let it be closed: what it holds goes where everything has room."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())

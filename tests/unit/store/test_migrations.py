@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from podup.errors import PodupError, Refused
+from podup.errors import PodupError, Refused, Unavailable
 from podup.files import FileLock
 from podup.store import migrations
 from podup.store.backup import verify
@@ -50,6 +50,21 @@ def test_a_new_database_is_not_backed_up_and_an_old_one_is(empty: Database) -> N
     assert done.backup is not None
     copy = verify(done.backup)
     assert (copy.schema, copy.counts["a"]) == (1, 1)
+
+
+def test_a_disk_that_fills_in_a_migration_is_no_fault_of_the_migration(empty: Database) -> None:
+    run(empty, steps(_0001_a=ONE))
+    with empty.alone() as cx:
+        (pages,) = cx.execute("PRAGMA page_count").fetchone()
+        cx.execute(f"PRAGMA max_page_count = {pages + 4}").fetchall()
+    large = TWO + b"INSERT INTO b VALUES (1);\nCREATE TABLE c AS SELECT zeroblob(100000) AS much;\n"
+    with pytest.raises(Unavailable, match="is full") as caught:
+        run(empty, steps(_0001_a=ONE, _0002_b=large))
+    assert caught.value.code == "db-write-failed"
+    assert tables(empty) == ["a", "schema_migrations"]
+    with empty.alone() as cx:
+        cx.execute("PRAGMA max_page_count = 1000000").fetchall()
+    assert run(empty, steps(_0001_a=ONE, _0002_b=large)).after == 2
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ DRY_STARTS = [
     (0, json.dumps({"version": "1.1.0", "schema": 3}), "", ""),
     (0, "noise\n" + json.dumps({"version": "1.1.0", "schema": 3}), "", ""),
     (1, json.dumps({"version": "1.1.0", "schema": 3}), "broken\n", "broken"),
+    (3, json.dumps({"version": "1.1.0", "schema": 3}), "", "ended with 3"),
     (0, "", "", "said nothing"),
     (10, "", "", "ended with 10"),
     (124, "", "stopped after 60 s", "stopped after 60 s"),
@@ -71,10 +72,27 @@ DRY_STARTS = [
 ]
 
 
+THE_MACHINES_FAULT = [
+    (75, "", "error: this machine fails: database or disk is full\nhint: mend it"),
+    (-9, "", ""),
+    (127, "", "python3: [Errno 12] Cannot allocate memory"),
+    (1, "", "Traceback\nOSError: [Errno 28] No space left on device: '/x'"),
+    (1, "", "Traceback\nMemoryError"),
+    (75, json.dumps({"version": "1.1.0", "schema": 3}), ""),
+]
+
+
+@pytest.mark.parametrize(("exit", "stdout", "stderr"), THE_MACHINES_FAULT)
+def test_a_dry_start_the_machine_failed(tmp_path, exit, stdout, stderr):
+    seen = dry_start(OneAnswer(exit, stdout, stderr), "python3", tmp_path / "new", tmp_path / "copy.db")
+    assert seen.problem and seen.is_of_host
+
+
 @pytest.mark.parametrize(("exit", "stdout", "stderr", "problem"), DRY_STARTS)
 def test_dry_starts(tmp_path, exit, stdout, stderr, problem):
     seen = dry_start(OneAnswer(exit, stdout, stderr), "python3", tmp_path / "new", tmp_path / "copy.db")
     assert problem in seen.problem and bool(seen.problem) == bool(problem)
+    assert not seen.is_of_host
     if not problem:
         assert (seen.version, seen.schema) == ("1.1.0", 3)
 
