@@ -3,9 +3,10 @@
 #
 # Where the program is installed it does all the work (`self-update`: download, checks, dry start, backup,
 # switch, judgement, way back). Where it is not, this script installs it: download, checksum, move into
-# place; needs curl or wget, sha256sum, sed. All arguments are those of `self-update`.
+# place; needs curl or wget, sha256sum, sed, and ssh-keygen where signers are set. All arguments are those of
+# `self-update`. A first installation takes the newest stable release, or the one named.
 #
-# TARGET_BIN, PODUP_RELEASE_REPO, _TAG, _CHANNEL, _API_URL, _BASE_URL as in the settings.
+# TARGET_BIN, PODUP_RELEASE_REPO, _TAG, _CHANNEL, _API_URL, _BASE_URL, _ALLOWED_SIGNERS as in the settings.
 set -eu
 
 NAME=pod-upgrade-trigger
@@ -14,6 +15,7 @@ TARGET=${TARGET_BIN:-$HOME/.local/bin/$NAME}
 REPO=${PODUP_RELEASE_REPO:-}
 API=${PODUP_RELEASE_API_URL:-https://api.github.com}
 BASE=${PODUP_RELEASE_BASE_URL:-https://github.com}
+SIGNERS=${PODUP_RELEASE_ALLOWED_SIGNERS:-}
 
 log() { printf '%s\n' "$*" >&2; }
 die() { log "error: $1"; [ -z "${2:-}" ] || log "hint: $2"; exit 1; }
@@ -82,8 +84,16 @@ fetch "$url" "$work/$ASSET" || die "cannot download $url"
 fetch "$url.sha256" "$work/$ASSET.sha256" || die "cannot download $url.sha256" "a release without checksum is refused"
 lines=$(grep -c . "$work/$ASSET.sha256") || true
 [ "$lines" = 1 ] || die "the checksum file has $lines lines, one is expected"
+grep -Eq "^[0-9a-fA-F]{64} [ *]pod-upgrade-trigger\.pyz$" "$work/$ASSET.sha256" ||
+    die "the checksum file is not for $ASSET" "ask whoever runs the release server"
 (cd "$work" && sha256sum -c "$ASSET.sha256" >/dev/null 2>&1) || die "the checksum of $ASSET does not match" \
     "nothing was installed; try again, or ask whoever runs the release server"
+if [ -n "$SIGNERS" ]; then
+    command -v ssh-keygen >/dev/null 2>&1 || die "ssh-keygen is not installed" "a signature is wanted: install OpenSSH"
+    fetch "$url.sig" "$work/$ASSET.sig" || die "cannot download $url.sig" "a release without signature is refused"
+    ssh-keygen -Y verify -f "$SIGNERS" -I release -n file -s "$work/$ASSET.sig" <"$work/$ASSET" >/dev/null 2>&1 ||
+        die "the signature of $ASSET is not good" "nothing was installed"
+fi
 if [ -n "$dry_run" ]; then
     log "dry run: $tag was downloaded and checked, nothing was installed"
     exit 0

@@ -135,7 +135,7 @@ def _retry_after(text: str, now: float) -> float | None:
         return float(text)
     try:
         return parsedate_to_datetime(text).timestamp() - now if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

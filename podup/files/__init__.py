@@ -5,7 +5,7 @@ function here returned from is on the disk, unless its docstring says `sync_dir`
 numbered in `podup.files.trace`, where tests count them, fail them, and replay what a power cut may leave.
 """
 
-from podup.files.calls import link, rename, sync_dir
+from podup.files.calls import link, readable, rename, sync_dir
 from podup.files.durable import (
     NewFile,
     append_line,
@@ -37,6 +37,7 @@ __all__ = [
     "link",
     "make_dirs",
     "read_journal",
+    "readable",
     "remove",
     "remove_leftovers",
     "remove_tree",

@@ -37,6 +37,23 @@ def told(path: str | Path) -> Iterator[None]:
         raise Unavailable("file-write-failed", f"cannot write {path}: {reason}", hint) from error
 
 
+@contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Turn trouble in reading `path` into `Unavailable('file-not-readable')`.
+
+    FileNotFoundError stays, and NotADirectoryError becomes one.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except NotADirectoryError as error:
+        raise FileNotFoundError(error.errno, error.strerror, str(path)) from error
+    except OSError as error:
+        hint = "the kernel log may say what is wrong with the disk"
+        raise Unavailable("file-not-readable", f"cannot read {path}: {error.strerror}", hint) from error
+
+
 def create(path: Path, mode: int) -> int:
     """Create a file that must not exist and return its descriptor, close-on-exec, never through a link."""
     with told(path):

@@ -100,8 +100,12 @@ def durable_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 
 def copy_file(source: Path, target: Path, *, mode: int = 0o600) -> None:
-    """Copy the bytes durably; `target` is replaced atomically. Raises FileNotFoundError."""
-    with open(source, "rb") as reading, replacing(target, mode=mode) as file:
+    """Copy the bytes durably; `target` is replaced atomically.
+
+    Raises FileNotFoundError, Unavailable `file-not-readable` and `file-write-failed`.
+    """
+    # What writing raises is no OSError any more, so all that are left are the source's.
+    with calls.readable(source), open(source, "rb") as reading, replacing(target, mode=mode) as file:
         while chunk := reading.read(_CHUNK_BYTES):
             file.write(chunk)
 
@@ -186,9 +190,13 @@ def sync_file(path: Path) -> None:
         calls.fsync(descriptor, path)
 
 
-def remove_leftovers(directory: Path) -> tuple[Path, ...]:
-    """Remove the temporary files of writers that are no more; return their paths."""
-    found = [path for path in sorted(directory.iterdir()) if _LEFTOVER.match(path.name)]
+def remove_leftovers(directory: Path, *, of: str = "") -> tuple[Path, ...]:
+    """Remove the temporary files of writers that are no more; return their paths.
+
+    `of` is how the names written there begin, in a directory that is not ours alone.
+    """
+    names = (path for path in sorted(directory.iterdir()) if path.name.startswith(f".{of}"))
+    found = [path for path in names if _LEFTOVER.match(path.name)]
     dead = tuple(path for path in found if not is_locked(path))
     for path in dead:
         remove(path, missing_ok=True)

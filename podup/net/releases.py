@@ -21,7 +21,16 @@ from urllib.parse import quote
 
 from podup.clock import Clock
 from podup.core.checksums import LARGEST_BYTES, parse_checksum
-from podup.core.releases import ASSET, BETA, Release, newest, rate_limit_wait, read_release, read_releases
+from podup.core.releases import (
+    ASSET,
+    BETA,
+    MAX_RATE_WAIT_S,
+    Release,
+    newest,
+    rate_limit_wait,
+    read_release,
+    read_releases,
+)
 from podup.core.secrets import Secret
 from podup.core.versions import parse_tag
 from podup.errors import PodupError, RateLimited, Refused, Unavailable
@@ -85,8 +94,8 @@ class ReleaseClient:
         base = f"{self._source.api_url.rstrip('/')}/repos/{self._repo()}/releases"
         if self._source.channel == BETA:
             return newest(read_releases(self._list(base)), BETA)
-        found = self._json(f"{base}/latest")
-        return None if found is None else read_release(found)
+        found = read_release(self._json(f"{base}/latest"))
+        return newest((found,), self._source.channel) if found else None
 
     def named(self, tag: str) -> Release:
         """Return the release of a tag; whether it exists shows the download. Raises Invalid."""
@@ -224,12 +233,14 @@ class ReleaseClient:
 
     def _not_before(self) -> float:
         value = self._cache().get("not_before", 0)
-        return float(value) if isinstance(value, int | float) else 0.0
+        if not isinstance(value, int | float) or value > self._clock.now() + MAX_RATE_WAIT_S:
+            return 0.0  # noted while the clock was ahead of today
+        return float(value)
 
     def _cache(self) -> dict[str, Any]:
         try:
             kept = json.loads(self._source.cache.read_bytes()) if self._source.cache else {}
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return kept if isinstance(kept, dict) else {}
 

@@ -7,21 +7,38 @@ dry start, or was installed by hand before the first update.
 
 import hashlib
 import json
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from podup.core.versions import Version, is_version, parse_version
-from podup.errors import NotFound, Refused, Unavailable
-from podup.files import copy_file, durable_write, make_dirs, remove, sync_dir
+from podup.errors import NotFound, Refused
+from podup.files import copy_file, durable_write, make_dirs, readable, remove, sync_dir
 from podup.patterns import regex
 from podup.update.journal import Build
 from podup.update.places import Places
 
 _VERSION_LINE = regex(rb'^VERSION(?:\s*:\s*\w+)?\s*=\s*["\']([^"\']+)["\']', re.MULTILINE)
 _CHUNK_BYTES = 1024 * 1024
+_LONGEST_VERSION_FILE = 1024 * 1024  # of text that may be packed into little
+# What `zipfile` raises for bytes that are none, or that somebody made to harm, beyond its own error.
+_NO_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 _SHORTEST_DIGEST = 7
 
 
@@ -29,14 +46,11 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of a file in hex, empty when there is none. Raises Unavailable when unreadable."""
     hashed = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
+        with readable(path), open(path, "rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 hashed.update(chunk)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return ""
-    except OSError as error:
-        hint = "the kernel log may say what is wrong with the disk"
-        raise Unavailable("file-not-readable", f"cannot read {path}: {error.strerror}", hint) from error
     return hashed.hexdigest()
 
 
@@ -48,9 +62,9 @@ def read_version(path: Path) -> str:
     try:
         if path.is_dir():
             return _version_in((path / "podup/version.py").read_bytes(), path)
-        with zipfile.ZipFile(path) as packed:
-            return _version_in(packed.read("podup/version.py"), path)
-    except (zipfile.BadZipFile, KeyError, OSError, RuntimeError, NotImplementedError) as error:
+        with zipfile.ZipFile(path) as packed, packed.open("podup/version.py") as file:
+            return _version_in(file.read(_LONGEST_VERSION_FILE), path)
+    except _NO_ZIP as error:
         raise _no_program(path, str(error) or type(error).__name__) from error
 
 

@@ -163,10 +163,11 @@ def clean(places: Places, *, keep_backups: int, spare: Backup | None = None) -> 
 def sweep(places: Places) -> None:
     """Remove the temporary files of writers that were killed, wherever an update writes."""
     kept_in = (places.state, places.releases, places.backups, places.reports, places.database.parent)
-    beside = () if places.is_checkout else (places.target.parent,)
-    for directory in dict.fromkeys((*beside, *kept_in)):
+    for directory in dict.fromkeys(kept_in):
         if directory.is_dir():
             remove_leftovers(directory)
+    if not places.is_checkout and places.target.parent.is_dir():
+        remove_leftovers(places.target.parent, of=places.target.name)
 
 
 def sweep_requests(places: Places, now: float) -> None:

@@ -111,6 +111,7 @@ WAITS = [
     (429, {"retry-after": "nonsense"}, 60),
     (429, {"retry-after": "9" * 12}, 86400),
     (429, {"retry-after": "9" * 400}, 60),
+    (429, {"retry-after": f"Thu, 01 Jan {'9' * 20} 00:18:00 GMT"}, 60),
 ]
 
 

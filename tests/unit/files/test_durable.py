@@ -51,6 +51,26 @@ def test_leftovers_of_dead_writers_are_removed_and_those_of_living_ones_kept(tmp
     assert sorted(os.listdir(tmp_path)) == sorted([living.path.name, other.name])
 
 
+def test_in_a_directory_of_many_only_own_leftovers_are_removed(tmp_path: Path) -> None:
+    own, foreign = tmp_path / ".tool.123.1.tmp", tmp_path / ".editor.123.1.tmp"
+    for path in (own, foreign):
+        path.write_bytes(b"half")
+    assert files.remove_leftovers(tmp_path, of="tool") == (own,)
+    assert os.listdir(tmp_path) == [foreign.name]
+
+
+def test_a_source_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"old")
+    with pytest.raises(Unavailable) as caught:
+        files.copy_file(tmp_path, tmp_path / "target")
+    assert caught.value.code == "file-not-readable"
+    for missing in ("none", "target/below"):
+        with pytest.raises(FileNotFoundError):
+            files.copy_file(tmp_path / missing, tmp_path / "target")
+    assert (tmp_path / "target").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["target"]
+
+
 def test_a_temporary_name_left_by_an_earlier_process_of_the_same_pid_is_no_obstacle(tmp_path: Path) -> None:
     files.durable_write(tmp_path / "a", b"1")
     for number in range(1, 1000):

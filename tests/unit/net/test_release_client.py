@@ -261,6 +261,12 @@ def test_beta_reads_the_list_and_a_static_mirror_its_index(server, clock, tmp_pa
     assert client(server, clock, tmp_path, channel=BETA).newest().tag == "v2.0.0-rc.1"
 
 
+def test_a_prerelease_that_a_mirror_calls_the_latest_is_for_beta_only(server, clock, tmp_path):
+    for said in ({"tag_name": "v1.1.0-rc.1"}, {"tag_name": "v1.1.0", "prerelease": True}):
+        server.answers[f"{API}/latest"] = as_json(said)
+        assert client(server, clock, tmp_path).newest() is None
+
+
 def test_no_release_is_none(server, clock, tmp_path):
     assert client(server, clock, tmp_path).newest() is None
 
@@ -290,6 +296,16 @@ def test_a_long_wait_is_remembered_and_nobody_is_asked_before(server, clock, tmp
         client(server, clock, tmp_path).newest()
     assert len(server.asked) == 1
     clock.skew += 1000
+    server.answers[f"{API}/latest"] = as_json({"tag_name": "v1.1.0"})
+    assert client(server, clock, tmp_path).newest().tag == "v1.1.0"
+
+
+def test_a_wait_noted_by_a_clock_that_was_ahead_is_not_waited_for(server, clock, tmp_path):
+    clock.skew = 1_000_000_000.0
+    server.answers[f"{API}/latest"] = reply(429, Retry_After="3600")
+    with pytest.raises(RateLimited):
+        client(server, clock, tmp_path).newest()
+    clock.skew = 0.0
     server.answers[f"{API}/latest"] = as_json({"tag_name": "v1.1.0"})
     assert client(server, clock, tmp_path).newest().tag == "v1.1.0"
 

@@ -1,4 +1,6 @@
 import json
+import tracemalloc
+import zipfile
 
 import pytest
 from update_simulator import build
@@ -130,6 +132,38 @@ def test_what_is_no_program_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(Refused, match="not a program of ours"):
         kept.read_version(path)
+
+
+def test_bytes_made_to_harm_are_no_program(tmp_path):
+    """A checksum that fits says only that they came as they were published."""
+    path, good = tmp_path / "x.pyz", tmp_path / "good.pyz"
+    with zipfile.ZipFile(good, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("podup/version.py", 'VERSION = "1.0.0"\n' + "# é\n" * 1000)
+    data = good.read_bytes()
+    assert kept.read_version(good) == "1.0.0"
+    refused = 0
+    for place in range(len(data)):
+        for value in (0, 0xFF, data[place] ^ 0x10):
+            path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+            try:
+                kept.read_version(path)
+            except Refused:
+                refused += 1
+    assert refused > len(data) / 3
+
+
+def test_no_more_is_read_of_a_program_than_a_version_needs(tmp_path):
+    path = tmp_path / "bomb.pyz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("podup/version.py", b" " * 100_000_000)
+    assert path.stat().st_size < 200_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="does not say its version"):
+            kept.read_version(path)
+        assert tracemalloc.get_traced_memory()[1] < 16_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def target_refused(places, target, **more):
