@@ -180,7 +180,7 @@ def test_a_graceful_stop_answers_all_whom_the_kernel_has_accepted(serve):
         return answer({"done": gate.wait(5)})
 
     held = Route("GET", "/held", "Holds the loop.", Who.OPEN, handler=hold, in_loop=True)
-    running = serve(HELLO, held, limits=ServerLimits(connections=500))
+    running = serve(HELLO, held, limits=ServerLimits(connections=500, waiting=200))
     running.wire().send("GET /held HTTP/1.1", "Host: a")
     assert entered.wait(5)
     wires = [running.wire() for _ in range(150)]
