@@ -20,13 +20,14 @@ SIGNERS=${PODUP_RELEASE_ALLOWED_SIGNERS:-}
 log() { printf '%s\n' "$*" >&2; }
 die() { log "error: $1"; [ -z "${2:-}" ] || log "hint: $2"; exit 1; }
 
-fetch() { # URL FILE: download, following redirects, never from https to http
+fetch() { # URL FILE: download at most 64 MiB in five minutes; curl never follows from https to http
     if command -v curl >/dev/null 2>&1; then
         case $1 in https:*) set -- "$1" "$2" '=https' ;; *) set -- "$1" "$2" '=http,https' ;; esac
         curl -fsSL --proto-redir "$3" --max-redirs 5 --connect-timeout 20 --max-time 300 \
             --max-filesize 67108864 -o "$2" "$1"
     elif command -v wget >/dev/null 2>&1; then
-        wget -q -T 60 -O "$2" "$1"
+        # ulimit counts blocks of 512 bytes; a wget -T of busybox (1.35) ends with a segmentation fault
+        (ulimit -f 131072 && exec timeout 300 wget -q -O "$2" "$1")
     else
         die "neither curl nor wget is installed" "install one of them"
     fi

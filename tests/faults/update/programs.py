@@ -54,12 +54,17 @@ class Silent(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Patient(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A client that went away, as one does that has enough."""
+
+
 @contextmanager
 def serving(directory: Path) -> Iterator[str]:
     """Serve a directory on loopback; yields its URL."""
     directory.mkdir(exist_ok=True)
     handler = functools.partial(Silent, directory=directory)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Patient(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -1,16 +1,20 @@
 """The dry start of real programs: what the machine fails at is told from what the program is bad at."""
 
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from candidates import MIGRATION
 from namespace import in_memory, read_only, with_own_mounts
-from programs import GOOD, changed
+from programs import GOOD, changed, publish, serving
+from test_update_strace import Place
 
 from podup.clock import SystemClock
 from podup.host.run import HostRunner
+from podup.update import kept
 from podup.update.machine import dry_start
 from podup.update.world import DryStart
 
@@ -101,3 +105,43 @@ def test_a_disk_that_has_room_and_a_migration_that_fails(tmp_path, newer, home):
     bad = changed(newer, tmp_path / "bad.pyz", main=GOOD, files=fails)
     found = try_out(bad, tmp_path / "x.db", home=home)
     assert "no such table: no" in found.problem and not found.is_of_host
+
+
+COUNTED = """
+import runpy, sys
+made = []
+sys.addaudithook(lambda event, given: made.append(str(given[1])) if event == "compile" else None)
+program, *sys.argv[1:] = sys.argv[1:]
+sys.argv[0] = program
+try:
+    runpy.run_path(program, run_name="__main__")
+except SystemExit as ended:
+    assert not ended.code, ended.code
+print(sum(name.endswith(".py") and "/lib/python" not in name for name in made))
+"""
+
+
+def compiled_at_a_start(program: Path, environment: dict[str, str]) -> int:
+    """Start the program with all its modules; return how many of them had to be compiled."""
+    argv = [sys.executable, "-c", COUNTED, str(program), "boot-check"]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    return int(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("cache", ["", "elsewhere"])
+def test_the_new_program_starts_first_with_nothing_left_to_compile(tmp_path, built, newer, cache):
+    """What its dry start compiled is kept: the service is down for as long as a start takes."""
+    with serving(tmp_path / "mirror") as url:
+        publish(tmp_path / "mirror", "1.1.0", newer)
+        place = Place(tmp_path / "host", url)
+        place.target.parent.mkdir(parents=True)
+        shutil.copy2(built, place.target)
+        environment = place.environment()
+        if cache:
+            environment["XDG_CACHE_HOME"] = str(place.root / cache)
+        cold = compiled_at_a_start(newer, {**environment, "HOME": str(tmp_path), "XDG_CACHE_HOME": ""})
+        words = [sys.executable, str(place.target), "self-update"]
+        subprocess.run(words, env=environment, capture_output=True, timeout=120, check=True)
+        assert kept.read_version(place.target) == "1.1.0"
+        warm = compiled_at_a_start(place.target, environment)
+    assert cold > 200 and warm < cold / 20, (cold, warm)

@@ -139,6 +139,40 @@ def test_with_signers_a_good_signature_is_wanted(mirror: Mirror, tmp_path: Path)
         assert (done.returncode, bool(mirror.left())) == (code, code == 0), done
 
 
+WITHOUT_CURL = (
+    "busybox", "chmod", "dash", "dirname", "grep", "mkdir", "mktemp", "mv", "rm", "sed", "sh", "sha256sum",
+    "timeout", "tr", "wget",
+)  # fmt: skip
+
+
+@pytest.fixture
+def wget_only(mirror: Mirror) -> dict[str, str]:
+    tools = mirror.root / "tools"
+    tools.mkdir()
+    for name in WITHOUT_CURL:
+        if found := shutil.which(name):
+            (tools / name).symlink_to(found)
+    if not (tools / "wget").exists():
+        pytest.skip("there is no wget")
+    return {"PATH": str(tools)}
+
+
+def test_by_wget(mirror: Mirror, wget_only: dict[str, str]) -> None:
+    assert (mirror.install(**wget_only).returncode, mirror.left()) == (0, ["pod-upgrade-trigger"])
+    mirror.target.unlink()
+    mirror.publish(PROGRAM + b"more")
+    done = mirror.install(**wget_only)
+    assert done.returncode == 1 and "does not match" in done.stderr and mirror.left() == []
+
+
+def test_a_program_larger_than_any_is_not_taken(mirror: Mirror, wget_only: dict[str, str]) -> None:
+    with (mirror.assets / NAME).open("r+b") as file:
+        file.truncate(70 * 1024 * 1024)
+    for settings in ({}, wget_only):
+        done = mirror.install(**settings)
+        assert done.returncode == 1 and "cannot download" in done.stderr and mirror.left() == [], done
+
+
 def test_a_target_that_is_a_directory(mirror: Mirror) -> None:
     mirror.target.mkdir(parents=True)
     done = mirror.install()
