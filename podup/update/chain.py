@@ -236,9 +236,8 @@ def _transact(world: World, record: Record) -> Ended:
         record = _current(world, record)
         if record.state in UNTOUCHED:
             say_why(ground, error)
-            ended = recovery.abort(ground, record, error)
-            _start(world)
-            return ended
+            _start(world)  # should this be killed, the journal tells that the service is to be started
+            return recovery.abort(ground, record, error)
         return roll_back(world, record, code=error.code, message=error.message, tolerated=tolerated)
     timing = world.timing
     trial_says = f"on trial for {timing.settle_s:g} s" if world.service else "nothing runs it now"
@@ -307,9 +306,7 @@ def roll_back(
             ground.log(f"{record.before.version} is back")
             return recovery.end_taken_back(ground, record)
         ground.log(f"{record.before.version} is not well: {seen.reason}")
-    ended = recovery.hold(ground, record)
-    _start(world)
-    return ended
+    return recovery.hold(ground, record, start=lambda: _start(world))
 
 
 def _recover_first(world: World, request: Request) -> None:
@@ -326,14 +323,13 @@ def _recover_first(world: World, request: Request) -> None:
     ground.log(f"an earlier update was interrupted in {record.state}: {act}")
     interrupted = PodupError(recovery.INTERRUPTED, f"interrupted in {record.state}")
     if act is Act.ABORT:
-        recovery.abort(ground, record, interrupted)
         if record.state is State.SNAPSHOT:
             _start(world)
+        recovery.abort(ground, record, interrupted)
     elif act is Act.ROLL_FORWARD:
         recovery.commit(ground, record, keep_versions=world.keep_versions, keep_backups=world.keep_backups)
     elif act is Act.HOLD:
-        recovery.hold(ground, record)
-        _start(world)
+        recovery.hold(ground, record, start=lambda: _start(world))
     else:
         roll_back(world, record, code=interrupted.code, message=interrupted.message)
 

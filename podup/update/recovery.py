@@ -146,15 +146,18 @@ def end_taken_back(ground: Ground, record: Record) -> Ended:
     return _finish(ground, record, End.ROLLED_BACK)
 
 
-def hold(ground: Ground, record: Record) -> Ended:
-    """Give up: the known good program stays, and no automatic update runs until an operator says so."""
+def hold(ground: Ground, record: Record, *, start: Callable[[], None] = lambda: None) -> Ended:
+    """Give up: the known good program stays, and no automatic update runs until an operator says so.
+
+    `start` starts the service, once its files are in place and while the journal still speaks for it.
+    """
     places = ground.places
     why = f"{record.after.version or 'an update'} could not be taken back cleanly: {record.message}"
     _put_back(ground, record)
     remembered.set_hold(places, why, int(ground.clock.now()))
     ground.log(f"ERROR_SYSTEM: {why}; updates are on hold until: self-update --clear-hold")
-    if record.state is not State.ROLLING_BACK:
-        record = journal.advance(places.journal, record, State.ROLLING_BACK, may_start=True)
+    record = journal.store(places.journal, replace(record, state=State.ROLLING_BACK, may_start=True))
+    start()
     return _finish(ground, record, End.HELD)
 
 
