@@ -3,9 +3,11 @@
 
 Every tick is a row of the event log that says what was started and what was left alone, and why. What is
 under way already is not started twice: a held or postponed task waits for its moment, and the next ticks
-see it waiting. What a rule refused is not asked for again until something changes, or a day has passed.
+see it waiting. What a rule refused is not asked for again until something changes, or a day has passed; that
+is in the database, because a command that ticks without a daemon is a new process each time.
 """
 
+import hashlib
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,15 +19,18 @@ from podup.engine.intake import Intent
 from podup.engine.policy import held_back, refuse_auto_update
 from podup.errors import PodupError
 from podup.records import dataclass, replace
-from podup.store import digests, events, services, tasks
+from podup.store import digests, events, schedule, services, tasks
 from podup.store.db import Connection
 from podup.store.events import Event
+from podup.store.schedule import Tick
 from podup.store.services import Service
+from podup.store.tasks import Task
 
 AUTO_UPDATE = "auto-update"
 SERVICES = "services"
 PATH = "/scheduler"
 ACTION = "tick"
+_ASKED = "asked:"  # and the unit; the note is the task made then, and how things stood
 _LEFT_ALONE = ("disabled", "local")
 _TOLD_AGAIN_S = 86400.0
 _TOLD_SOONER_S = {"disk-full": 3600.0}  # this one may pass without anybody telling us
@@ -67,7 +72,6 @@ class Ticker:
     def __init__(self, engine: Engine, rules: TickRules) -> None:
         self._engine = engine
         self.rules = rules
-        self._asked: dict[str, tuple[str, str]] = {}  # by unit: how things stood, and the task made then
 
     def opens_s(self, now_s: float) -> float:
         """Return when the window opens that all which ticks do has to wait for; 0 when nothing has to."""
@@ -106,7 +110,7 @@ class Ticker:
                 skipped.append((service.unit, reason))
                 continue
             task = self._engine.intake.submit(cx, self._engine.catalogue.deploy(service), trigger)
-            self._asked[service.unit] = _standing(service), task.id
+            _note_asked(cx, task, _standing(service))
             started.append((service.unit, task.id))
         return Ticked(SERVICES, tuple(started), tuple(skipped))
 
@@ -124,7 +128,7 @@ class Ticker:
         if reason:
             return Ticked(AUTO_UPDATE, (), ((intent.unit, reason),))
         task = self._engine.intake.submit(cx, intent, trigger)
-        self._asked[intent.unit] = _held_digests(cx), task.id
+        _note_asked(cx, task, _held_digests(cx))
         return Ticked(AUTO_UPDATE, ((intent.unit, task.id),))
 
     def _why_not(self, cx: Connection, service: Service) -> str:
@@ -154,8 +158,9 @@ class Ticker:
 
     def _was_refused(self, cx: Connection, unit: str, standing: str) -> str:
         """Return what a rule said when things stood like this; empty when it is to be asked again."""
-        stood, task_id = self._asked.get(unit, ("", ""))
-        task = tasks.get(cx, task_id) if stood == standing else None
+        asked = schedule.tick(cx, _ASKED + unit)
+        task_id, _, stood = asked.note.partition(" ") if asked else ("", "", "")
+        task = tasks.get(cx, task_id) if stood == _short(standing) else None
         if task is None or task.status is not Status.SKIPPED or task.code == "up-to-date":
             return ""
         quiet_s = _TOLD_SOONER_S.get(task.code, _TOLD_AGAIN_S)
@@ -189,6 +194,15 @@ def _standing(service: Service) -> str:
 def _held_digests(cx: Connection) -> str:
     known = [(one.unit, one.image, one.remote_digest) for one in services.all_known(cx)]
     return repr((held_back(cx), known))
+
+
+def _note_asked(cx: Connection, task: Task, standing: str) -> None:
+    note = f"{task.id} {_short(standing)}"
+    schedule.set_tick(cx, Tick(_ASKED + task.unit, task.created_at, note=note))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _under_way(cx: Connection, unit: str, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""What periodic work remembers over a restart: when it last ran, when it is next due."""
+"""What periodic work remembers over a restart: when it last ran, when it is next due, and a line about it."""
 
 from podup.records import dataclass
 from podup.store.db import Connection
@@ -26,9 +26,3 @@ def set_tick(cx: Connection, done: Tick) -> None:
         "INSERT OR REPLACE INTO schedule (name, last_at, next_at, note) VALUES (?, ?, ?, ?)",
         (done.name, done.last_at, done.next_at, done.note),
     )
-
-
-def ticks(cx: Connection) -> list[Tick]:
-    """Return all periodic work that ever ran, by name."""
-    rows = cx.execute("SELECT name, last_at, next_at, note FROM schedule ORDER BY name")
-    return [Tick(*row) for row in rows]

@@ -12,7 +12,7 @@ from simulated_host import IMAGE, WEB, Host
 from podup.core.cron import parse_cron
 from podup.core.states import Status
 from podup.engine.scheduler import NAME, Timetable
-from podup.engine.ticks import ACTION
+from podup.engine.ticks import ACTION, Ticked, Ticker
 from podup.errors import Unavailable
 from podup.host.run import Command
 from podup.host.simulator.clock import ManualClock
@@ -111,6 +111,20 @@ def test_what_a_rule_refused_is_asked_again_after_a_change_or_in_time(host: Host
     assert host.built.scheduler.tick().started
     host.settle()
     assert host.version() == "v3"
+
+
+def test_what_a_rule_refused_is_not_asked_again_by_a_new_process(host: Host) -> None:
+    def tick() -> Ticked:
+        return Ticker(host.built.engine, host.built.scheduler.ticker.rules).tick()
+
+    host.machine.push(IMAGE, "v2")
+    with host.machine.open() as machine:
+        machine.disk_free = 1
+    ((_, task_id),) = tick().started
+    host.settle()
+    assert host.task(task_id).code == "disk-full"
+    assert [tick().started for _ in range(3)] == [(), (), ()]
+    assert len(host.tasks()) == 1
 
 
 def test_a_frozen_unit_has_one_task_that_is_held_visibly_and_goes_on(host: Host) -> None:

@@ -164,4 +164,3 @@ def test_ticks_are_remembered(cx: Connection) -> None:
     schedule.set_tick(cx, Tick("scheduler", 1.0, 901.0))
     schedule.set_tick(cx, Tick("scheduler", 2.0, 902.0, "3 units"))
     assert schedule.tick(cx, "scheduler") == Tick("scheduler", 2.0, 902.0, "3 units")
-    assert len(schedule.ticks(cx)) == 1
