@@ -43,7 +43,7 @@ def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
         )
         private = Private(allowed(real_runner(loaded, clock)), record.command)
         tools = stack_tools(machine, loaded, clock, private=private, task_id=task_id)
-        watch = AutoUpdateWatch(machine.journal, clock, record.note)
+        watch = AutoUpdateWatch(machine.journal, machine.systemd, clock, record.note)
         return services.with_(stack_world(StackMachine(tools))).with_(watch.world())
 
     me = identify(os.getpid())

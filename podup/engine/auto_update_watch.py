@@ -6,8 +6,10 @@ from pathlib import Path
 from podup.clock import Clock
 from podup.core.update_log import UpdateLine, read_update_lines
 from podup.engine.world import World
+from podup.errors import PodupError
 from podup.host.journal import Journal
-from podup.recipes.auto_update import LogLines, LogSizes, Moment, UnitLines
+from podup.host.systemd import Systemd
+from podup.recipes.auto_update import AutoUpdateRun, AutoUpdateRunOf, LogLines, LogSizes, Moment
 
 _MOST_BYTES = 256 * 1024
 
@@ -15,26 +17,45 @@ _MOST_BYTES = 256 * 1024
 class AutoUpdateWatch:
     """Answers the queries of one auto-update task; every line is noted once, through `note(level, says)`."""
 
-    def __init__(self, journal: Journal, clock: Clock, note: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, journal: Journal, systemd: Systemd, clock: Clock, note: Callable[[str, str], None]
+    ) -> None:
         self._journal = journal
+        self._systemd = systemd
         self._clock = clock
         self._note = note
         self._told = {"journal": 0, "log": 0}
+        self._is_readable = True
 
     def world(self) -> World:
         """Return the rows for this kind."""
         return World(
             observers={
                 Moment: lambda query: self._clock.now(),
-                UnitLines: self._unit_lines,
+                AutoUpdateRunOf: self._unit_run,
                 LogSizes: lambda query: _sizes(Path(query.directory)),
                 LogLines: self._log_lines,
             },
             performers={},
         )
 
-    def _unit_lines(self, query: UnitLines) -> tuple[str, ...]:
-        found = self._journal.from_moment(query.unit, query.since_s)
+    def _unit_run(self, query: AutoUpdateRunOf) -> AutoUpdateRun:
+        """Ask in the order `AutoUpdateRun` promises; a unit at rest has said more since then."""
+        lines = self._lines(query)
+        state = self._systemd.show(query.unit)[0]
+        if state.active in ("inactive", "failed"):
+            self._lines(query)
+        return AutoUpdateRun(lines, state)
+
+    def _lines(self, query: AutoUpdateRunOf) -> tuple[str, ...] | None:
+        """Read and tell what the journal says; that it cannot be read is told once."""
+        try:
+            found = self._journal.from_moment(query.unit, query.since_s)
+        except PodupError as error:
+            if self._is_readable:
+                self._note("warn", error.message)
+            self._is_readable = False
+            return None
         lines = tuple(f"{line.who}: {line.text}" if line.who else line.text for line in found)
         self._tell("journal", [("info", line) for line in lines])
         return lines

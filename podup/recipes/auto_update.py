@@ -41,11 +41,23 @@ class Moment(Query):
 
 
 @dataclass(frozen=True, slots=True)
-class UnitLines(Query):
-    """What the unit's journal says since `since_s` (Unix seconds). Yields a tuple of lines."""
+class AutoUpdateRunOf(Query):
+    """How a run of the unit stands that was asked for at `since_s` (Unix seconds). Yields AutoUpdateRun."""
 
     unit: str
     since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AutoUpdateRun:
+    """What the journal said since then, None where it cannot be read, and the unit's state.
+
+    The lines were read first, so a state beside a line is that of a run which has begun: the other way
+    round a unit that was at rest a moment ago would look as if it had run already.
+    """
+
+    lines: tuple[str, ...] | None
+    state: UnitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +123,23 @@ class AutoUpdateRecipe:
         return Plan((Step(says, StartUnit(p.unit, wait=False)),))
 
     def watch(self, p: AutoUpdateParams, before: Facts) -> tuple[Query, ...]:
-        wanted: list[Query] = [UnitStateOf(p.unit)]
-        if Moment() in before:
-            wanted.append(UnitLines(p.unit, before[Moment()]))
+        wanted: list[Query] = [_run_of(p, before)]
         sizes = before.get(LogSizes(p.log_dir))
         if isinstance(sizes, tuple):
             wanted.append(LogLines(p.log_dir, sizes))
         return tuple(wanted)
 
     def timing(self, p: AutoUpdateParams) -> Timing:
-        return Timing(p.deadline_s, 0.0, 2.0)
+        return Timing(p.deadline_s, 0.5, 2.0)  # one more look: what it says last comes a little later
 
     def judge(self, p: AutoUpdateParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
-        state = after[UnitStateOf(p.unit)]
-        if isinstance(state, Unknown):
-            return Verdict(Health.UNKNOWN, (state.reason,))
+        run: AutoUpdateRun | Unknown = after[_run_of(p, before)]
+        if isinstance(run, Unknown):
+            return Verdict(Health.UNKNOWN, (run.reason,))
+        state = run.state
         if state.active in ("activating", "active", "reloading", "deactivating") and state.kind == "oneshot":
             return Verdict(Health.PENDING, (f"{p.unit} is at work",))
-        if not _has_begun(p, before, after):
+        if not _has_begun(run, before.get(UnitStateOf(p.unit))):
             return Verdict(Health.PENDING, (f"{p.unit} has not begun",))
         if state.active == "failed" or state.result != "success":
             return Verdict(Health.BAD, (f"{p.unit} ended with {state.result}, exit {state.exec_status}",))
@@ -180,18 +191,21 @@ def _refuse_quarantined(p: AutoUpdateParams, seen: Facts) -> Plan | None:
     return None
 
 
-def _has_begun(p: AutoUpdateParams, before: Facts, after: Facts) -> bool:
+def _run_of(p: AutoUpdateParams, before: Facts) -> AutoUpdateRunOf:
+    return AutoUpdateRunOf(p.unit, before.get(Moment(), 0.0))
+
+
+def _has_begun(run: AutoUpdateRun, old: UnitState | Unknown | None) -> bool:
     """Return whether the unit ran since the start was asked for, as far as can be known.
 
     A unit at rest may be forgotten by systemd with its invocation; then the journal tells that it ran.
     """
-    state, old = after[UnitStateOf(p.unit)], before.get(UnitStateOf(p.unit))
-    if not isinstance(old, UnitState) or (state.invocation and state.invocation != old.invocation):
+    if not isinstance(old, UnitState):
         return True
-    lines = after.get(UnitLines(p.unit, before.get(Moment(), 0.0)))
-    return not isinstance(lines, tuple) or bool(lines)
+    is_another = bool(run.state.invocation) and run.state.invocation != old.invocation
+    return is_another or run.lines is None or bool(run.lines)
 
 
 AUTO_UPDATE = AutoUpdateRecipe()
 
-register(AutoUpdateParams, Moment, UnitLines, LogSizes, LogLines)
+register(AutoUpdateParams, Moment, AutoUpdateRunOf, AutoUpdateRun, LogSizes, LogLines)

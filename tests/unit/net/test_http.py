@@ -10,14 +10,16 @@ from podup.errors import PodupError
 from podup.net.http import USER_AGENT, Http, Limits
 
 CLIENT = Http(SystemClock())
-SHORT = Limits(deadline_s=0.3, max_bytes=1000)
+SMALL = Limits(max_bytes=1000)
+SHORT = Limits(deadline_s=0.3, max_bytes=1000)  # only where the deadline has to pass: a busy machine is late
 
 
 def always(*pieces):
     return lambda request: pieces
 
 
-def refused(url, code, *, limits=SHORT, **more):
+def refused(url, code, **more):
+    limits = SHORT if code == "too-slow" else SMALL
     with pytest.raises(PodupError) as caught:
         CLIENT.fetch("GET", url, limits=limits, **more)
     assert caught.value.code == code, caught.value.message
@@ -42,7 +44,7 @@ def test_posts_and_heads():
         assert CLIENT.fetch("POST", peer.url, body=b"x=1").status == 201
     assert peer.bodies == [b"x=1"] and peer.requests[0].startswith("POST / HTTP/1.1")
     with Peer(always(reply(b"", Content_Length="5000000000"))) as peer:
-        answer = CLIENT.fetch("HEAD", peer.url, limits=SHORT)
+        answer = CLIENT.fetch("HEAD", peer.url, limits=SMALL)
     assert answer.body == b"" and answer.header("Content-Length") == "5000000000"
 
 
@@ -102,7 +104,7 @@ def test_a_trickle_ends_at_the_deadline(start):
     0.05))) as peer:
         began = time.monotonic()
         refused(peer.url, "too-slow")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5  # the whole answer would take ten
 
 
 def test_nobody_listens():
