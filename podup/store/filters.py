@@ -15,6 +15,7 @@ PER_PAGE = 50
 MAX_PER_PAGE = 500
 _FEW = 5_000
 _SORTED = 100_000
+_SAMPLE = 500
 
 
 class Where:
@@ -23,6 +24,7 @@ class Where:
     def __init__(self, *conditions: str) -> None:
         self.conditions = list(conditions)
         self.values: list[Any] = []
+        self.prefixes: list[tuple[str, str, str]] = []  # column, first text in, first text out
 
     def add(self, condition: str, *values: Any) -> None:
         """Want this condition, with a `?` for each value."""
@@ -48,7 +50,9 @@ class Where:
     def prefix(self, column: str, text: str) -> None:
         """Want the column to begin with this text, unless it is empty; served by an index of the column."""
         if text:
-            self.add(f"{column} >= ? AND {column} < ?", text, text[:-1] + chr(ord(text[-1]) + 1))
+            end = text[:-1] + chr(ord(text[-1]) + 1)
+            self.add(f"{column} >= ? AND {column} < ?", text, end)
+            self.prefixes.append((column, text, end))
 
     @property
     def sql(self) -> str:
@@ -86,7 +90,7 @@ def find_page(
     if len(found) <= _FEW:
         keys = [key for _, key in sorted(found, reverse=True)[start : start + per_page]]
         return rows_by_key(cx, listing, keys), len(found)
-    total = int(cx.execute(f"SELECT count(*) {matching}", where.values).fetchone()[0])
+    total = _count(cx, listing, where)
     index = listing.index if listing.is_ordered or total <= _SORTED else listing.by_time
     return rows_by_key(cx, listing, _walk(cx, listing, index, where, (start, per_page))), total
 
@@ -104,14 +108,36 @@ def _find_any(cx: Connection, listing: Listing, start: int, count: int) -> tuple
         total = int(cx.execute(f"SELECT count(*) FROM {listing.table}").fetchone()[0])
         keys = _walk(cx, listing, listing.by_time, Where(), (start, count))
         return rows_by_key(cx, listing, keys), total
-    # Two queries, because SQLite reads only one end of an index without walking all of it.
-    last = cx.execute(f"SELECT max({listing.key}) FROM {listing.table}").fetchone()[0]
-    if last is None:
-        return [], 0
-    first = cx.execute(f"SELECT min({listing.key}) FROM {listing.table}").fetchone()[0]
+    first, last = _ends(cx, listing)
     newest = last - start
     keys = list(range(newest, max(first - 1, newest - count), -1))
     return rows_by_key(cx, listing, keys), last - first + 1
+
+
+def _ends(cx: Connection, listing: Listing) -> tuple[int, int]:
+    """Return the first and the last key, (1, 0) when there is no row."""
+    # Two queries, because SQLite reads only one end of an index without walking all of it.
+    last = cx.execute(f"SELECT max({listing.key}) FROM {listing.table}").fetchone()[0]
+    if last is None:
+        return 1, 0
+    return cx.execute(f"SELECT min({listing.key}) FROM {listing.table}").fetchone()[0], last
+
+
+def _count(cx: Connection, listing: Listing, where: Where) -> int:
+    """Count the matches, or the other rows where those look fewer: each row counted takes its time."""
+
+    def count(condition: str, values: Sequence[Any]) -> int:
+        query = f"SELECT count(*) FROM {listing.table} INDEXED BY {listing.index} WHERE {condition}"
+        return int(cx.execute(query, values).fetchone()[0])
+
+    if listing.is_gapless and len(where.prefixes) == len(where.conditions) == 1:
+        column, start, end = where.prefixes[0]
+        newest = f"SELECT {column} AS it FROM {listing.table} ORDER BY {listing.key} DESC LIMIT {_SAMPLE}"
+        fits = cx.execute(f"SELECT count(*) FROM ({newest}) WHERE it >= ? AND it < ?", (start, end))
+        if fits.fetchone()[0] * 2 > _SAMPLE:
+            first, last = _ends(cx, listing)
+            return last - first + 1 - count(f"{column} < ?", (start,)) - count(f"{column} >= ?", (end,))
+    return count(" AND ".join(where.conditions), where.values)
 
 
 def _walk(cx: Connection, listing: Listing, index: str, where: Where, part: tuple[int, int]) -> list[int]:

@@ -48,6 +48,19 @@ def test_every_filter_gives_the_newest_first_and_an_exact_total(db: Database, co
         assert numbers(events.after(cx, 3, limit=2)) == [3, 4]
 
 
+@pytest.mark.parametrize("newest", ["/a", "/hooks/web", "/z"])
+def test_the_total_of_a_prefix_is_exact_whether_most_rows_fit_or_few(db: Database, newest: str) -> None:
+    paths = ["/a", "/z", *(f"/hooks/u{number}" for number in range(8))]
+    rows = [Event(float(number), path=paths[number % 10]) for number in range(12_000)]
+    with db.write() as cx:
+        events.insert(cx, [*rows, *(Event(12_000.0, path=newest) for _ in range(600))])
+        events.delete_older(cx, 1000.0, now_s=1e9, limit=1000)
+        kept = [row.path for row in rows[1000:]] + [newest] * 600
+        for prefix in ("/hooks/", "/", "/hooks/u3", "/a", "/nowhere"):
+            _, total = events.find(cx, EventFilter(path=prefix))
+            assert total == sum(path.startswith(prefix) for path in kept), prefix
+
+
 def test_the_export_has_every_row_once_also_those_of_one_moment(db: Database) -> None:
     with db.write() as cx:
         events.insert(cx, [Event(1.0, meta={"n": number}) for number in range(2500)])
