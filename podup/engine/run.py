@@ -101,7 +101,7 @@ class Run:
             until_s = self._clock.now() + (later.retry_after_s or 0)
             return self._write(Outcome(Status.PENDING, later.code, later.message, later.hint, until_s))
         except PodupError as error:
-            return self._take_back(before, error.message, Status.ROLLED_BACK)
+            return self._take_back(before, error.message, Status.ROLLED_BACK, look_closer=True)
         if verdict.health is Health.OK:
             return self._succeed(before, after)
         if verdict.health is Health.UNKNOWN:
@@ -117,9 +117,14 @@ class Run:
             self._record.note("warn", f"tidying up failed: {error.message}", hint=error.hint)
         return self._end(Status.SUCCEEDED, "succeeded", "proven healthy", before, after)
 
-    def _take_back(self, before: Facts, reason: str, status: Status) -> Outcome:
+    def _take_back(
+        self, before: Facts, reason: str, status: Status, *, look_closer: bool = False
+    ) -> Outcome:
+        """Go back to `before`; `look_closer` at what is about to go, if there is anything to take back."""
         after = self._observe(self._recipe.watch(self._params, before))
         way_back = self._recipe.revert(self._params, before, after)
+        if look_closer and way_back.steps:
+            self._look_closer()
         self._record.revert(way_back, reason)
         if not way_back.steps:
             status = Status.FAILED if status is Status.ROLLED_BACK else status

@@ -7,7 +7,7 @@ a unit's own files say counts; only where they do not name an image, the contain
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from podup.core.images import parse_ref
+from podup.core.images import DEFAULT_TAG, has_registry, parse_ref
 from podup.core.unit_files import ServiceFacts, read_service
 from podup.core.units import slug, unit_name_or_none
 from podup.errors import Invalid, PodupError
@@ -48,12 +48,15 @@ class Discovery:
         self._units = tuple(units)
 
     def config_of(self, unit: str) -> UnitConfig:
-        """Return what the files of `unit` say; its container tells the image where they do not."""
+        """Return what the files of `unit` say; its container tells the image where they do not.
+
+        And what podman made of a name without a registry: its search list and aliases are its own business.
+        """
         config = self._configs((unit,), self._quadlets())[unit]
-        if config.image or config.source != "unknown":
+        if has_registry(config.image) or (not config.image and config.source != "unknown"):
             return config
         container = self._podman.container_of(unit, name=config.container_name)
-        return _with_image(config, container.image_ref) if container else config
+        return _told_by(config, container.image_ref) if container else config
 
     def container_of(self, unit: str) -> ContainerState | None:
         """Return the container of `unit`: by its label, else by the name its files give it."""
@@ -89,8 +92,7 @@ class Discovery:
                 for unit, source in sources.items()
             ]
         services = [
-            one if one.image or one.kind != "unknown" else replace(one, image=images.get(one.unit, ""))
-            for one in found
+            replace(one, image=_told_image(one.image, one.kind, images.get(one.unit, ""))) for one in found
         ]
         return Discovered(tuple(sorted(services, key=lambda one: one.unit)), tuple(troubles))
 
@@ -170,6 +172,23 @@ def _with_image(config: UnitConfig, image: str) -> UnitConfig:
     except Invalid:
         pinned = False  # an id, or nothing a registry knows; whoever deploys it says so
     return replace(config, image=image, pinned=pinned)
+
+
+def _told_by(config: UnitConfig, ref: str) -> UnitConfig:
+    return _with_image(config, _told_image(config.image, config.source, ref))
+
+
+def _told_image(image: str, kind: str, ref: str) -> str:
+    """Return the image of a unit whose files say `image` and whose container runs `ref` (empty: none)."""
+    if not image:
+        return ref if kind == "unknown" else ""
+    is_short_for = not has_registry(image) and f"/{_with_tag(ref)}".endswith(f"/{_with_tag(image)}")
+    return ref if ref and is_short_for else image
+
+
+def _with_tag(name: str) -> str:
+    last = name.rpartition("/")[2]
+    return name if ":" in last or "@" in last else f"{name}:{DEFAULT_TAG}"
 
 
 def _service(config: UnitConfig, source: str) -> FoundService:

@@ -47,6 +47,10 @@ def refuse_config(config: UnitConfig) -> Plan | None:
     if not config.image:
         hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
         return Plan((), Decision.REFUSE, "image-unknown", f"the image of {unit} is not known", hint)
+    if config.image.startswith("localhost/"):
+        why = f"the image of {unit} is one built on this machine"
+        hint = "push it to a registry, and name it there in Image="
+        return Plan((), Decision.REFUSE, "image-is-local", why, hint)
     if config.pinned:
         hint = "name the image by tag; the digest is pinned for every deployment anyway"
         return Plan((), Decision.REFUSE, "image-pinned", f"{unit} names its image by digest", hint)

@@ -82,6 +82,7 @@ def test_a_start_that_never_ends_is_taken_back_within_the_deadline() -> None:
     assert bench.deploy(timing=Timing(20.0, 5.0)).status is Status.ROLLED_BACK
     assert bench.clock.monotonic() - began_s < 20 + 5 + 5
     assert bench.is_well_on(bench.old_id)
+    assert "starting v2" in str([record for record in bench.sink.records if record["type"] == "diagnosis"])
 
 
 @pytest.mark.parametrize("behaviour", BAD)

@@ -101,6 +101,27 @@ def test_where_no_file_tells_the_container_does(machine: Simulator) -> None:
     assert (config.source, config.image) == ("unknown", "ghcr.io/acme/web:1")
 
 
+@pytest.mark.parametrize(
+    ("written", "running", "means"),
+    [
+        ("acme/web", "quay.io/acme/web:latest", "quay.io/acme/web:latest"),
+        ("web:1", "quay.io/team/web:1", "quay.io/team/web:1"),
+        ("web:2", "quay.io/team/web:1", "web:2"),
+        ("b/web:1", "quay.io/ab/web:1", "b/web:1"),
+        ("ghcr.io/acme/web", "quay.io/acme/web:latest", "ghcr.io/acme/web"),
+    ],
+)
+def test_a_short_name_is_what_podman_made_of_it(
+    machine: Simulator, written: str, running: str, means: str
+) -> None:
+    machine.add(unit("web.service", runs("web", written), kind="container", image=running))
+    machine.push(running, "v1")
+    assert discovery(machine).config_of("web.service").image == written
+    Systemd(machine).start("web.service")
+    assert discovery(machine).config_of("web.service").image == means
+    assert [one.image for one in discovery(machine).discover().services] == [means]
+
+
 def test_a_unit_nobody_knows_is_unknown(machine: Simulator) -> None:
     config = discovery(machine).config_of("none.service")
     assert (config.source, config.image, config.path) == ("unknown", "", "")

@@ -88,6 +88,7 @@ def test_needs_are_asked_until_nothing_new_is_wanted() -> None:
         ({"state": replace(STATE, need_reload=True)}, Decision.REFUSE, "unit-not-reloaded"),
         ({"config": UnitConfig(UNIT)}, Decision.REFUSE, "image-unknown"),
         ({"config": UnitConfig(UNIT, "quadlet", REF, pinned=True)}, Decision.REFUSE, "image-pinned"),
+        ({"config": UnitConfig(UNIT, "quadlet", "localhost/web:1")}, Decision.REFUSE, "image-is-local"),
         (
             {"config": UnitConfig(UNIT, "quadlet", REF, pulls_at_start=True)},
             Decision.REFUSE,
