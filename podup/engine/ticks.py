@@ -33,7 +33,8 @@ ACTION = "tick"
 _ASKED = "asked:"  # and the unit; the note is the task made then, and how things stood
 _LEFT_ALONE = ("disabled", "local")
 _TOLD_AGAIN_S = 86400.0
-_TOLD_SOONER_S = {"disk-full": 3600.0}  # this one may pass without anybody telling us
+_MAY_PASS_S = 3600.0  # these may pass without anybody telling us
+_TOLD_SOONER_S = dict.fromkeys(("disk-full", "unit-masked", "unit-not-reloaded"), _MAY_PASS_S)
 
 
 @dataclass(frozen=True, slots=True)
