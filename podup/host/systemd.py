@@ -20,7 +20,7 @@ _UNITS_A_CALL = 64
 _DEPENDANTS_AT_MOST = 200
 _STATE = (
     "LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ActiveEnterTimestampMonotonic,FragmentPath,SourcePath,"
-    "DropInPaths,NeedDaemonReload,UnitFileState,ExecMainCode,ExecMainStatus,Type,InvocationID"
+    "DropInPaths,NeedDaemonReload,UnitFileState,ExecMainCode,ExecMainStatus,Type,InvocationID,TriggeredBy"
 )
 _NEEDED_BY = "RequiredBy,RequisiteOf,BoundBy,ConsistsOf"
 _MISSING = regex(r"No files found for (\S+)\.$", re.MULTILINE)
@@ -270,6 +270,7 @@ def _state(unit: str, seen: Mapping[str, str]) -> UnitState:
         exec_status=number("ExecMainStatus"),
         kind=seen.get("Type", ""),
         invocation=seen.get("InvocationID", ""),
+        triggered_by=tuple(seen.get("TriggeredBy", "").split()),
     )
 
 

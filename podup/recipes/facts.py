@@ -50,6 +50,12 @@ class UnitState:
     exec_status: int = 0
     kind: str = ""
     invocation: str = ""
+    triggered_by: tuple[str, ...] = ()
+
+    @property
+    def is_job(self) -> bool:
+        """Return whether it works and ends: a oneshot unit, or one that a timer starts."""
+        return self.kind == "oneshot" or any(other.endswith(".timer") for other in self.triggered_by)
 
     @property
     def exists(self) -> bool:

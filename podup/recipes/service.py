@@ -4,7 +4,7 @@ Two kinds share it: `deploy` goes to what the registry has under the unit's tag,
 that ran here before. The running image is kept under a tag of ours, the new one is pulled by digest and
 given the unit's own name, and the unit is restarted. A service that was broken before is not taken back:
 there would be nothing to go back to. One that was stopped is started; taken back, it is stopped again. A job
-(Type=oneshot) that does not stand active is not run for a new image: its own next start finds it.
+(Type=oneshot, or started by a timer) that is not active is not run for a new image: its next start finds it.
 """
 
 from podup.core.images import ImageRef, parse_ref
@@ -349,9 +349,9 @@ def _was_stopped(p: ServiceParams, before: Facts) -> bool:
 
 
 def _is_job_at_rest(p: ServiceParams, before: Facts) -> bool:
-    """Return whether it is a job that a timer or a person starts, which stays active only while it works."""
+    """Return whether it is a job that a timer or a person starts, and which does not stand active."""
     state = before.get(UnitStateOf(p.unit))
-    return isinstance(state, UnitState) and state.kind == "oneshot" and not state.is_active
+    return isinstance(state, UnitState) and state.is_job and not state.is_active
 
 
 def _judge_name(target: Target | Plan, image_id: str, after: Facts) -> Verdict:

@@ -104,16 +104,19 @@ def fallen(unit: str, before: Facts, after: Facts) -> tuple[str, ...]:
     return tuple(other for other, active in was if active == "active" and states.get(other) != "active")
 
 
-def _is_finished_oneshot(state: UnitState) -> bool:
+def _has_worked(state: UnitState) -> bool:
     is_over = state.active == "inactive" or (state.active, state.sub) == ("active", "exited")
-    return state.kind == "oneshot" and is_over and state.result == "success"
+    return state.is_job and is_over and state.result == "success"
 
 
 def _is_finished(unit: str, state: UnitState, before: Facts, after: Facts) -> bool:
-    """Return whether its work is done and no container was left running, as before (RemainAfterExit=)."""
-    left = [facts.get(ContainerOf(unit)) for facts in (before, after)]
-    runs = [isinstance(container, ContainerState) and container.running for container in left]
-    return _is_finished_oneshot(state) and not any(runs)
+    """Return whether its work is done and no container is left to look at.
+
+    One that stays active (RemainAfterExit=) may have left a container to run on: it has to be there again.
+    """
+    looked_at = (before, after) if state.is_active else (after,)
+    left = [facts.get(ContainerOf(unit)) for facts in looked_at]
+    return _has_worked(state) and not any(isinstance(one, ContainerState) and one.running for one in left)
 
 
 def _judge_state(state: UnitState) -> Verdict:
@@ -128,7 +131,7 @@ def _judge_state(state: UnitState) -> Verdict:
         return Verdict(Health.BAD, (f"{state.unit} ended and waits for systemd to restart it",))
     if state.is_changing:
         return Verdict(Health.PENDING, (f"{state.unit} is {state.active}",))
-    if state.is_active or _is_finished_oneshot(state):
+    if state.is_active or _has_worked(state):
         return Verdict(Health.OK)
     return Verdict(Health.BAD, (f"{state.unit} is {state.active} ({state.sub}), result {state.result}",))
 

@@ -232,7 +232,14 @@ def test_a_service_that_was_stopped_is_stopped_again(own: LocalImage | None, ste
 JOB = replace(STATE, active="inactive", sub="dead", kind="oneshot")
 
 
-@pytest.mark.parametrize("state", [JOB, replace(JOB, active="activating", sub="start")])
+@pytest.mark.parametrize(
+    "state",
+    [
+        JOB,
+        replace(JOB, active="activating", sub="start"),
+        replace(JOB, kind="notify", triggered_by=("web.path", "web.timer")),
+    ],
+)
 def test_a_job_is_not_run_for_a_new_image(state: UnitState) -> None:
     before = seen(state=state, container=None)
     p = ServiceParams(UNIT)
@@ -253,6 +260,15 @@ def test_a_job_that_stays_active_is_run_and_needs_no_container() -> None:
     assert DEPLOY.judge(ServiceParams(UNIT), before, over, Aim.NEW).health is Health.OK
     started = seen(state=exited)
     assert DEPLOY.judge(ServiceParams(UNIT), started, over, Aim.NEW).health is Health.PENDING
+
+
+def test_a_job_that_works_just_now_may_end() -> None:
+    timed = replace(STATE, triggered_by=("web.timer",))
+    over = after(state=replace(timed, active="inactive", sub="dead"), container=None)
+    assert says(DEPLOY.plan(ServiceParams(UNIT), seen(state=timed)))[-1] == "restart web.service"
+    assert DEPLOY.judge(ServiceParams(UNIT), seen(state=timed), over, Aim.NEW).health is Health.OK
+    failed = after(state=replace(timed, active="failed", result="exit-code"), container=None)
+    assert DEPLOY.judge(ServiceParams(UNIT), seen(state=timed), failed, Aim.NEW).health is Health.BAD
 
 
 def test_a_rolled_back_digest_is_remembered_as_quarantined() -> None:
