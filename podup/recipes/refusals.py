@@ -1,8 +1,10 @@
 """Which units cannot be given another image, or not now: said before anything is touched."""
 
-from podup.recipes.facts import UnitConfig, UnitState
+from podup.recipes.facts import DiskSpace, LocalImage, UnitConfig, UnitState
 from podup.recipes.verbs import Decision, Plan, Unknown
 
+_UNPACKED = 3
+_SPARE_BYTES = 64 * 1024 * 1024
 _UNREADABLE = ("error", "bad-setting")
 
 
@@ -59,3 +61,14 @@ def refuse_config(config: UnitConfig) -> Plan | None:
         why = f"{unit} pulls by itself at start, so it could not be taken back"
         return Plan((), Decision.REFUSE, "pulls-at-start", why, hint)
     return None
+
+
+def refuse_disk(space: object, pulled: object, size_bytes: int) -> Plan | None:
+    """Return why there is no room for an image of this size, or None; one that is here needs none."""
+    if not isinstance(space, DiskSpace) or isinstance(pulled, LocalImage):
+        return None
+    wanted = size_bytes * _UNPACKED + _SPARE_BYTES
+    if space.free_bytes >= wanted:
+        return None
+    says = f"{space.free_bytes >> 20} MiB free at {space.path}, about {wanted >> 20} MiB wanted"
+    return Plan((), Decision.REFUSE, "disk-full", says, "make room, for example with `podman image prune`")

@@ -16,7 +16,6 @@ from podup.recipes.facts import (
     Dependants,
     Diagnostics,
     DiskRoom,
-    DiskSpace,
     ImageAt,
     ImagesOf,
     LocalImage,
@@ -36,7 +35,7 @@ from podup.recipes.facts import (
 )
 from podup.recipes.kept_images import kept_repository, prune_images
 from podup.recipes.policy import Policy, PolicyOf, RunHook, forbid, short
-from podup.recipes.refusals import refuse_unit
+from podup.recipes.refusals import refuse_disk, refuse_unit
 from podup.recipes.unit_health import (
     Wanted,
     fallen,
@@ -62,9 +61,6 @@ from podup.recipes.verbs import (
     Verdict,
 )
 from podup.records import dataclass
-
-_UNPACKED = 3
-_SPARE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +142,7 @@ class ServiceRecipe:
         digests = tuple(filter(None, (target.digest, target.index_digest)))
         return (
             forbid(policy, image=target.own_ref.name, digests=digests, force=p.force or bool(p.to))
-            or _refuse_disk(seen, target)
+            or refuse_disk(seen.get(DiskRoom()), seen.get(ImageAt(target.pull_ref)), target.size_bytes)
             or Plan(_steps(p, seen, target))
         )
 
@@ -154,8 +150,8 @@ class ServiceRecipe:
         target = _target(p, before)
         if not isinstance(target, Target):
             return queries(_wanted(p, before, ""))
-        images = (ImageAt(str(target.own_ref)), ImageAt(target.pull_ref))
-        return (*queries(_wanted(p, before, "")), *images)
+        refs = (str(target.own_ref), target.pull_ref, _image_before(p, before))
+        return (*queries(_wanted(p, before, "")), *(ImageAt(ref) for ref in refs if ref))
 
     def timing(self, p: ServiceParams) -> Timing:
         return p.timing
@@ -185,6 +181,10 @@ class ServiceRecipe:
             return Plan((), Decision.DO, "no-image-before", f"{p.unit} ran no image before")
         steps: list[Step] = []
         if old_id and _id_at(after, own) != old_id:
+            lost_digest = _digest_before(p, before)
+            if lost_digest and after.get(ImageAt(old_id), old_id) is None:  # pruned while nothing ran it
+                lost = str(target.own_ref.with_digest(lost_digest))
+                steps.append(Step("fetch the image that ran before, which is gone", PullImage(lost)))
             steps.append(Step(f"give {own} back to the image that ran before", TagImage(old_id, own)))
         if not old_id and _id_at(after, own):
             steps.append(Step(f"take away the name {own}, which stood for nothing", UntagImage(own)))
@@ -212,9 +212,7 @@ class ServiceRecipe:
         target = _target(p, before)
         if not isinstance(target, Target):
             return ()
-        container = before.get(ContainerOf(p.unit))
-        was = container.image_digest if isinstance(container, ContainerState) else ""
-        name = target.own_ref.name
+        was, name = _digest_before(p, before), target.own_ref.name
         facts = {"unit": p.unit, "image": name, "from_digest": was, "to_digest": target.digest}
         known = [Remember("first-seen", {"image": name, "digest": target.digest})]
         known.append(Remember("unit", facts))
@@ -272,17 +270,6 @@ def _target(p: ServiceParams, seen: Facts) -> Target | Plan:
     )
 
 
-def _refuse_disk(seen: Facts, target: Target) -> Plan | None:
-    space = seen.get(DiskRoom())
-    if not isinstance(space, DiskSpace) or isinstance(seen.get(ImageAt(target.pull_ref)), LocalImage):
-        return None
-    wanted = target.size_bytes * _UNPACKED + _SPARE_BYTES
-    if space.free_bytes >= wanted:
-        return None
-    says = f"{space.free_bytes >> 20} MiB free at {space.path}, about {wanted >> 20} MiB wanted"
-    return Plan((), Decision.REFUSE, "disk-full", says, "make room, for example with `podman image prune`")
-
-
 def _is_running(p: ServiceParams, seen: Facts, target: Target) -> bool:
     if _is_job_at_rest(p, seen):
         return _id_at(seen, str(target.own_ref)) == _id_at(seen, target.pull_ref) != ""
@@ -335,6 +322,11 @@ def _image_before(p: ServiceParams, before: Facts) -> str:
     config = before.get(UnitConfigOf(p.unit))
     refs = _refs(p, config) if isinstance(config, UnitConfig) else Plan()
     return "" if isinstance(refs, Plan) else _id_at(before, str(refs[0]))
+
+
+def _digest_before(p: ServiceParams, before: Facts) -> str:
+    container = before.get(ContainerOf(p.unit))
+    return container.image_digest if isinstance(container, ContainerState) else ""
 
 
 def _id_at(seen: Facts, ref: str) -> str:

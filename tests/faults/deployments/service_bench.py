@@ -40,10 +40,11 @@ class Sink:
 
 
 class Meddler:
-    """The machine, on which something happens in the middle of each pull."""
+    """The machine, on which something happens in the middle of each pull, and after each restart."""
 
     def __init__(self, runner: Runner) -> None:
         self.at_pull: Callable[[], object] = lambda: None
+        self.at_restart: Callable[[], object] = lambda: None
         self._runner = runner
 
     def run(self, command: Command) -> Completed:
@@ -53,7 +54,10 @@ class Meddler:
 
         if command.argv[1] == "pull":
             command = replace(command, on_line=heard)
-        return self._runner.run(command)
+        done = self._runner.run(command)
+        if command.argv[2] == "restart":
+            self.at_restart()
+        return done
 
 
 class Bench:

@@ -128,6 +128,25 @@ def test_a_registry_that_goes_away_in_the_middle_of_a_pull_leaves_the_service_al
     assert not [item for item in outcome.remember if item.what == "quarantine"]
 
 
+@pytest.mark.parametrize(("state", "status"), [("up", Status.ROLLED_BACK), ("gone", Status.FAILED)])
+def test_the_image_before_is_gone_when_it_is_wanted_back(state: str, status: Status) -> None:
+    bench, _ = pushed("crashes")
+    old_id = bench.old_id
+
+    def prune() -> None:
+        bench.meddler.at_restart = lambda: None
+        bench.podman.untag(f"localhost/podup/web:{old_id[7:19]}")
+        bench.podman.remove_image(old_id)
+        assert bench.podman.image(old_id) is None
+        with bench.simulator.open() as machine:
+            machine.registry = state
+
+    bench.meddler.at_restart = prune
+    outcome = bench.deploy()
+    assert outcome.status is status, outcome
+    assert (state == "up") == bench.is_well_on(old_id)
+
+
 def test_a_disk_that_fills_up_during_the_pull() -> None:
     bench, _ = pushed()
     before = bench.invocation
