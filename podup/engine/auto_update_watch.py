@@ -1,6 +1,7 @@
 """Watching the auto-update unit: its journal and its wrapper's log, told on the timeline as they grow."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from podup.clock import Clock
@@ -67,7 +68,7 @@ class AutoUpdateWatch:
         for name, size in _sizes(directory):
             offset = before.get(name, 0)
             offset = 0 if offset > size else offset
-            with open(directory / name, "rb") as file:
+            with suppress(FileNotFoundError), open(directory / name, "rb") as file:
                 file.seek(offset)
                 lines += read_update_lines(file.read(_MOST_BYTES))
         self._tell("log", [("warn" if line.is_bad else "info", line.says) for line in lines])
@@ -80,7 +81,10 @@ class AutoUpdateWatch:
 
 
 def _sizes(directory: Path) -> tuple[tuple[str, int], ...]:
-    if not directory.is_dir():
-        return ()
-    files = sorted(directory.glob("*.jsonl"), key=lambda path: (path.stat().st_mtime, path.name))
-    return tuple((path.name, path.stat().st_size) for path in files)
+    """Return the names and sizes, the oldest first, without what is rotated away just now."""
+    found: list[tuple[float, str, int]] = []
+    for path in directory.glob("*.jsonl") if directory.is_dir() else ():
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            found.append((status.st_mtime, path.name, status.st_size))
+    return tuple((name, size) for _, name, size in sorted(found))

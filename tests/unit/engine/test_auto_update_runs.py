@@ -52,6 +52,7 @@ def test_its_wrappers_log_is_read_from_where_it_ended(new_host: NewHost, tmp_pat
     logs = tmp_path / "logs"
     logs.mkdir()
     (logs / "old.jsonl").write_text('{"message": "from an earlier run"}\n')
+    (logs / "latest.jsonl").symlink_to("rotated-away.jsonl")
     host = new_host(PODUP_AUTO_UPDATE_LOG_DIR=str(logs))
 
     sleeping = host.clock.sleep
