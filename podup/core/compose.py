@@ -52,7 +52,8 @@ class ComposeNetwork:
 class Composition:
     """A compose file with its variables filled in; `unset` and `required` name those that were not there.
 
-    `own_name` is the project the files themselves name, if any.
+    `own_name` is the project the files themselves name, if any; `not_read` are files that compose called by
+    hand would read too.
     """
 
     project: str
@@ -61,6 +62,7 @@ class Composition:
     unset: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     own_name: str = ""
+    not_read: tuple[str, ...] = ()
 
     def service(self, name: str) -> ComposeService | None:
         return next((service for service in self.services if service.name == name), None)

@@ -65,6 +65,10 @@ def check_file(composition: Composition) -> tuple[Check, ...]:
     """The file parses and every variable is set."""
     names = ", ".join(service.name for service in composition.services)
     read = Check("compose-file", Mark.PASS, f"services {names}")
+    if composition.not_read:
+        says = f"compose called by hand reads more than one file: {', '.join(composition.not_read)}"
+        hint = "make them one file, as `docker compose config` prints it; a deployment would leave these out"
+        read = Check("compose-file", Mark.BLOCK, says, hint, "compose-file-not-read", is_forcible=True)
     if composition.required:
         says = "not set: " + "; ".join(composition.required)
         return (read, Check("variables", Mark.BLOCK, says, "set them in .env", "variable-not-set"))
@@ -137,6 +141,25 @@ def check_networks(composition: Composition, existing: Iterable[str], edge: str)
         hint = f"create it: `network create {missing[0]}`"
         return Check("networks", Mark.BLOCK, f"missing: {', '.join(missing)}", hint, "network-missing")
     return Check("networks", Mark.PASS, "external networks exist")
+
+
+def check_backup(composition: Composition, stack: Stack) -> Check:
+    """What a backup holds of the data: dumps of databases, and no volume."""
+    covered = {database.service for database in stack.databases}
+    left = {
+        f"{service.name} {source}"
+        for service in composition.services
+        if service.name not in covered
+        for source, colon, _ in (volume.partition(":") for volume in service.volumes)
+        if colon and not source.startswith((".", "/"))
+    }
+    rest = f"; no volumes: {_list(sorted(left))}" if left else ""
+    if stack.databases:
+        return Check("backup", Mark.PASS, f"dumps {_list(one.name for one in stack.databases)}{rest}")
+    if left:
+        says = f"a backup holds files and no data{rest}"
+        return Check("backup", Mark.WARN, says, "name the stack's databases in the configuration, if any")
+    return Check("backup", Mark.PASS, "no volumes that it would not hold")
 
 
 def check_room(rooms: Iterable[tuple[str, float]], min_free_percent: float) -> Check:

@@ -170,6 +170,8 @@ def _check_words(stack: Stack, place: str) -> None:
     if stack.keep_backups < 1:
         _refuse(f"{place}.keep_backups", "is at least 1")
     known = {database.name for database in stack.databases}
+    if len(known) < len(stack.databases):
+        _refuse(f"{place}.databases", "names one database twice: a backup has one dump of each name")
     for check in stack.smoke:
         if check.database and check.database not in known:
             _refuse(f"{place}.smoke", f"names the database {check.database!r}, which the stack does not have")

@@ -161,8 +161,11 @@ class StackCatalogue:
 
     def give_back(self, told: Mapping[str, str]) -> Intent:
         """Return the intent to go back to where a stack was; its deployment has made the dumps."""
-        wish = ChangeWish(told["version"], reason="not well after it was called good", dumps=False)
-        return self.rollback(self.find(told["stack"]), wish)
+        stack, reason = self.find(told["stack"]), "not well after it was called good"
+        params = StackParams(
+            stack, told["version"], reason=reason, dumps=False, instead_of=told.get("instead_of", "")
+        )
+        return self._intent(stack, "stack_rollback", params, dry_run=False)
 
     def withdraw(self, told: Mapping[str, str]) -> None:
         """Take a stack's proof of a version away; that of another stack or version stays."""

@@ -9,7 +9,8 @@ from podup.core.numbers import counted
 from podup.core.stack_map import SmokeCheck, Stack
 from podup.core.sync import SyncPlan
 from podup.engine import stack_backups, stack_sync
-from podup.engine.stack_machine import StackMachine, env_path
+from podup.engine.stack_compose import env_path
+from podup.engine.stack_machine import StackMachine
 from podup.engine.world import World, at_once
 from podup.errors import PodupError, Refused
 from podup.host.compose_arguments import DOCKER, definitions_label

@@ -2,17 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 from podup.clock import Clock
-from podup.core import compose, deploy_history, dotenv, promotion
-from podup.core.compose import ComposeService, Composition
+from podup.core import deploy_history, dotenv, promotion
+from podup.core.compose import Composition
 from podup.core.stack_map import Database, Stack, find_stack
 from podup.engine.stack_backups import backups_of
+from podup.engine.stack_compose import env_path, holding_data, placed, read_composition, told_composition
 from podup.engine.stack_log import StackLog
-from podup.errors import Invalid, NotFound, PodupError, Refused
+from podup.errors import Invalid, PodupError, Refused
 from podup.files import durable_write, make_dirs, remove, sync_dir
 from podup.host.compose import Compose
 from podup.host.compose_arguments import Place
@@ -24,6 +24,7 @@ from podup.recipes.stack_facts import EnvFile, Room, StackContainers, StackHisto
 from podup.records import dataclass, replace
 
 _PROOF_MODE = 0o644
+_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +75,20 @@ class StackMachine:
         return self.tools.roots.backups / stack.name
 
     def composition(self, stack: Stack, version: str) -> Composition:
-        """Return the compose file filled in, with `version` in the place of what `.env` says, if any.
-
-        Bound directories are told like those of the containers: `./NAME` in the run directory, else whole.
-        """
+        """Return the compose file filled in, with `version` in the place of what `.env` says, if any."""
         override = {stack.tag_variable: version} if version and stack.tag_variable else {}
         values = {**self._variables(stack), **override}
-        if self.compose.engine.has_config:
-            own = _read_own(stack, values)
-            found = compose.read_config(self.compose.config(self.place(stack), override), stack.project)
-            found = replace(found, unset=own.unset, required=own.required, own_name=own.own_name)
-        else:
-            found = compose.read_file(_compose_text(stack), values, stack.project)
-            found = replace(found, services=tuple(_with_env_files(stack, one) for one in found.services))
-        bound = [replace(one, volumes=_placed(stack, one.volumes)) for one in found.services]
-        return replace(found, services=tuple(bound))
+        if not self.compose.engine.has_config:
+            return read_composition(stack, values)
+        tree, unset = self.compose.config(self.place(stack), override)
+        return told_composition(stack, values, tree, unset)
 
     def containers(self, stack: Stack) -> StackContainers:
         """Return the containers of a stack. Raises Refused when another project's run in its directory."""
         found = self.compose.containers(stack.project)
         if not found:
             self._refuse_another(stack)
-        items = (replace(item, volumes=_placed(stack, _kept_in(item.volumes))) for item in found)
+        items = (replace(item, volumes=placed(stack, holding_data(item.volumes))) for item in found)
         return StackContainers(self.tools.clock.now(), tuple(items))
 
     def _refuse_another(self, stack: Stack) -> None:
@@ -154,7 +147,17 @@ class StackMachine:
         return StackHistory(good, own, broken)
 
     def proof(self, family: str) -> promotion.Proof | None:
-        """Return the family's proof. Raises Invalid `proof-edited`."""
+        """Return the family's proof. Raises Invalid `proof-edited`.
+
+        Two files cannot be replaced at once: what does not fit together is read once more.
+        """
+        try:
+            return self._read_proof(family)
+        except Invalid:
+            self.tools.clock.sleep(_AGAIN_S)
+            return self._read_proof(family)
+
+    def _read_proof(self, family: str) -> promotion.Proof | None:
         text, record = (_read(self._proof_path(family, ending)) for ending in ("txt", "json"))
         return promotion.read_proof(text, record)
 
@@ -182,69 +185,6 @@ class StackMachine:
     def _variables(self, stack: Stack) -> dict[str, str]:
         path = env_path(stack)
         return dotenv.variables(path.read_bytes()) if path.is_file() else {}
-
-
-def env_path(stack: Stack) -> Path:
-    """Return where a stack's `.env` is."""
-    return Path(stack.run_dir) / ".env"
-
-
-def _compose_text(stack: Stack) -> str:
-    path = Path(stack.run_dir) / stack.compose_file
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        hint = f"`stack sync {stack.name}` copies it from the source directory"
-        raise NotFound("compose-file-missing", f"there is no {path}", hint) from None
-    except UnicodeDecodeError:
-        raise Invalid("compose-file-not-text", f"{path} is not UTF-8 text") from None
-
-
-def _kept_in(volumes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what may hold data: named volumes and bound directories; a bound file is configuration."""
-    return tuple(volume for volume in volumes if not volume.startswith("/") or os.path.isdir(volume))
-
-
-def _placed(stack: Stack, volumes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the volumes with bound directories told in one way, whoever told of them."""
-    return tuple(sorted(map(partial(_place_of, stack.run_dir), volumes)))
-
-
-def _place_of(run_dir: str, volume: str) -> str:
-    source, colon, rest = volume.partition(":")
-    if not source.startswith((".", "/", "~")):
-        return volume
-    home = os.path.realpath(run_dir)
-    path = os.path.realpath(os.path.join(home, os.path.expanduser(source)))
-    inside = path.removeprefix(f"{home}/")
-    return f"{path if inside == path else f'./{inside}'}{colon}{rest}"
-
-
-def _with_env_files(stack: Stack, service: ComposeService) -> ComposeService:
-    """Return the service with its files of variables in its fingerprint, as engines with `config` have them.
-
-    Of `.env` itself the version is left out: only what follows it is replaced for a new one.
-    Raises NotFound for one that is not there: the container could be removed, and not be started again.
-    """
-    if not service.env_files:
-        return service
-    told = hashlib.sha256(service.fingerprint.encode())
-    for name in service.env_files:
-        path = Path(stack.run_dir) / name
-        if not path.is_file():
-            says = f"service {service.name} reads its variables from {path}, which is not there"
-            raise NotFound("env-file-missing", says, "put it there, or take env_file out of the compose file")
-        data = path.read_bytes()
-        told.update(dotenv.replace(data, stack.tag_variable, "") if path == env_path(stack) else data)
-    return replace(service, fingerprint=told.hexdigest()[:16])
-
-
-def _read_own(stack: Stack, values: Mapping[str, str]) -> Composition:
-    """Return what the file itself tells and an engine's reading no longer does, where it is understood."""
-    try:
-        return compose.read_file(_compose_text(stack), values, stack.project)
-    except Invalid:
-        return Composition(stack.project)
 
 
 def _read(path: Path) -> bytes | None:

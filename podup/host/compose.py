@@ -34,6 +34,7 @@ ASK_TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 120.0
 _STOP_S = 30
 _NO_IMAGE = regex(r"(\S+): (?:image|tag) not known|no such (?:image|object): (\S+)", re.IGNORECASE)
+_NOT_SET = regex(r'The \\?"([A-Za-z_][A-Za-z0-9_]*)\\?" variable is not set')
 _IMAGE_FORM = "{{.Id}} {{json .RepoDigests}}"
 _LABELS_FORM = "{{.Id}} {{json .Config.Labels}}"
 _WRITTEN_LABELS = (PROJECT_LABEL, PLACE_LABEL, NUMBER_LABEL)
@@ -79,15 +80,18 @@ class Compose:
             asked = Command(probe, mutates=True, timeout_s=ASK_TIMEOUT_S)
             self._has_scopes = bool(manager) and self._runner.run(asked).ok
 
-    def config(self, place: Place, variables: Mapping[str, str]) -> Any:
-        """Return the tree of the compose file as the engine reads it; `variables` win over `.env`."""
+    def config(self, place: Place, variables: Mapping[str, str]) -> tuple[Any, tuple[str, ...]]:
+        """Return the tree of the compose file as the engine reads it, and the variables it found not set.
+
+        `variables` win over `.env`.
+        """
         argv = config_argv(self.engine, place)
         done = self._private.run(Command(argv, mutates=False, timeout_s=ASK_TIMEOUT_S, env=variables))
         done.check(
             "compose-not-read", f"{self.engine.name} cannot read {place.path}", "mend the compose file"
         )
         try:
-            return json.loads(done.stdout)
+            return json.loads(done.stdout), tuple(sorted(set(_NOT_SET.findall(done.stderr))))
         except ValueError:
             raise PodupError("compose-answer", f"{self.engine.name} config did not print JSON") from None
 

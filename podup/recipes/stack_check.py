@@ -80,7 +80,8 @@ class StackCheck:
             known.append(history_line(p.stack, p.action, p.version, outcome, notes=notes))
             known.append(Remember("stack-unproven", {"stack": name, "version": p.version}))
         if p.back_to:
-            known.append(Remember("stack-return", {"stack": name, "version": p.back_to}))
+            values = {"stack": name, "version": p.back_to, "instead_of": p.version}
+            known.append(Remember("stack-return", values))
         return tuple(known)
 
 

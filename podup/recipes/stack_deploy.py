@@ -91,7 +91,9 @@ class StackChange:
         return (*wanted, BackupSlot(p.stack.name))
 
     def plan(self, p: StackParams, seen: Facts) -> Plan:
-        version = goal_version(p, seen)
+        version, current = goal_version(p, seen), current_version(p, seen)
+        if p.instead_of and p.instead_of != current:
+            return Plan((), Decision.SKIP, "superseded", f"{p.stack.name} is at {current} by now")
         if not version:
             hint = "name one: `stack rollback STACK --list` shows what ran here"
             why = f"no other version of {p.stack.name} ran well here"

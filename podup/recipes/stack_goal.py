@@ -31,7 +31,7 @@ class StackParams:
     """`version` to go to; a rollback without one goes to the newest that ran well and is not the current.
 
     `skip_smoke` and `force` are put on record with `reason`; `dumps` false leaves the databases out of
-    the backup that a rollback makes first.
+    the backup that a rollback makes first. `instead_of` is the version the stack has to be at still.
     """
 
     stack: Stack
@@ -40,6 +40,7 @@ class StackParams:
     skip_smoke: bool = False
     reason: str = ""
     dumps: bool = True
+    instead_of: str = ""
 
 
 def history_line(stack: Stack, action: str, version: str, outcome: str, *, notes: str = "") -> Remember:

@@ -83,6 +83,7 @@ def checks_of(p: StackParams, seen: Facts, *, is_rollback: bool = False) -> tupl
     if not is_rollback:
         checks += _moved(p, seen)
         checks.append(preflight.check_tags(composition, p.stack))
+        checks.append(preflight.check_backup(composition, p.stack))
         checks.append(_room(p, seen))
         checks += _shape(p, composition, containers, seen)
     return _as_wanted(p, checks)

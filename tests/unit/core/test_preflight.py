@@ -1,6 +1,7 @@
 """Single checks of the preflight, where the whole road is not needed to tell."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,21 @@ def test_a_volume_that_is_still_mounted_is_unchanged(name: str) -> None:
 def test_a_volume_or_directory_that_would_go_away_blocks(name: str) -> None:
     check = volumes(Mounted("db", (), (name,)))
     assert (check.mark, check.code) == (Mark.BLOCK, "volumes-changed") and name in check.says
+
+
+@pytest.mark.parametrize(
+    ("databases", "mark", "says"),
+    [
+        ([], Mark.WARN, "no volumes: db data"),
+        ([{"name": "odoo", "service": "db"}], Mark.PASS, "dumps odoo"),
+        ([{"name": "odoo", "host": "db.example"}], Mark.PASS, "dumps odoo; no volumes: db data"),
+    ],
+)
+def test_what_a_backup_does_not_hold_is_told(databases: list[Any], mark: Mark, says: str) -> None:
+    composition = compose.read_file(FILE, {}, "odoo")
+    made = stacks_from({"odoo": {"databases": databases}}, stacks_dir="/srv")[0]
+    check = preflight.check_backup(composition, made)
+    assert check.mark is mark and check.says.endswith(says)
 
 
 def stack(**row: str) -> Stack:

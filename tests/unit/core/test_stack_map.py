@@ -65,6 +65,7 @@ def test_a_row_can_say_it_needs_no_proof() -> None:
         "[a]\nsettle_s = -1",
         '[a]\ndatabases = [{ name = "x" }]',
         '[a]\ndatabases = [{ name = "x; drop", service = "db" }]',
+        '[a]\ndatabases = [{ name = "x", service = "a" }, { name = "x", service = "b" }]',
         '[a]\nsmoke = [{ http = "ftp://x" }]',
         "[a]\nsmoke = [{ status = 200 }]",
         '[a]\nsmoke = [{ database = "none" }]',

@@ -75,7 +75,7 @@ def test_what_sickens_after_it_was_called_good_is_given_back(machine: Machine) -
     assert "a rollback to v1 follows" in outcome.summary
     told = {item.what: dict(item.values) for item in outcome.remember}
     assert list(told) == ["needs-operator", "stack-history", "stack-unproven", "stack-return"]
-    assert told["stack-return"] == {"stack": "odoo-prod", "version": "v1"}
+    assert told["stack-return"] == {"stack": "odoo-prod", "version": "v1", "instead_of": "v2"}
     line = told["stack-history"]
     assert (line["action"], line["version"], line["status"]) == ("deploy", "v2", "fail")
 
@@ -146,10 +146,12 @@ class Keeping:
 
 
 def test_a_rollback_is_submitted_with_its_reason_and_without_dumps(db: Database, tmp_path: Path) -> None:
-    made = Keeping(db, tmp_path).ended(Remember("stack-return", {"stack": "odoo", "version": "v1"}))
+    values = {"stack": "odoo", "version": "v1", "instead_of": "v2"}
+    made = Keeping(db, tmp_path).ended(Remember("stack-return", values))
     back = next(task for task in made if task.kind == "stack_rollback")
     params = dict(back.params)
-    assert (params["version"], params["dumps"]) == ("v1", False) and "not well" in params["reason"]
+    assert (params["version"], params["dumps"], params["instead_of"]) == ("v1", False, "v2")
+    assert "not well" in params["reason"]
     assert back.trigger.source == "self" and back.trigger.reason.startswith("after tsk_")
 
 

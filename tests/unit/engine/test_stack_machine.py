@@ -119,6 +119,32 @@ def test_env_as_a_file_of_variables_does_not_restart_a_service_for_each_version(
     assert machine.composition(stack, "").services[0].fingerprint != before
 
 
+@pytest.mark.parametrize(
+    ("env", "files", "not_read"),
+    [
+        ("", ["docker-compose.override.yml"], ("docker-compose.override.yml",)),
+        ("", ["compose.prod.yml"], ()),
+        ("COMPOSE_FILE=docker-compose.yml:compose.prod.yml\n", ["compose.prod.yml"], ("compose.prod.yml",)),
+        ("COMPOSE_FILE=docker-compose.yml\n", ["docker-compose.override.yml"], ()),
+    ],
+)
+def test_files_that_compose_by_hand_would_read_are_told(
+    stack: Stack, machine: StackMachine, env: str, files: list[str], not_read: tuple[str, ...]
+) -> None:
+    (Path(stack.run_dir) / ".env").write_text(env)
+    for name in files:
+        (Path(stack.run_dir) / name).write_text("services: {}\n")
+    assert machine.composition(stack, "").not_read == not_read
+
+
+def test_a_compose_file_under_the_other_usual_name_is_pointed_at(stack: Stack, machine: StackMachine) -> None:
+    run_dir = Path(stack.run_dir)
+    (run_dir / "docker-compose.yml").rename(run_dir / "compose.yaml")
+    with pytest.raises(NotFound) as caught:
+        machine.composition(stack, "")
+    assert 'compose_file = "compose.yaml"' in caught.value.hint
+
+
 @pytest.mark.parametrize("is_linked", [True, False])
 def test_a_stack_started_under_another_project_is_not_started_beside_it(
     stack: Stack, machine: StackMachine, podman: Podman, is_linked: bool

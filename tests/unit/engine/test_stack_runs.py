@@ -271,6 +271,14 @@ def test_rollback_uses_the_kept_image_when_the_tag_is_gone(machine: Machine) -> 
     assert as_before(machine)
 
 
+def test_a_return_that_comes_after_the_next_change_is_none(machine: Machine) -> None:
+    change(machine, version="v2")
+    change(machine, version="v3")
+    outcome = change(machine, "rollback", version="v1", instead_of="v2")
+    assert (outcome.status, outcome.code) == (Status.SKIPPED, "superseded")
+    assert _web(machine) == "id-v3"
+
+
 def test_rollback_says_when_its_image_is_nowhere(machine: Machine) -> None:
     change(machine, version="v2")
     machine.registry.clear()

@@ -227,6 +227,20 @@ def test_containers_are_started_in_a_scope_where_there_can_be_one() -> None:
     assert machine.asked[-1].startswith("podman-compose -p odoo")
 
 
+def test_the_engine_s_reading_and_what_it_found_not_set() -> None:
+    warned = """time="2026-01-30T10:00:00Z" level=warning msg="The \\"TAG\\" variable is not set. Defaulting"
+The "OTHER" variable is not set. Defaulting to a blank string."""
+    machine = FakeMachine(
+        {
+            "docker compose version": (0, "Docker Compose version v2.27.0\n", ""),
+            "docker version": (0, "26", ""),
+            "docker compose --project-name": (0, '{"services": {}}', warned),
+        }
+    )
+    engine = Compose(machine, EngineSearch(machine), private=machine, manager=lambda: "")
+    assert engine.config(PLACE, {}) == ({"services": {}}, ("OTHER", "TAG"))
+
+
 def test_removing_gives_containers_time_and_keeps_volumes() -> None:
     engine, machine = compose(podman_stop=(0, "", ""), podman_rm=(0, "", ""))
     engine.remove_containers(["a", "b"])
