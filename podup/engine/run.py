@@ -65,8 +65,6 @@ class Run:
         self._record.plan(plan, before)
         if plan.decision is not Decision.DO or not plan.steps:
             return self._end_without_steps(plan, before)
-        if plan.reason:
-            self._record.note("info", plan.reason)
         if self._dry_run:
             says = f"would take {counted(len(plan.steps), 'step')}"
             return self._end(Status.PLANNED, "planned", says, before)

@@ -89,7 +89,7 @@ def _begin(record: Mapping[str, Any]) -> _Line:
 def _plan(record: Mapping[str, Any]) -> _Line:
     plan = _REDACTOR.tree(record["plan"])
     steps = [step["says"] for step in plan["steps"]]
-    says = plan["reason"] or "; ".join(steps) or "nothing to do"
+    says = "; ".join(filter(None, (*steps, plan["reason"]))) or "nothing to do"
     failed = plan["decision"] == "fail"
     meta = {"type": "plan", "steps": steps, "code": plan["code"], "hint": plan["hint"]}
     return ("error" if failed else "info", "plan", plan["decision"], says, meta)
