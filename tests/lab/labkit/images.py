@@ -94,8 +94,8 @@ def _build(build: Build) -> None:
         lines = [f"FROM {BASE}", "COPY root/ /", 'CMD ["/bin/sh", "/start"]']
         if test := HEALTHCHECKS.get(build.behaviour):
             lines.append(f"HEALTHCHECK --interval=1s --retries=1 --timeout=3s CMD {test}")
-        Path(directory, "Containerfile").write_text("\n".join(lines) + "\n")
         lines += [f"LABEL {name}={value}" for name, value in build.labels]
+        Path(directory, "Containerfile").write_text("\n".join(lines) + "\n")
         # the OCI format knows no HEALTHCHECK
         options = ["--quiet", "--isolation=chroot", "--format=docker", "--layers=false"]
         builder("build", *options, "--tag", build.local_name, directory)
