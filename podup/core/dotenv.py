@@ -100,9 +100,8 @@ def _assignment(text: str, name: str, start: int) -> Assignment:
         end = _closing(text, start + 1, quote)
         if end < 0:
             line = text.count("\n", 0, start) + 1
-            raise Invalid(
-                "env-quote-open", f"line {line}: the value of {name} opens a quote that never closes"
-            )
+            says = f"line {line}: the value of {name} opens a quote that never closes"
+            raise Invalid("env-quote-open", says, "close it in .env")
         raw = text[start + 1 : end]
         return Assignment(name, raw if quote == "'" else _unescape(raw), start, end + 1, quote)
     end = start
