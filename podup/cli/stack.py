@@ -7,6 +7,7 @@ from podup.cli.calls import call_for_all
 from podup.cli.context import Context
 from podup.cli.timeline import report
 from podup.clock import SystemClock
+from podup.core.numbers import counted
 from podup.core.stack_map import check_name
 from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, Invalid
 
@@ -54,6 +55,8 @@ def run_show(args: Mapping[str, Any], context: Context) -> int:
     out.line(f"{'good':12}{', '.join(answer['good_versions']) or '-'}")
     if answer["proof"]:
         out.line(f"{'proof':12}{answer['proof'].get('problem') or answer['proof']['version']}")
+    if answer["broken_history_lines"]:
+        out.line(f"{'history':12}{counted(answer['broken_history_lines'], 'line')} could not be read")
     rows = [
         (item["service"], item["status"], item["health"] or "-", str(item["restarts"]), item["image"])
         for item in answer["containers"]

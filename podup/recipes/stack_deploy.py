@@ -173,7 +173,8 @@ class StackChange:
         changed_containers = not isinstance(now, StackContainers) or _shape(now) != _shape(was)
         backup = after.get(BackupAt(name, slot.path))
         if not isinstance(backup, Backup) and not changed_env and not changed_containers:
-            return Plan((), Decision.DO, "backup-failed", "nothing had changed")
+            may_leave_out = self._is_rollback and p.dumps
+            return Plan((), Decision.DO, "backup-failed", nothing_changed(may_leave_out=may_leave_out))
         steps: list[Step] = []
         if changed_env:
             steps.append(Step("restore .env byte for byte", RestoreEnv(name, slot.path, env.sha256)))
@@ -239,6 +240,12 @@ def judge_stack(stack: Stack, wanted: object, before: Facts, after: Facts, *, wi
     if with_smoke:
         verdicts.append(_judge_smoke(after.get(SmokeOf(stack.name))))
     return worst(verdicts)
+
+
+def nothing_changed(*, may_leave_out: bool) -> str:
+    """Say so where a backup failed, and what gets past a database that is down or broken."""
+    way = "; --no-dumps leaves the databases out of the backup that is made first"
+    return f"nothing had changed{way if may_leave_out else ''}"
 
 
 def _not_seen(now: object) -> Verdict:

@@ -6,7 +6,7 @@ all, and when the stack is not well afterwards, the new backup is put back the s
 
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
-from podup.recipes.stack_deploy import judge_stack
+from podup.recipes.stack_deploy import judge_stack, nothing_changed
 from podup.recipes.stack_facts import (
     Backup,
     BackupAt,
@@ -108,7 +108,7 @@ class StackRestore:
     def revert(self, p: StackRestoreParams, before: Facts, after: Facts) -> Plan:
         slot = before[BackupSlot(p.stack.name)]
         if not isinstance(after.get(BackupAt(p.stack.name, slot.path)), Backup):
-            return Plan((), Decision.DO, "backup-failed", "nothing had changed")
+            return Plan((), Decision.DO, "backup-failed", nothing_changed(may_leave_out=p.dumps))
         loaded = "databases stay as they were loaded" if p.databases and not p.dumps else ""
         return Plan(_put_back(p, slot.path), reason=loaded)
 
