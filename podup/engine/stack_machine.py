@@ -86,10 +86,12 @@ class StackMachine:
     def containers(self, stack: Stack) -> StackContainers:
         """Return the containers of a stack. Raises Refused when another project's run in its directory."""
         found = self.compose.containers(stack.project)
+        left: tuple[str, ...] = ()
         if not found:
             self._refuse_another(stack)
+            left = self.compose.volumes(stack.project)
         items = (replace(item, volumes=placed(stack, holding_data(item.volumes))) for item in found)
-        return StackContainers(self.tools.clock.now(), tuple(items))
+        return StackContainers(self.tools.clock.now(), tuple(items), left)
 
     def _refuse_another(self, stack: Stack) -> None:
         """Under another name the project would get volumes of its own: empty ones, beside the data."""

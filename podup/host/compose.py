@@ -124,6 +124,12 @@ class Compose:
         found = self._inspect(self._ids(f"{PLACE_LABEL}={directory}"))
         return tuple(sorted({_labels(one).get(PROJECT_LABEL, "") for one in found} - {""}))
 
+    def volumes(self, project: str) -> tuple[str, ...]:
+        """Return the names of the volumes that were made for a project."""
+        words = (self.below, "volume", "ls", "--quiet", "--filter", f"label={PROJECT_LABEL}={project}")
+        done = self._runner.run(Command(words, mutates=False, timeout_s=ASK_TIMEOUT_S))
+        return tuple(done.check("volumes-not-listed", "the volumes could not be listed").stdout.split())
+
     def remove_containers(self, ids: Sequence[str]) -> None:
         """Stop containers, with time to end well, and remove them; volumes stay, absent ones are fine."""
         if not ids:

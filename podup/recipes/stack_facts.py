@@ -83,10 +83,14 @@ class StackContainer:
 
 @dataclass(frozen=True, slots=True)
 class StackContainers:
-    """All containers of a stack, stopped ones too, as seen at `at` (Unix seconds)."""
+    """All containers of a stack, stopped ones too, as seen at `at` (Unix seconds).
+
+    `left_volumes` are what remains of one that has none.
+    """
 
     at: float
     items: tuple[StackContainer, ...] = ()
+    left_volumes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class Machine:
         self.behaviour: dict[str, str] = {}
         self.containers: dict[str, facts.StackContainer] = {}
         self.born: dict[str, float] = {}
+        self.left_volumes: tuple[str, ...] = ()
         self.networks: tuple[str, ...] = ()
         self.free_percent = 60.0
         self.proof: promotion.Proof | None = None
@@ -180,7 +181,8 @@ class Machine:
 
     def seen(self) -> facts.StackContainers:
         self._live()
-        return facts.StackContainers(self.clock.now(), tuple(self.containers.values()))
+        left = () if self.containers else self.left_volumes
+        return facts.StackContainers(self.clock.now(), tuple(self.containers.values()), left)
 
     def smoke(self) -> facts.SmokeReport:
         seen, wanted = self.seen(), self.composition("")

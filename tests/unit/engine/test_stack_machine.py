@@ -41,6 +41,8 @@ class Podman:
             out = "\n".join(one["Id"] for one in found)
         elif words[1:3] == ("container", "inspect"):
             out = json.dumps([one for one in self.containers if one["Id"] in words])
+        elif words[1:3] == ("volume", "ls"):
+            out = "odoo_named" if words[-1].endswith("project=odoo") else ""
         elif words[1:3] != ("image", "inspect"):
             code = 127
         return Completed(command, code, out, "", 1)
@@ -90,6 +92,11 @@ def test_directories_are_told_alike_by_file_and_container(
     assert machine.containers(stack).items[0].volumes == ("./data", "odoo_named")
     service = machine.composition(stack, "").services[0]
     assert service.volumes == ("./data:/d", "/elsewhere:/e:ro", "named:/n")
+
+
+def test_what_is_left_of_a_stack_that_was_taken_down_is_told(stack: Stack, machine: StackMachine) -> None:
+    seen = machine.containers(stack)
+    assert (seen.items, seen.left_volumes) == ((), ("odoo_named",))
 
 
 def test_a_file_of_variables_belongs_to_the_definition(stack: Stack, machine: StackMachine) -> None:

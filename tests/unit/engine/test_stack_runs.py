@@ -187,6 +187,15 @@ def test_a_first_deployment_that_fails_leaves_nothing_running(clock: Clock) -> N
     assert machine.containers == {} and machine.version == "v1"
 
 
+def test_a_stack_that_was_taken_down_is_not_changed_without_a_dump_of_its_data(clock: Clock) -> None:
+    machine = Machine(clock, needs_proof=False)
+    machine.containers.clear()
+    machine.left_volumes = ("odoo-prod_data",)
+    outcome = change(machine, version="v2")
+    assert outcome.code == "backup-failed" and "database odoo" in outcome.summary
+    assert machine.version == "v1" and machine.containers == {}
+
+
 def test_production_wants_a_proof(clock: Clock) -> None:
     machine = Machine(clock)
     assert change(machine, version="v2").code == "not-verified"
