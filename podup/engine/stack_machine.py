@@ -127,7 +127,8 @@ class StackMachine:
             if item.service == database.service and item.state.running:
                 return reach_container(self.compose.below, item.state.id, database)
         says = f"{database.service}, where the database {database.name} lives, is not running"
-        raise PodupError("database-down", says, "start it, or see why it ended: `stack show`")
+        start = f"`{self.compose.engine.name} up -d {database.service}` in {stack.run_dir}"
+        raise PodupError("database-down", says, f"start it with {start}; `stack show` tells how it is")
 
     def rooms(self, stack: Stack) -> tuple[Room, ...]:
         """Return the free part of each file system that a deployment writes to."""

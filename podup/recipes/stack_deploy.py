@@ -262,7 +262,7 @@ def _notes(p: StackParams) -> str:
 def _is_first(p: StackParams, seen: Facts) -> bool:
     """Return whether the stack never ran here, so that there is no database to dump yet."""
     history, running = seen.get(HistoryOf(p.stack.name)), seen.get(StackContainersOf(p.stack.name))
-    never = isinstance(history, StackHistory) and not history.good and not history.records
+    never = isinstance(history, StackHistory) and not history.good
     return never and isinstance(running, StackContainers) and not (running.items or running.left_volumes)
 
 

@@ -185,6 +185,8 @@ def test_a_first_deployment_that_fails_leaves_nothing_running(clock: Clock) -> N
     outcome = change(machine, version="v2")
     assert outcome.status is Status.ROLLED_BACK
     assert machine.containers == {} and machine.version == "v1"
+    machine.records = history("deploy v2 fail")
+    assert change(machine, version="v3").status is Status.SUCCEEDED, "the next one is a first one still"
 
 
 def test_a_stack_that_was_taken_down_is_not_changed_without_a_dump_of_its_data(clock: Clock) -> None:
