@@ -64,6 +64,19 @@ def holding_data(volumes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(volume for volume in volumes if not volume.startswith("/") or os.path.isdir(volume))
 
 
+def filled(volumes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the volumes, SOURCE:TARGET, with something in them; what cannot be read is taken to have."""
+    return tuple(volume for volume in volumes if not _is_empty(volume.partition(":")[0]))
+
+
+def _is_empty(directory: str) -> bool:
+    try:
+        with os.scandir(directory) as found:
+            return next(found, None) is None
+    except OSError:
+        return False
+
+
 def _place_of(run_dir: str, volume: str) -> str:
     source, colon, rest = volume.partition(":")
     if not source.startswith((".", "/", "~")):

@@ -226,7 +226,7 @@ def _up(machine: StackMachine, action: facts.StackUp) -> None:
     at_once(
         (
             compose.prepare,
-            lambda: there.extend(compose.containers(stack.project)),
+            lambda: there.extend(machine.containers(stack).items),
             lambda: images.update(_image_ids(machine, wanted)),
         )
     )

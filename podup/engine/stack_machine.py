@@ -10,7 +10,14 @@ from podup.core import deploy_history, dotenv, promotion
 from podup.core.compose import Composition
 from podup.core.stack_map import Database, Stack, find_stack
 from podup.engine.stack_backups import backups_of
-from podup.engine.stack_compose import env_path, holding_data, placed, read_composition, told_composition
+from podup.engine.stack_compose import (
+    env_path,
+    filled,
+    holding_data,
+    placed,
+    read_composition,
+    told_composition,
+)
 from podup.engine.stack_log import StackLog
 from podup.errors import Invalid, PodupError, Refused
 from podup.files import durable_write, make_dirs, remove, sync_dir
@@ -90,7 +97,10 @@ class StackMachine:
         if not found:
             self._refuse_another(stack)
             left = self.compose.volumes(stack.project)
-        items = (replace(item, volumes=placed(stack, holding_data(item.volumes))) for item in found)
+        items = (
+            replace(item, volumes=placed(stack, holding_data(item.volumes)), unnamed=filled(item.unnamed))
+            for item in found
+        )
         return StackContainers(self.tools.clock.now(), tuple(items), left)
 
     def _refuse_another(self, stack: Stack) -> None:

@@ -295,9 +295,11 @@ def _volumes(mounts: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _unnamed(mounts: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return where volumes are mounted that only this container knows."""
+    """Return SOURCE:TARGET of volumes that only this container knows."""
     found = {
-        str(mount.get("Destination", "")) for mount in mounts if _is_unnamed(str(mount.get("Name", "")))
+        f"{mount.get('Source', '')}:{mount.get('Destination', '')}"
+        for mount in mounts
+        if _is_unnamed(str(mount.get("Name", "")))
     }
     return tuple(sorted(found))
 

@@ -69,7 +69,7 @@ class StackContainer:
     """A container of a service; `definition` is the fingerprint it was started with, when that is known.
 
     `volumes` are named ones and bound directories (`./NAME` in the run directory) that it may write to,
-    `unnamed` the places in it where volumes without a name are mounted.
+    `unnamed` the SOURCE:TARGET of volumes without a name that hold something.
     """
 
     service: str

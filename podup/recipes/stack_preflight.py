@@ -194,7 +194,7 @@ def _left_behind(
     stays = service.name not in versioned(p, seen) and is_current(
         service, item, image_id(seen, service.image)
     )
-    return () if stays else item.unnamed
+    return () if stays else tuple(volume.partition(":")[2] for volume in item.unnamed)
 
 
 def _proof(p: StackParams, version: str, seen: Facts) -> Check:

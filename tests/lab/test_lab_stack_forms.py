@@ -75,6 +75,7 @@ class Forms(LabStack):
         words = [f"--label=com.docker.compose.{name}={value}" for name, value in labels.items()]
         image = f"{self.registry}/acme/forms:cache"
         run("podman", "run", "--detach", "--name=forms_cache_1", "--env=PORT=8081", *words, "-v/data", image)
+        run("podman", "exec", "forms_cache_1", "touch", "/data/x")
         file = str(self.run_dir / "docker-compose.yml")
         run("podman-compose", "-p", NAME, "-f", file, "up", "-d", "migrate", "web")
 

@@ -94,6 +94,21 @@ def test_directories_are_told_alike_by_file_and_container(
     assert service.volumes == ("./data:/d", "/elsewhere:/e:ro", "named:/n")
 
 
+def test_volumes_without_a_name_count_when_they_hold_something(
+    stack: Stack, machine: StackMachine, podman: Podman, tmp_path: Path
+) -> None:
+    mounts = [
+        {"Type": "volume", "Name": name[0] * 64, "Source": str(tmp_path / name), "Destination": f"/{name}"}
+        for name in ("empty", "full", "dark")
+    ]
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/x").write_text("x")
+    podman.start("odoo", stack.run_dir, *mounts)
+    found = machine.containers(stack).items[0].unnamed
+    assert sorted(volume.partition(":")[2] for volume in found) == ["/dark", "/full"]
+
+
 def test_what_is_left_of_a_stack_that_was_taken_down_is_told(stack: Stack, machine: StackMachine) -> None:
     seen = machine.containers(stack)
     assert (seen.items, seen.left_volumes) == ((), ("odoo_named",))

@@ -335,13 +335,13 @@ def test_preflight_stops_before_anything_is_touched(
 
 def test_what_is_in_a_volume_without_a_name_is_not_left_behind(machine: Machine) -> None:
     """podman-compose starts a new container with a new, empty one; a container that stays keeps its own."""
-    machine.containers["db"] = replace(machine.containers["db"], unnamed=("/data",))
+    machine.containers["db"] = replace(machine.containers["db"], unnamed=("/v/1:/data",))
     assert change(machine, version="v2").status is Status.SUCCEEDED, "somebody else started it: it stays"
     machine.containers["db"] = replace(machine.containers["db"], definition="another")
     outcome = change(machine, version="v3")
     assert outcome.code == "volume-unnamed" and "db: /data" in outcome.summary
     machine.containers["db"] = replace(machine.containers["db"], definition="", unnamed=())
-    machine.containers["web"] = replace(machine.containers["web"], unnamed=("/var/lib/odoo",))
+    machine.containers["web"] = replace(machine.containers["web"], unnamed=("/v/2:/var/lib/odoo",))
     assert change(machine, version="v3").code == "volume-unnamed"
     assert machine.version == "v2"
 

@@ -42,7 +42,7 @@ def container(**state: Any) -> dict[str, Any]:
         },
         "Mounts": [
             {"Type": "volume", "Name": "odoo_data", "Destination": "/data"},
-            {"Type": "volume", "Name": "f" * 64, "Destination": "/anonymous"},
+            {"Type": "volume", "Name": "f" * 64, "Source": "/v/_data", "Destination": "/anonymous"},
             {"Type": "bind", "Source": "/x", "Destination": "/y"},
         ],
     }
@@ -136,7 +136,7 @@ def test_a_container_is_read() -> None:
     item = read_stack_container(container())
     assert (item.service, item.state.name, item.state.image_ref) == ("web", "odoo-web", "ghcr.io/a/b:1")
     assert (item.ports, item.restart, item.definition) == (("8080:80",), "always", "12")
-    assert (item.volumes, item.unnamed) == (("/x", "odoo_data"), ("/anonymous",))
+    assert (item.volumes, item.unnamed) == (("/x", "odoo_data"), ("/v/_data:/anonymous",))
     assert item.state.image_id == "sha256:" + "a" * 64 and item.state.restarts == 2
     assert not read_stack_container(container(Status="restarting")).state.running
 
