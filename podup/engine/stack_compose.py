@@ -54,6 +54,12 @@ def _on_this_machine(stack: Stack, values: Mapping[str, str], found: Composition
     return replace(found, services=tuple(services), not_read=_not_read(stack, values))
 
 
+def mounts_of(stack: Stack, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return SOURCE:TARGET of what the file lets services of any profile mount."""
+    found = compose.read_file(_text(stack), {**values, "COMPOSE_PROFILES": "*"}, stack.project)
+    return tuple(volume for service in found.services for volume in placed(stack, service.volumes))
+
+
 def placed(stack: Stack, volumes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the volumes with bound directories told in one way, whoever told of them."""
     return tuple(sorted(map(partial(_place_of, stack.run_dir), volumes)))

@@ -7,7 +7,6 @@ from podup.core import dotenv, promotion
 from podup.core.compose import Composition
 from podup.core.numbers import counted
 from podup.core.stack_map import SmokeCheck, Stack
-from podup.core.sync import SyncPlan
 from podup.engine import stack_backups, stack_sync
 from podup.engine.stack_compose import env_path
 from podup.engine.stack_machine import StackMachine
@@ -43,7 +42,9 @@ def stack_world(machine: StackMachine) -> World:
             facts.ProofOf: lambda query: facts.Proven(machine.proof(query.family), machine.tools.clock.now()),
             facts.BackupSlot: lambda query: _slot(machine, stack(query.stack)),
             facts.BackupAt: lambda query: stack_backups.read_backup(Path(query.path)),
-            SyncPlanOf: lambda query: _sync_plan(machine, stack(query.stack)),
+            SyncPlanOf: lambda query: stack_sync.sync_plan(
+                stack(query.stack), machine.mounts(stack(query.stack))
+            ),
             facts.SmokeOf: lambda query: smoke(machine, stack(query.stack)),
             facts.StackLogs: lambda query: _logs(machine, stack(query.stack), query.lines),
         },
@@ -133,16 +134,6 @@ def _served(machine: StackMachine, ref: str) -> facts.Served:
     except PodupError as error:
         return facts.Served(False, error.message)
     return facts.Served(True, digests=tuple(filter(None, (found.index_digest, found.digest))))
-
-
-def _sync_plan(machine: StackMachine, stack: Stack) -> SyncPlan:
-    """Plan a sync; a run directory without a readable compose file mounts nothing we know of."""
-    try:
-        services = machine.composition(stack, "").services
-    except PodupError:
-        services = ()
-    mounts = tuple(volume for service in services for volume in service.volumes)
-    return stack_sync.sync_plan(stack, mounts)
 
 
 def _slot(machine: StackMachine, stack: Stack) -> facts.Slot:

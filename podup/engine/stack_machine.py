@@ -14,6 +14,7 @@ from podup.engine.stack_compose import (
     env_path,
     filled,
     holding_data,
+    mounts_of,
     placed,
     read_composition,
     told_composition,
@@ -89,6 +90,20 @@ class StackMachine:
             return read_composition(stack, values)
         tree, unset = self.compose.config(self.place(stack), override)
         return told_composition(stack, values, tree, unset)
+
+    def mounts(self, stack: Stack) -> tuple[str, ...]:
+        """Return SOURCE:TARGET of all that services mount, also those of other profiles.
+
+        Without a compose file there is nothing; one that nobody understands is an error, as what the
+        containers write to is not known then.
+        """
+        if not Path(stack.run_dir, stack.compose_file).exists():
+            return ()
+        try:
+            return mounts_of(stack, self._variables(stack))
+        except Invalid:
+            services = self.composition(stack, "").services
+        return tuple(volume for service in services for volume in service.volumes)
 
     def containers(self, stack: Stack) -> StackContainers:
         """Return the containers of a stack. Raises Refused when another project's run in its directory."""

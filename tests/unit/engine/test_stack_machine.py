@@ -11,7 +11,7 @@ from stack_simulator import Clock
 
 from podup.core.stack_map import Stack, stacks_from
 from podup.engine.stack_machine import StackMachine, StackRoots, StackTools
-from podup.errors import NotFound, Refused
+from podup.errors import Invalid, NotFound, Refused
 from podup.host.run import Command, Completed
 
 FILE = """\
@@ -92,6 +92,19 @@ def test_directories_are_told_alike_by_file_and_container(
     assert machine.containers(stack).items[0].volumes == ("./data", "odoo_named")
     service = machine.composition(stack, "").services[0]
     assert service.volumes == ("./data:/d", "/elsewhere:/e:ro", "named:/n")
+
+
+def test_what_containers_may_write_to_is_known_before_a_sync(stack: Stack, machine: StackMachine) -> None:
+    file = Path(stack.run_dir, "docker-compose.yml")
+    job = "services:\n  job: {image: x, profiles: [a], volumes: ['./jobs:/j']}"
+    file.write_text(FILE.replace("services:", job))
+    (file.parent / "db.env").unlink()
+    assert {"./jobs:/j", "./data:/d"} <= set(machine.mounts(stack))
+    file.write_text("services: &x !tag")
+    with pytest.raises(Invalid):
+        machine.mounts(stack)
+    file.unlink()
+    assert machine.mounts(stack) == ()
 
 
 def test_volumes_without_a_name_count_when_they_hold_something(
