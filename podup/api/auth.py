@@ -31,7 +31,7 @@ _FORWARDED_ADMIN = Principal("forward-auth", "forward-auth", ADMIN)  # the heade
 _LOOPBACK = Principal("this machine", "loopback")
 _SIGNER = Principal("", "signature")
 NO_SECRET = Secret("")
-_BEARER = "bearer "
+BEARER = "bearer "
 _UNGUESSABLE_LETTERS = 22  # of base64 are 128 bits
 _ADDRESS_LETTERS = 64
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
@@ -116,8 +116,8 @@ class Auth:
         if self._is_forwarded(request):
             return _FORWARDED_ADMIN
         authorization = request.header("authorization")
-        if authorization[: len(_BEARER)].lower() == _BEARER:
-            return self.principal_of(authorization[len(_BEARER) :].strip(), request)
+        if authorization[: len(BEARER)].lower() == BEARER:
+            return self.principal_of(authorization[len(BEARER) :].strip(), request)
         if "query" in route.token_in and request.query_one("token"):
             return self.principal_of(request.query_one("token"), request)
         session = self.sessions.find(request.cookie(COOKIE))

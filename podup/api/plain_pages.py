@@ -1,22 +1,22 @@
 """A short page without any script, served as long as no other page is given, and the form to log in.
 
-Everybody sees the version and how the program is; what runs and what was deployed only who is logged in.
+Everybody sees the version and how the program is; what runs and what was deployed only an administrator.
 """
 
 import html
+import json
 from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qs
 
-from podup.api.auth import Auth
+from podup.api.auth import BEARER, Auth
 from podup.api.login import LoginBody, begin_session
 from podup.api.request import Principal, Request
 from podup.api.response import Response
-from podup.api.router import Route, Who
-from podup.api.sessions import COOKIE
+from podup.api.router import Handler, Route, Who
 from podup.core.states import Status
 from podup.engine.engine import Engine
-from podup.errors import Invalid, PodupError
-from podup.store import deployments, services, tasks
+from podup.errors import Forbidden, Invalid, PodupError
+from podup.store import deployments, tasks
 from podup.store.tasks import TaskFilter
 from podup.version import COMMIT, VERSION
 
@@ -40,11 +40,12 @@ _ICON = (
 
 
 class PlainPages:
-    """The page, the form, the icon."""
+    """The page, the form, the icon. `health` is what answers `/health`."""
 
-    def __init__(self, engine: Engine, auth: Auth, *, has_files: bool) -> None:
+    def __init__(self, engine: Engine, auth: Auth, *, health: Handler | None, has_files: bool) -> None:
         self._engine = engine
         self._auth = auth
+        self._health = health
         self._has_files = has_files
 
     def rows(self) -> tuple[Route, ...]:
@@ -74,17 +75,16 @@ class PlainPages:
     def page(self, request: Request) -> Response:
         principal = self._who(request)
         with self._engine.store.read() as cx:
-            marks = services.needing_operator(cx)
             latest, _ = deployments.find(cx, per_page=_SHOWN)
             running, _ = tasks.find(cx, TaskFilter(status=(Status.PENDING, Status.RUNNING)), per_page=_SHOWN)
         parts = [f"<p>Version {html.escape(VERSION)} ({html.escape(COMMIT)}).</p>"]
-        parts.append(f"<p>Health: {'degraded' if marks else 'ok'} (<a href='/health'>details</a>).</p>")
-        if principal is None:
+        status, issues = self._look(request)
+        parts.append(f"<p>Health: {html.escape(status)} (<a href='/health'>details</a>).</p>")
+        if principal is None or not principal.may("admin"):
             parts.append(f"<p><a href='{LOGIN}'>Log in</a> to see more.</p>")
         else:
-            if marks:
-                waiting = [(unit, mark.reason) for unit, mark in marks.items()]
-                parts += _table("Waits for an operator", ("unit", "why"), waiting)
+            if issues:
+                parts += _table("Not well", ("what", "why", "what to do"), issues)
             rows = [(task.unit or task.kind, task.kind, str(task.status), task.message) for task in running]
             parts += _table("Running", ("unit", "kind", "status", ""), rows)
             local = self._engine.clock.local
@@ -104,19 +104,27 @@ class PlainPages:
     def log_in(self, request: Request) -> Response:
         """Take the form and go to the page, or show the form again and why."""
         try:
+            if request.header("sec-fetch-site") == "cross-site":  # it would log somebody in as somebody else
+                raise Forbidden("csrf", "another site sent this form", "open this page and log in here")
             body = _read_form(request)
             _, cookie = begin_session(self._auth, request, body)
         except PodupError as error:
             return _html(error.status, _form("", "; ".join(filter(None, (error.message, error.hint)))))
         return Response(303, (("Location", "/"), cookie))
 
+    def _look(self, request: Request) -> tuple[str, list[tuple[str, str, str]]]:
+        """Return how the program is, in a word, and what is not well: the part, why, what to do."""
+        if self._health is None:
+            return "unknown", []
+        told = json.loads(self._health(request).body)
+        issues = [(one["component"], one["message"], one["hint"]) for one in told["issues"]]
+        return str(told["status"]), issues
+
     def _who(self, request: Request) -> Principal | None:
         """Return who looks at the page, as far as that can be told without a token."""
-        session = self._auth.sessions.find(request.cookie(COOKIE))
-        if session is not None:
-            return session.principal
-        row = Route("GET", "/", "", Who.OPEN, self.page)
-        return None if request.header("authorization") else self._auth.identify(row, request)
+        if request.header("authorization")[: len(BEARER)].lower() == BEARER:
+            return None
+        return self._auth.identify(Route("GET", "/", "", Who.OPEN, self.page), request)
 
 
 def icon(_request: Request) -> Response:

@@ -6,6 +6,7 @@ token gives one of 12 hours, which ends when the token does.
 
 import base64
 import hashlib
+import threading
 from collections.abc import Callable
 
 from podup.api.request import Principal
@@ -29,19 +30,21 @@ class Session:
 
 
 class Sessions:
-    """Codes and sessions; all but `new_code` is called by the loop's thread only."""
+    """Codes and sessions; from any thread."""
 
     def __init__(self, clock: Clock, random_bytes: Callable[[int], bytes]) -> None:
         self._clock = clock
         self._random_bytes = random_bytes
         self._sessions: dict[str, Session] = {}
         self._codes: dict[str, float] = {}
+        self._guard = threading.Lock()
 
     def new_code(self) -> str:
         """Return a code that begins one session."""
         code = self._new_value()
-        _drop_oldest(self._codes)
-        self._codes[hash_token(code)] = self._clock.monotonic() + CODE_S
+        with self._guard:
+            _drop_oldest(self._codes)
+            self._codes[hash_token(code)] = self._clock.monotonic() + CODE_S
         return code
 
     def redeem(self, code: str) -> bool:
@@ -52,12 +55,13 @@ class Sessions:
     def begin(self, principal: Principal, lasts_s: int, *, token: str = "") -> str:
         """Return the cookie's value of a new session."""
         now = self._clock.monotonic()
-        for key in [key for key, session in self._sessions.items() if session.expires_at <= now]:
-            del self._sessions[key]
-        _drop_oldest(self._sessions)
         value = self._new_value()
-        token_hash = hash_token(token) if token else ""
-        self._sessions[hash_token(value)] = Session(principal, now + lasts_s, token_hash)
+        session = Session(principal, now + lasts_s, hash_token(token) if token else "")
+        with self._guard:
+            for key in [key for key, old in self._sessions.items() if old.expires_at <= now]:
+                del self._sessions[key]
+            _drop_oldest(self._sessions)
+            self._sessions[hash_token(value)] = session
         return value
 
     def find(self, value: str) -> Session | None:
@@ -69,7 +73,8 @@ class Sessions:
 
     def end(self, value: str) -> None:
         """Forget a session."""
-        self._sessions.pop(hash_token(value), None)
+        with self._guard:
+            self._sessions.pop(hash_token(value), None)
 
     def _new_value(self) -> str:
         return base64.urlsafe_b64encode(self._random_bytes(32)).decode().rstrip("=")

@@ -176,10 +176,11 @@ def site_of(
     own_dist = loaded.settings.http.web_dist or engine.state_dir / "web" / "dist"
     files = static.read_files((own_dist,))
     has_files = static.INDEX in files
+    health = next((row.handler for row in routes if row.path == "/health"), None)
     rows = (
         *routes,
         *login.routes(auth),
-        *PlainPages(engine, auth, has_files=has_files).rows(),
+        *PlainPages(engine, auth, health=health, has_files=has_files).rows(),
         *(static.routes(files, (*PAGES, LOGIN)) if has_files else ()),
     )
     described = openapi_route(lambda: router.routes)

@@ -9,6 +9,7 @@ from podup.core.states import Status
 from podup.store import deliveries, digests, image_locks, limits, services, tasks
 from podup.store.deliveries import Delivery
 from podup.store.digests import Quarantine
+from podup.store.services import Attention
 from podup.store.tasks import Ending
 
 AUTO = "podman-auto-update.service"
@@ -292,6 +293,37 @@ def test_the_plain_page_tells_a_stranger_little_and_the_operator_more(whole: Who
     assert whole.ask("POST", "/401", f"code={code_link}".encode(), headers=form).status == 401
     assert b"<script" not in whole.ask("GET", "/401?code=<script>", headers={}).body
     assert whole.ask("GET", "/manual", headers={}).headers["Location"] == "/services"
+
+
+def test_the_plain_page_says_of_health_what_health_says(whole: Whole) -> None:
+    assert b"Health: ok" in whole.ask("GET", "/", headers={}).body
+    with whole.database.write() as cx:
+        services.mark_needs_operator(cx, Attention("web.service", "neither <old> nor new runs", 1.0, ""))
+    stranger = whole.ask("GET", "/", headers={}).body
+    assert b"Health: degraded" in stranger and b"nor new" not in stranger
+    assert b"neither &lt;old&gt; nor new runs" in whole.ask("GET", "/", headers={}, peer=CONTROL).body
+
+
+def test_a_session_ends_with_its_token_on_the_page_too(whole: Whole) -> None:
+    made = whole.ask("POST", "/api/tokens", {"name": "guest", "scopes": ["admin"]}).json
+    cookie = whole.ask("POST", "/api/login", {"token": made["token"]}, headers={}).headers["Set-Cookie"]
+    said = {"cookie": cookie.partition(";")[0]}
+    assert b"Last deployments" in whole.ask("GET", "/", headers=said).body
+    assert whole.ask("DELETE", f"/api/tokens/{made['id']}").status == 200
+    assert b"Last deployments" not in whole.ask("GET", "/", headers=said).body
+
+
+def test_the_plain_page_shows_a_narrow_token_no_more_than_the_api_does(whole: Whole) -> None:
+    made = whole.ask("POST", "/api/tokens", {"name": "prometheus", "scopes": ["metrics"]}).json
+    cookie = whole.ask("POST", "/api/login", {"token": made["token"]}, headers={}).headers["Set-Cookie"]
+    said = {"cookie": cookie.partition(";")[0]}
+    assert b"Last deployments" not in whole.ask("GET", "/", headers=said).body
+
+
+def test_another_site_cannot_log_somebody_in(whole: Whole) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "cross-site"}
+    answer = whole.ask("POST", "/401", f"token={TOKEN}".encode(), headers=form)
+    assert answer.status == 403 and "Set-Cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("where", ["PODUP_WEB_DIST", ""])
