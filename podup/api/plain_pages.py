@@ -28,9 +28,12 @@ _HTML = ("Content-Type", "text/html; charset=utf-8")
 _SHOWN = 10
 _STYLE = (
     ":root{color-scheme:light dark}"
-    "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+    "overflow-wrap:anywhere}"
     "table{border-collapse:collapse;width:100%}"
     "th,td{text-align:left;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #8884}"
+    "@media(max-width:40rem){thead{display:none}tr{display:block;padding:.4rem 0;"
+    "border-bottom:1px solid #8884}td{display:inline;border:0}}"
     "input,button{font:inherit;padding:.3rem .6rem}"
 )
 _ICON = (
@@ -86,13 +89,19 @@ class PlainPages:
             if issues:
                 parts += _table("Not well", ("what", "why", "what to do"), issues)
             rows = [(task.unit or task.kind, task.kind, str(task.status), task.message) for task in running]
-            parts += _table("Running", ("unit", "kind", "status", ""), rows)
+            parts += _table("Running", ("unit", "kind", "status", "why"), rows)
             local = self._engine.clock.local
             done = [
-                (f"{local(one.finished_at):%Y-%m-%d %H:%M}", one.target, one.kind, one.outcome, one.reason)
+                (
+                    f"{local(one.finished_at):%Y-%m-%d %H:%M}",
+                    one.target,
+                    one.kind,
+                    one.outcome.replace("_", " "),
+                    one.reason,
+                )
                 for one in latest
             ]
-            parts += _table("Last deployments", ("when", "unit", "what", "outcome", ""), done)
+            parts += _table("Last deployments", ("when", "unit", "what", "outcome", "why"), done)
             parts.append("<p><a href='/api/manual/services'>services</a> · <a href='/api/tasks'>tasks</a> · ")
             parts.append("<a href='/api/events'>events</a> · <a href='/api/deliveries'>deliveries</a></p>")
         parts.append("<p><a href='/api/openapi.json'>The API's description</a></p>")
@@ -162,7 +171,7 @@ def _form(code: str, why_not: str) -> list[str]:
 
 def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + " ".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     if not body:
         return [f"<h2>{html.escape(caption)}</h2><p>Nothing.</p>"]
