@@ -1,25 +1,7 @@
-"""The optional TOML file: what does not fit into environment variables.
+"""The optional TOML file: what does not fit into environment variables; `docs/settings.md` shows one.
 
-    [settings]                     # any setting: its name without PODUP_, in small letters
-    http_addr = "127.0.0.1:25111"
-
-    [[windows]]                    # when work may start; with `units`, for these only
-    open = "sat,sun 02:00-04:00"
-    units = ["web"]
-
-    [hooks]                        # around every deployment; [units.NAME.hooks] for one unit
-    before = ["/usr/local/bin/check", "--fast"]
-    after = ["/usr/local/bin/tell"]
-
-    [units.web]
-    image = "ghcr.io/acme/web:stable"
-    webhook_secret_file = "/run/secrets/web"
-    probe = "http://127.0.0.1:8080/health"
-    verify_timeout = "2m"
-
-    [stacks.NAME] and [notifications.NAME] are handed to their owners as they stand.
-
-Unknown names are refused with the nearest known one: a typo must not switch a safeguard off.
+`[stacks.NAME]` and `[notifications.NAME]` are handed to their owners as they stand. Unknown names
+are refused with the nearest known one: a typo must not switch a safeguard off.
 """
 
 import tomllib

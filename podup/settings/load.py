@@ -28,7 +28,7 @@ SHARED_STATE = Path("/srv/pod-upgrade-trigger")
 ENV_FILE = ".config/pod-upgrade-trigger-http.env"
 CONFIG_FILE = ".config/pod-upgrade-trigger.toml"
 # Names that are ours but no settings: what hooks and probes are told.
-FOR_HOOKS = frozenset(f"PODUP_{name}" for name in ("UNIT", "IMAGE", "DIGEST", "TASK_ID", "PHASE", "OUTCOME"))
+FOR_HOOKS = frozenset(f"PODUP_{name}" for name in ("UNIT", "IMAGE", "DIGEST"))
 
 
 @dataclass(frozen=True, slots=True)

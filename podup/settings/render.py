@@ -28,6 +28,51 @@ systemd credential of its name. Older names work with a warning; a `PODUP_` name
 the nearest known one.
 """
 
+CONFIG_EXAMPLE = """\
+[settings]                       # any setting: its name without PODUP_, in small letters
+scheduler_mode = "services"
+
+[[windows]]                      # when work may start, in local time; `units` makes it theirs alone
+open = "sat,sun 02:00-04:00"     # or `daily 03:00-05:00`, `mon-fri 22:00-04:00`
+
+[[windows]]
+open = "daily 01:00-05:00"
+units = ["web"]
+
+[hooks]                          # around every deployment; argument lists, no shell
+before = ["/usr/local/bin/check", "--fast"]
+after = ["/usr/local/bin/tell"]
+
+[units.web]                      # all of these are optional; a unit named here is managed
+image = "ghcr.io/acme/web:latest"
+webhook_secret = ["new one", "old one"]       # while it is changed; in place of PODUP_GH_WEBHOOK_SECRET
+webhook_secret_file = "/run/secrets/web"
+probe = "http://127.0.0.1:8080/health"        # or tcp://host:port, command:/path arguments
+verify_timeout = "2m"
+verify_settle = "20s"
+cooldown = "1h"
+keep_images = 3
+windows = ["daily 03:00-05:00"]
+
+[units.web.hooks]                # in place of [hooks]
+before = []
+"""
+_CONFIG_DOCS = f"""\
+## The file
+
+`PODUP_CONFIG` holds what does not fit into a variable. A name it does not know is refused with the nearest
+known one, so that a typo switches no safeguard off; `pod-upgrade-trigger settings` tries it.
+
+```toml
+{CONFIG_EXAMPLE}```
+
+- **Windows** and the cool-down hold what webhooks and the scheduler ask for, visibly, until it may start; who
+  asks by hand is not held.
+- **Hooks** get `PODUP_UNIT`, `PODUP_IMAGE` and `PODUP_DIGEST` in their environment and no other setting. When
+  the one before fails, nothing is changed; exit code 75 puts the deployment off for a while.
+- **Stacks** are `[stacks.NAME]`, see `docs/stacks.md`.
+"""
+
 
 def environment_example() -> str:
     """Return the environment file that explains every setting and changes none."""
@@ -58,7 +103,7 @@ def reference() -> str:
         lines.append(f"| `{row.env}` | {_cell(_meaning(row))} | {_cell(_default_cell(row))} |")
         if row is ROWS[-1] or _next(row).group != group:
             lines.append("")
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return "\n".join([*lines, _CONFIG_DOCS]).rstrip("\n") + "\n"
 
 
 def value_rows(loaded: Loaded) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from podup.core.secrets import Secret
 from podup.core.windows import parse_window
 from podup.errors import Invalid
 from podup.settings.config_file import Config, Hooks, parse_config
+from podup.settings.render import CONFIG_EXAMPLE
 
 FULL = """
 [settings]
@@ -59,6 +60,15 @@ def test_a_full_file() -> None:
     assert config.notifications["ops"] == {"kind": "slack"}
     assert config.settings == {"http_addr": "127.0.0.1:1", "manual_units": "a,b", "dev_open_admin": "1"}
     assert "s3cret" not in repr(config)
+
+
+def test_the_file_the_documentation_shows() -> None:
+    config = parsed(CONFIG_EXAMPLE)
+    assert config.settings == {"scheduler_mode": "services"}
+    web = config.units["web.service"]
+    assert all(getattr(web, name) for name in web.__slots__ if name != "hooks")
+    assert config.hooks_for("web.service").before == ()
+    assert config.windows_for("db.service") == (parse_window("sat,sun 02:00-04:00"),)
 
 
 def test_no_file() -> None:
