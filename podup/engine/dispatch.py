@@ -143,7 +143,7 @@ class Dispatcher:
         # First, and for a postponed task too: next time it is planned by the rules of that moment.
         TaskFiles(self._state_dir, task.id).clear()
         with self._store.write() as cx:
-            if outcome.status is Status.PENDING and task_of(cx, task.id).stop_requested_at is not None:
+            if outcome.status is Status.PENDING and _is_to_stop(task_of(cx, task.id)):
                 outcome = replace(outcome, status=Status.CANCELLED, code="cancelled")
             self._memory.keep(cx, task, outcome, now_s)
             image_locks.release_owner(cx, task.id)
@@ -208,6 +208,11 @@ class Dispatcher:
             self._give_up(task, f"what takes it back {reason}; look at the unit by hand")
         else:
             self._end(task, Outcome(Status.FAILED, error.code, reason, error.hint))
+
+
+def _is_to_stop(task: Task) -> bool:
+    """Return whether somebody wants it stopped, either way."""
+    return task.stop_requested_at is not None or task.force_stop_requested_at is not None
 
 
 def _is_of_earlier_attempt(task: Task, outcome: Outcome) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from simulated_host import IMAGE, WEB, Host
 
 from podup.core.cron import parse_cron
 from podup.core.states import Status
+from podup.engine.control import request_stop
 from podup.engine.scheduler import NAME, Timetable
 from podup.engine.ticks import ACTION, Ticked, Ticker
 from podup.errors import Unavailable
@@ -20,6 +22,7 @@ from podup.host.simulator.parts import SimulatedUnit
 from podup.host.simulator.scenes import container_unit
 from podup.records import replace
 from podup.store import events, freezes, schedule
+from podup.store.db import Connection
 from podup.store.events import Event, EventFilter
 from podup.store.freezes import Freeze
 
@@ -191,6 +194,43 @@ def test_a_closed_window_postpones_to_its_opening(new_host: NewHost) -> None:
     host.clock.sleep(waiting.not_before - host.clock.now())
     host.settle()
     assert host.version() == "v2"
+
+
+class Asked:
+    """A store in whose first transaction somebody else was a moment earlier."""
+
+    def __init__(self, host: Host, first: Callable[[], object]) -> None:
+        self.read = host.store.read
+        self._host = host
+        self._first = [first]
+
+    def write(self) -> AbstractContextManager[Connection]:
+        if self._first:
+            self._first.pop()()
+        return self._host.store.write()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_stop_asked_for_while_a_task_is_being_put_off_is_not_lost(
+    new_host: NewHost, monkeypatch: pytest.MonkeyPatch, force: bool
+) -> None:
+    host = new_host('[[windows]]\nopen = "03:00-04:00"\n', PODUP_SCHEDULER_MODE="services")
+    host.machine.push(IMAGE, "v2")
+    ((_, task_id),) = host.built.scheduler.tick().started
+    dispatcher = host.built.dispatcher
+    dispatcher.turn()
+
+    def stop() -> None:
+        assert host.task(task_id).status is Status.RUNNING
+        with host.store.write() as cx:
+            request_stop(cx, task_id, force=force, clock=host.clock, state_dir=host.state)
+
+    monkeypatch.setattr(dispatcher, "_store", Asked(host, stop))
+    host.settle()
+    host.clock.sleep(86400.0)
+    host.settle()
+    assert host.task(task_id).status is Status.CANCELLED
+    assert host.version() == "v1"
 
 
 def test_auto_update_mode_runs_the_unit_and_watches_it_to_its_end(new_host: NewHost) -> None:
