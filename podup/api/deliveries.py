@@ -129,7 +129,9 @@ class DeliveryRoutes:
 
     def status(self, request: Request) -> Response:
         settings = self._loaded.settings
-        base = settings.http.public_url.rstrip("/") or f"http://{request.header('host') or 'localhost'}"
+        scheme = "https" if request.header("x-forwarded-proto") == "https" else "http"
+        asked = f"{scheme}://{request.header('host') or 'localhost'}"
+        base = settings.http.public_url.rstrip("/") or asked
         now_s = self._engine.clock.now()
         with self._engine.store.read() as cx:
             known, times = services.all_known(cx), deliveries.last_times(cx)

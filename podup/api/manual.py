@@ -218,6 +218,8 @@ def _chosen(cx: Connection, body: UnitsBody) -> tuple[list[str], list[dict[str, 
         except PodupError as error:
             skipped.append({"unit": name, "reason": error.message})
             continue
+        if unit in chosen:  # `web` and `web.service` are one
+            continue
         if services.get(cx, unit) is None:
             skipped.append({"unit": unit, "reason": "not managed here"})
         else:

@@ -275,6 +275,17 @@ def test_settings_and_config_show_no_secret(whole: Whole) -> None:
     assert {row["kind"] for row in whole.ask("GET", "/api/kinds").json["kinds"]} >= {"deploy", "rollback"}
 
 
+def test_a_unit_named_in_two_ways_is_restarted_once(whole: Whole) -> None:
+    answer = whole.ask("POST", "/api/manual/trigger", {"units": ["web", "web.service"], "dry_run": True})
+    assert [one["unit"] for one in answer.json["triggered"]] == ["web.service"]
+
+
+def test_webhook_urls_are_those_of_the_proxy_in_front(whole: Whole) -> None:
+    said = {"authorization": f"Bearer {TOKEN}", "host": "podup.example", "x-forwarded-proto": "https"}
+    rows = whole.ask("GET", "/api/webhooks/status", headers=said).json["webhooks"]
+    assert all(row["url"].startswith("https://podup.example/github-package-update/") for row in rows)
+
+
 def test_the_plain_page_tells_a_stranger_little_and_the_operator_more(whole: Whole) -> None:
     stranger = whole.ask("GET", "/", headers={})
     assert stranger.status == 200 and b"Log in" in stranger.body and b"Last deployments" not in stranger.body
