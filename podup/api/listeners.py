@@ -27,6 +27,15 @@ class Listener:
     is_control: bool = False
     is_inherited: bool = False
 
+    @property
+    def address(self) -> str:
+        """Where it listens: `HOST:PORT` as the socket itself says, or the path of a Unix socket."""
+        name = self.sock.getsockname()
+        if not isinstance(name, tuple):
+            return os.fsdecode(name)
+        host, port = str(name[0]), int(name[1])
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
     def peer(self, sock: socket.socket, address: object) -> Peer | None:
         """Return who connected; None for somebody the control socket does not serve."""
         if not self.is_control:

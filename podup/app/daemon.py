@@ -120,11 +120,11 @@ class Daemon:
         self._duties = [self._dispatching, self._doing_chores, backups, watchdog, updating, self._logging]
         if is_scheduling(self._loaded):
             self._duties.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=say))
-        self._duties.append(Rounds("first-look", lambda: self._get_ready(address), say=say))
+        self._duties.append(Rounds("first-look", lambda: self._get_ready(listeners[0].address), say=say))
         for duty in self._duties:
             duty.start()
         sys.setswitchinterval(_GIVE_WAY_S)  # a webhook does not wait five milliseconds for a chore
-        self._greet(address, auth)
+        self._greet(listeners[0].address, auth)
         self._leave_word(listeners[0])
         try:
             server.serve_forever()
@@ -186,9 +186,10 @@ class Daemon:
         for warning in self._loaded.warnings:
             say(f"warning: {warning}")
         if self._token is not None:
-            code, host = auth.sessions.new_code(), address.replace("0.0.0.0", "localhost")
+            here = address.replace("0.0.0.0", "localhost").replace("[::]", "localhost")
+            base = self._loaded.settings.http.public_url.rstrip("/") or f"http://{here}"
             say(f"admin token in {state_dir / 'admin-token'}; log in once within 15 minutes:")
-            say(f"  http://{host}/401?code={code}")
+            say(f"  {base}/401?code={auth.sessions.new_code()}")
 
     def _listeners(self, address: str) -> list[Listener]:
         socket = control_socket(self._loaded)

@@ -48,6 +48,15 @@ def test_an_address_in_use_says_so():
     first.sock.close()
 
 
+def test_a_listener_tells_where_it_really_listens(tmp_path):
+    loopback = listen_tcp("127.0.0.1:0")
+    assert split_address(loopback.address) == ("127.0.0.1", loopback.sock.getsockname()[1])
+    loopback.sock.close()
+    local = listen_control(tmp_path / "s")
+    assert local.address == str(tmp_path / "s")
+    local.sock.close()
+
+
 def test_what_is_accepted_sends_without_delay():
     listener = listen_tcp("127.0.0.1:0")
     with socket.create_connection(listener.sock.getsockname()), listener.sock.accept()[0] as accepted:
