@@ -23,6 +23,7 @@ _FIELD_NAME = regex(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")
 _DIGITS = regex(r"[0-9]+")
 _HOST = regex(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-9]{0,5})?")
 _CHUNK_SIZE = regex(rb"[0-9A-Fa-f]{1,8}")
+_CHUNK_SIZE_BEGUN = regex(rb"[0-9A-Fa-f]{0,8}|[0-9A-Fa-f]{1,8}\r")
 _LENGTH_DIGITS = 15
 _CHUNK_LINE = 10  # eight digits, CR, LF
 _ONCE = frozenset(
@@ -185,7 +186,7 @@ class RequestParser:
                 if self._remaining is None:
                     line_end = buffer.find(b"\r\n", start, start + _CHUNK_LINE)
                     if line_end < 0:
-                        if len(buffer) - start >= _CHUNK_LINE:
+                        if not _CHUNK_SIZE_BEGUN.fullmatch(buffer, start):
                             raise _bad_chunk("a chunk's size is not one to eight hexadecimal digits")
                         return None
                     digits = bytes(buffer[start:line_end])
@@ -195,11 +196,11 @@ class RequestParser:
                     if len(self._body) + self._remaining > limit:
                         raise _too_large(limit)
                     start = line_end + 2
-                if len(buffer) - start < self._remaining + 2:
-                    return None
                 stop = start + self._remaining
-                if buffer[stop : stop + 2] != b"\r\n":
+                if not b"\r\n".startswith(bytes(buffer[stop : stop + 2])):
                     raise _bad_chunk("a chunk does not end where its size says, or trailers follow")
+                if len(buffer) < stop + 2:
+                    return None
                 self._body += buffer[start:stop]
                 start = stop + 2
                 last, self._remaining = self._remaining == 0, None
