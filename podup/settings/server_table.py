@@ -45,7 +45,7 @@ class Http:
         "Host names that are served, against DNS rebinding; addresses and localhost always are",
         words,
         default=(),
-        shown="every name",
+        shown="every name; none with PODUP_DEV_OPEN_ADMIN",
     )
     web_dist: Path | None = setting(
         "PODUP_WEB_DIST",

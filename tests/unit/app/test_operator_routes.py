@@ -275,6 +275,20 @@ def test_settings_and_config_show_no_secret(whole: Whole) -> None:
     assert {row["kind"] for row in whole.ask("GET", "/api/kinds").json["kinds"]} >= {"deploy", "rollback"}
 
 
+def test_another_sites_name_does_not_open_what_is_open_to_everybody(whole_with: Callable[..., Whole]) -> None:
+    whole = whole_with(PODUP_DEV_OPEN_ADMIN="1")
+    for host in ("localhost:25111", "127.0.0.1:25111", "[::1]:25111", "192.0.2.1"):
+        assert whole.ask("GET", "/api/tasks", headers={"host": host}).status == 200, host
+    rebound = whole.ask("GET", "/api/tasks", headers={"host": "evil.example:25111"})
+    assert (rebound.status, code(rebound)) == (421, "wrong-host")
+    assert whole.ask("GET", "/health", headers={"host": "evil.example"}).status == 200
+
+
+def test_a_name_may_be_given_to_what_is_open_to_everybody(whole_with: Callable[..., Whole]) -> None:
+    whole = whole_with(PODUP_DEV_OPEN_ADMIN="1", PODUP_ALLOWED_HOSTS="trial.example")
+    assert whole.ask("GET", "/api/tasks", headers={"host": "trial.example"}).status == 200
+
+
 def test_a_unit_named_in_two_ways_is_restarted_once(whole: Whole) -> None:
     answer = whole.ask("POST", "/api/manual/trigger", {"units": ["web", "web.service"], "dry_run": True})
     assert [one["unit"] for one in answer.json["triggered"]] == ["web.service"]
