@@ -67,10 +67,10 @@ def put(
 
 
 def due(cx: Connection, now_s: float, *, limit: int = 20) -> list[Message]:
-    """Return the messages to send now, longest due first."""
+    """Return the messages to send now, longest due first; new ones also from a clock that was ahead."""
     rows = cx.execute(
-        f"SELECT {_MESSAGE} FROM outbox WHERE next_try_at IS NOT NULL AND next_try_at <= ?"
-        " ORDER BY next_try_at, id LIMIT ?",
+        f"SELECT {_MESSAGE} FROM outbox WHERE next_try_at IS NOT NULL"
+        " AND (next_try_at <= ? OR next_try_at = created_at) ORDER BY next_try_at, id LIMIT ?",
         (now_s, limit),
     )
     return [_message(row) for row in rows]

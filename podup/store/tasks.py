@@ -104,13 +104,14 @@ def find(
 def pending(cx: Connection, now: float, *, skip_units: Sequence[str] = (), limit: int = 100) -> list[Task]:
     """Return the tasks that may start now, in the order they were submitted, without batches.
 
-    `skip_units` are those where something runs: their queues then cannot hide the tasks of others.
+    One that waits for nothing may start also when the clock that made it was ahead. `skip_units` are those
+    where something runs: their queues then cannot hide the tasks of others.
     """
     marks = ", ".join("?" * len(skip_units))
     rows = cx.execute(
         "SELECT * FROM tasks INDEXED BY tasks_alive"
-        f" WHERE {_ALIVE} AND status = 'pending' AND not_before <= ? AND kind <> '{BATCH}'"
-        f" AND unit NOT IN ({marks}) ORDER BY seq LIMIT ?",
+        f" WHERE {_ALIVE} AND status = 'pending' AND (not_before <= ? OR not_before = created_at)"
+        f" AND kind <> '{BATCH}' AND unit NOT IN ({marks}) ORDER BY seq LIMIT ?",
         (now, *skip_units, limit),
     )
     return [_task(row) for row in rows]

@@ -134,6 +134,13 @@ def test_the_last_good_deployment_of_a_stack(cx: Connection) -> None:
     assert (found[0].action, total) == ("smoke", 4)
 
 
+def test_a_clock_that_was_ahead_holds_no_message(cx: Connection) -> None:
+    assert outbox.put(cx, "ops", event="failed", message={}, now_s=1e9)
+    (message,) = outbox.due(cx, 3.0)
+    outbox.failed(cx, message.id, error="timeout", next_try_at=60.0)
+    assert outbox.due(cx, 59.0) == []
+
+
 def test_messages_wait_are_retried_and_are_not_doubled_while_they_wait(cx: Connection) -> None:
     assert outbox.put(cx, "ops", event="failed", message={"unit": "web"}, now_s=1.0, dedupe_key="web")
     assert not outbox.put(cx, "ops", event="failed", message={}, now_s=2.0, dedupe_key="web")

@@ -75,6 +75,14 @@ def test_a_postponed_task_waits_again(cx: Connection) -> None:
     assert ids(tasks.pending(cx, 400.0)) == ["a"]
 
 
+def test_a_clock_that_was_ahead_holds_no_task(cx: Connection) -> None:
+    add(cx, task("a", created_at=1e9, not_before=1e9))
+    assert ids(tasks.pending(cx, 200.0)) == ["a"]
+    tasks.mark_running(cx, "a", 200.0)
+    tasks.mark_pending(cx, "a", not_before=300.0)
+    assert tasks.pending(cx, 200.0) == []
+
+
 def test_stopping_a_batch_reaches_its_living_children_and_keeps_the_first_time(cx: Connection) -> None:
     add(cx, task("p", kind="batch"), task("c1", parent_id="p"), task("c2", parent_id="p"), task("other"))
     tasks.finish(cx, "c2", Ending(Status.SKIPPED), now=1.0)
