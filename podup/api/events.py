@@ -64,10 +64,11 @@ class EventRoutes:
 
     def watch(self, request: Request) -> Response:
         first = last_event_id(request)
-        if not first:
-            with self._engine.store.read() as cx:
-                first = max(0, events.last_id(cx) - _SHOWN_FIRST)
-        return self._hub.respond(request, TOPIC, lambda after: self._after(max(after, first)))
+        with self._engine.store.read() as cx:
+            newest = events.last_id(cx)
+        if not 0 < first <= newest:  # a number of another database begins anew
+            first = max(0, newest - _SHOWN_FIRST)
+        return self._hub.respond(TOPIC, after=first, replay=self._after)
 
     def _after(self, event_id: int) -> Iterable[LiveEvent]:
         """Return all events after one, of more than `_MISSED_AT_MOST` the newest."""

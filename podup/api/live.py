@@ -8,7 +8,7 @@ that comes back with Last-Event-ID misses nothing. A batch has no lines of its o
 from podup.api.request import Request
 from podup.api.response import Response
 from podup.api.router import Route, Who
-from podup.api.sse import END, Event, Hub
+from podup.api.sse import END, Event, Hub, last_event_id
 from podup.engine.control import task_of
 from podup.engine.engine import Engine
 from podup.engine.snapshot import TaskFiles
@@ -79,8 +79,11 @@ class LiveRoutes:
             )
         with self._engine.store.read() as cx:
             task_of(cx, task_id)
+        after = last_event_id(request)
+        if after >= _LAST:  # it has seen the end: a browser does not come again (HTML standard, 9.2)
+            return Response(204)
         return self._hub.respond(
-            request, f"{_TASK}{task_id}", lambda after: task_events(self._engine, task_id)
+            f"{_TASK}{task_id}", after=after, replay=lambda _after: task_events(self._engine, task_id)
         )
 
 

@@ -79,9 +79,9 @@ class Hub:
             raise
         return watcher
 
-    def respond(self, request: Request, topic: str, replay: Replay) -> Response:
-        """Return the answer that streams a topic, resumed where `Last-Event-ID` says."""
-        return Response(200, _HEADERS, _BEGIN, self.watch(topic, after=last_event_id(request), replay=replay))
+    def respond(self, topic: str, *, after: int, replay: Replay) -> Response:
+        """Return the answer that streams a topic, beginning with what comes after that number."""
+        return Response(200, _HEADERS, _BEGIN, self.watch(topic, after=after, replay=replay))
 
     def leave(self, topic: str, watcher: "Watcher") -> None:
         """Forget a watcher."""
@@ -173,6 +173,6 @@ def last_event_id(request: Request) -> int:
     said = request.header("last-event-id") or request.query_one("last_event_id")
     if not said:
         return 0
-    if not (said.isascii() and said.isdigit() and len(said) <= 15):
+    if not (said.isascii() and said.isdigit() and len(said) <= 16):
         raise Invalid("bad-event-id", "Last-Event-ID is not a number this program gave")
     return int(said)

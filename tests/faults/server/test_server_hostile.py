@@ -177,7 +177,9 @@ def test_no_spelling_of_a_path_leads_out(serve, tmp_path: Path, target):
 
 def test_two_hundred_watchers_need_no_thread_and_slow_ones_are_dropped(serve):
     hub = Hub(queue_bytes=64 * 1024)
-    row = Route("GET", "/sse", "Streams.", Who.OPEN, handler=lambda r: hub.respond(r, "t", lambda after: []))
+    row = Route(
+        "GET", "/sse", "Streams.", Who.OPEN, handler=lambda _: hub.respond("t", after=0, replay=lambda _: [])
+    )
     running = serve(row, HELLO, limits=ServerLimits(connections=300))
     wires = [running.wire() for _ in range(200)]
     for wire in wires:

@@ -82,7 +82,8 @@ def streaming(serve):
     hub = Hub()
 
     def logs(request):
-        return hub.respond(request, "t", lambda after: [event(n) for n in (1, 2) if n > after])
+        after = last_event_id(request)
+        return hub.respond("t", after=after, replay=lambda after: [event(n) for n in (1, 2) if n > after])
 
     return hub, (Route("GET", "/sse/logs", "Logs.", Who.OPEN, handler=logs),), serve
 

@@ -235,6 +235,24 @@ def test_a_watcher_that_was_away_for_long_misses_nothing(whole: Whole) -> None:
     stream.close()
 
 
+def test_a_watcher_of_a_database_that_was_put_back_begins_anew(whole: Whole) -> None:
+    whole.engine.log.record(Event(ts=1.0, path="/here"))
+    whole.engine.log.flush()
+    routes = EventRoutes(whole.engine, whole.hub)
+    stream = routes.watch(Request("GET", "/sse/events", headers={"last-event-id": "5000"})).stream
+    assert stream is not None and b'"path":"/here"' in stream.take()
+    stream.close()
+
+
+def test_who_has_seen_the_end_of_a_task_is_sent_away(whole: Whole) -> None:
+    task_id = whole.ask("POST", "/api/manual/services/web", {"dry_run": True}).json["task_id"]
+    whole.ask("POST", f"/api/tasks/{task_id}/stop")
+    path = f"/sse/task-logs?task_id={task_id}"
+    said = {"authorization": f"Bearer {TOKEN}"}
+    assert whole.ask("GET", path, headers=said).status == 200
+    assert whole.ask("GET", path, headers={**said, "last-event-id": str(1 << 52)}).status == 204
+
+
 def test_what_a_flood_stores_between_the_first_look_and_the_next_turn_is_told(whole: Whole) -> None:
     log, routes = whole.engine.log, EventRoutes(whole.engine, whole.hub)
     feed = EventFeed(whole.engine, whole.hub)
