@@ -106,8 +106,9 @@ def export(reader: Readable, wanted: EventFilter) -> Iterator[list[Event]]:
 
 
 def count_older(cx: Connection, cutoff_s: float) -> int:
-    """Return how many events are from before `cutoff_s`."""
-    return int(cx.execute("SELECT count(*) FROM event_log WHERE ts < ?", (cutoff_s,)).fetchone()[0])
+    """Return how many events from before `cutoff_s` would be forgotten; the newest never is."""
+    old = "SELECT count(*) FROM event_log WHERE ts < ? AND id < ?"
+    return int(cx.execute(old, (cutoff_s, last_id(cx))).fetchone()[0])
 
 
 def delete_older(cx: Connection, cutoff_s: float, *, now_s: float, limit: int) -> int:

@@ -88,6 +88,7 @@ def test_a_clock_that_was_wrong_once_keeps_nothing_for_ever(db: Database) -> Non
 def test_the_newest_row_stays_so_that_no_number_is_given_twice(db: Database) -> None:
     with db.write() as cx:
         events.insert(cx, [Event(1.0), Event(2.0)])
+        assert events.count_older(cx, 50.0) == 1
         assert events.delete_older(cx, 50.0, now_s=100.0, limit=30) == 1
         events.insert(cx, [Event(3.0)])
         assert events.last_id(cx) == 3
