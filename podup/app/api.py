@@ -11,4 +11,4 @@ from podup.settings.load import Loaded
 def api_of(loaded: Loaded, clock: Clock) -> RemoteApi | LocalApi:
     """Return the API to call now; a daemon may come or go later."""
     socket = control_socket(loaded)
-    return RemoteApi(socket) if is_answering(socket) else open_local(loaded, clock)
+    return RemoteApi(socket, clock) if is_answering(socket) else open_local(loaded, clock)

@@ -55,13 +55,13 @@ class ControlClient:
         try:
             response = self._send(connection, method, _target(path, query), body)
             return read_answer(response.status, response.read())
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise _away(self._path, error) from error
         finally:
             connection.close()
 
     def events(self, path: str, query: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-        """Yield (event, data) of a server-sent stream until its `end`. Raises PodupError."""
+        """Yield (event, data) of a server-sent stream until its `end`, or the daemon's. Raises PodupError."""
         connection = _SocketConnection(self._path, _STREAM_TIMEOUT_S)
         try:
             response = self._send(connection, "GET", _target(path, query), None)
