@@ -45,7 +45,7 @@ class HealthRoutes:
         with self._engine.store.read() as cx:
             cx.execute("SELECT 1").fetchone()
         if self._engine.log.trouble is not None:
-            raise self._engine.log.trouble
+            raise self._engine.log.trouble.with_traceback(None)
         return answer({"status": "ok", "version": self._version})
 
     def health(self, request: Request) -> Response:
@@ -55,7 +55,7 @@ class HealthRoutes:
             with self._engine.store.read() as cx:
                 marks = services.needing_operator(cx)
             if self._engine.log.trouble is not None:
-                raise self._engine.log.trouble
+                raise self._engine.log.trouble.with_traceback(None)  # it is raised again and again
         except PodupError as error:
             database = "failed"
             marks = {}
