@@ -98,7 +98,8 @@ def test_what_is_too_large_is_refused_with_its_status(serve, data, status):
 
 
 def test_an_endless_chunked_body_ends_at_the_limit(serve):
-    wire = serve(HOOK).wire()
+    running = serve(HOOK)
+    wire = running.wire()
     wire.sock.sendall(head(b"Transfer-Encoding: chunked"))
     sent = 0
     try:
@@ -107,7 +108,7 @@ def test_an_endless_chunked_body_ends_at_the_limit(serve):
     except OSError:
         pass  # refused while sending
     assert sent < 8 << 20
-    assert wire.read().status == 413
+    assert running.done == [("/hook", 413)]  # a client that sends on may lose the answer to a reset
 
 
 def test_a_large_body_nobody_vouches_for_is_refused_before_it_is_read(serve):
