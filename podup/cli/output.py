@@ -1,9 +1,8 @@
-"""The terminal: tables, colours by role, progress, JSON.
+"""The terminal: tables, colours by role, JSON.
 
 Results go to standard output, everything about the way there to standard error. Colour only on a terminal,
-never with NO_COLOR (https://no-color.org) or TERM=dumb. Progress is one line that rewrites itself on a
-terminal, and plain lines elsewhere. A table is as wide as its content; on a terminal its last column is cut
-to fit. What has no letter of its own (control characters in foreign text) is shown as `?`.
+never with NO_COLOR (https://no-color.org) or TERM=dumb. A table is as wide as its content; on a terminal its
+last column is cut to fit. What has no letter of its own (control characters in foreign text) is shown as `?`.
 """
 
 import json
@@ -28,7 +27,6 @@ class Output:
         self._stderr = stderr
         self._columns = columns
         self._has_colour = not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-        self._open_line = ""
 
     def styled(self, text: str, role: str) -> str:
         """Return `text` in the colour of a role: ok, warn, bad, muted, accent or strong."""
@@ -36,12 +34,10 @@ class Output:
 
     def line(self, text: str = "") -> None:
         """Write one line of the result."""
-        self._end_progress()
         self._put(f"{text}\n")
 
     def text(self, text: str) -> None:
         """Write a result as it is."""
-        self._end_progress()
         self._put(text)
         self.flush()
 
@@ -65,18 +61,7 @@ class Output:
 
     def note(self, text: str, role: str = "") -> None:
         """Write one line about the way to the result."""
-        self._end_progress()
         self._tell(f"{self._paint(text, role, self._stderr)}\n")
-
-    def progress(self, text: str) -> None:
-        """Say what happens now: rewrites its line on a terminal, writes a new one elsewhere."""
-        if text == self._open_line:
-            return
-        if self._stderr.isatty():
-            self._tell(f"\r\x1b[K{cut(printable(text), self._columns() - 1)}")
-        else:
-            self._tell(f"{text}\n")
-        self._open_line = text
 
     def error(self, program: str, message: str, hint: str) -> None:
         """Write what went wrong in one line, and what to do in a second one."""
@@ -86,14 +71,8 @@ class Output:
 
     def ask(self, question: str, read_line: Callable[[], str]) -> bool:
         """Ask and return whether the answer was yes; anything else, and no answer at all, is no."""
-        self._end_progress()
         self._tell(f"{question} [y/N] ")
         return read_line().strip().lower() in ("y", "yes")
-
-    def _end_progress(self) -> None:
-        if self._open_line and self._stderr.isatty():
-            self._tell("\r\x1b[K")
-        self._open_line = ""
 
     def flush(self) -> None:
         """See that the result is written. Raises Unavailable `result-not-written`, BrokenPipeError."""

@@ -21,7 +21,7 @@ class QuadletFacts:
     """One Quadlet file. `unit` is the service made of it, `kind` container, pod, kube or image.
 
     `image` is as written, empty when there is none; `image_file` the `.image` or `.build` file it comes
-    from instead. `pod` and `yaml` are the files named by Pod= and Yaml=. The other fields are as in
+    from instead. `pod` is the file named by Pod=. The other fields are as in
     `ServiceFacts`; an `.image` file has its ImageTag= in `image_tag`.
     """
 
@@ -33,7 +33,6 @@ class QuadletFacts:
     image_tag: str = ""
     container: str = ""
     pod: str = ""
-    yaml: str = ""
     pull_policy: str = ""
     pulls_at_start: bool = False
     labels: tuple[tuple[str, str], ...] = ()
@@ -84,7 +83,6 @@ def read_quadlet(file_name: str, texts: Sequence[str]) -> QuadletFacts:
         _value(text, section, "ImageTag"),
         _container_name(kind, unit, call.last("name") or _value(text, section, "ContainerName")),
         _value(text, section, "Pod") or call.last("pod"),
-        _value(text, section, "Yaml"),
         policy,
         is_pulling(policy) or has_pull(text, unit),
         labels,

@@ -14,7 +14,6 @@ from podup.core.versions import Version, is_version, parse_tag
 from podup.errors import Invalid
 from podup.records import dataclass
 
-STABLE = "stable"
 BETA = "beta"
 ASSET = "pod-upgrade-trigger.pyz"
 MAX_RATE_WAIT_S = 24 * 3600

@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from podup.core.secrets import Secret
 from podup.patterns import regex
-from podup.records import dataclass
 
 _HEADER = regex(r"sha256=([0-9a-fA-F]{64})")
 
@@ -26,37 +25,19 @@ class SignatureState(StrEnum):
     UNSET = "unset"
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureCheck:
-    """The state, and which of the secrets matched (an index into those that were given)."""
-
-    state: SignatureState
-    secret_index: int | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.state is SignatureState.GOOD
-
-
-_MISMATCH = SignatureCheck(SignatureState.MISMATCH)
-
-
-def check_signature(header: str | None, body: bytes, secrets: Sequence[Secret]) -> SignatureCheck:
+def check_signature(header: str | None, body: bytes, secrets: Sequence[Secret]) -> SignatureState:
     """Hold the header's value against `body` under each secret; never raises."""
     keys = [_key(secret) for secret in secrets]
     if not any(keys):
-        return SignatureCheck(SignatureState.UNSET)
+        return SignatureState.UNSET
     if header is None or header == "":
-        return SignatureCheck(SignatureState.MISSING)
+        return SignatureState.MISSING
     found = _HEADER.fullmatch(header)
     if found is None:
-        return SignatureCheck(SignatureState.MALFORMED)
+        return SignatureState.MALFORMED
     claimed = bytes.fromhex(found[1])
-    matched = -1
-    for index, key in enumerate(keys):
-        if key and hmac.compare_digest(hmac.digest(key, body, "sha256"), claimed) and matched < 0:
-            matched = index
-    return _MISMATCH if matched < 0 else SignatureCheck(SignatureState.GOOD, matched)
+    matches = [hmac.compare_digest(hmac.digest(key, body, "sha256"), claimed) for key in keys if key]
+    return SignatureState.GOOD if any(matches) else SignatureState.MISMATCH
 
 
 def sign(body: bytes, secret: Secret) -> str:

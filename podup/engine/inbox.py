@@ -149,14 +149,14 @@ class Inbox:
         unit = unit_name(knock.unit)
         signed = knock.signature or knock.generic_signature
         secrets = self._rules.unit_secrets.get(unit) or self._rules.secrets
-        check = check_signature(signed or None, knock.body, secrets)
-        if check.state is SignatureState.UNSET:
+        state = check_signature(signed or None, knock.body, secrets)
+        if state is SignatureState.UNSET:
             hint = "set PODUP_GH_WEBHOOK_SECRET to the secret of the webhook's settings at GitHub"
             raise Unavailable("no-webhook-secret", "no webhook secret is configured", hint)
-        if not check.ok:
+        if state is not SignatureState.GOOD:
             hint = "is the secret the same on both sides, and is the body sent unchanged?"
             raise Unauthorized(
-                f"signature-{check.state}", f"the signature is {_SIGNATURE_SAYS[check.state]}", hint
+                f"signature-{state}", f"the signature is {_SIGNATURE_SAYS[state]}", hint
             )
         body_hash = hashlib.sha256(knock.body).hexdigest()
         if not knock.signature:

@@ -13,12 +13,11 @@ TIMEOUT_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class JournalLine:
-    """One entry: `at` in Unix seconds, `priority` as in syslog(3), 0 the gravest."""
+    """One entry: `at` in Unix seconds."""
 
     at: float
     who: str
     text: str
-    priority: int
 
 
 class Journal:
@@ -67,5 +66,4 @@ def _line(row: Mapping[str, Any]) -> JournalLine:
         at=int(row.get("__REALTIME_TIMESTAMP", 0)) / 1_000_000,
         who=str(row.get("SYSLOG_IDENTIFIER") or row.get("_COMM") or ""),
         text=str(message).rstrip(),
-        priority=int(row.get("PRIORITY", 6)),
     )

@@ -19,8 +19,8 @@ JOB_TIMEOUT_S = 180.0
 _UNITS_A_CALL = 64
 _DEPENDANTS_AT_MOST = 200
 _STATE = (
-    "LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ActiveEnterTimestampMonotonic,FragmentPath,SourcePath,"
-    "DropInPaths,NeedDaemonReload,UnitFileState,ExecMainCode,ExecMainStatus,Type,InvocationID,TriggeredBy"
+    "LoadState,ActiveState,SubState,Result,NRestarts,FragmentPath,SourcePath,NeedDaemonReload,UnitFileState,"
+    "ExecMainCode,ExecMainStatus,Type,InvocationID,TriggeredBy"
 )
 _NEEDED_BY = "RequiredBy,RequisiteOf,BoundBy,ConsistsOf"
 _MISSING = regex(r"No files found for (\S+)\.$", re.MULTILINE)
@@ -174,11 +174,6 @@ class Systemd:
         if not done.ok and "not loaded" not in done.stderr:
             done.check("unit-reset-failed", f"the failed state of {unit} could not be cleared")
 
-    def reload(self) -> None:
-        """Read all unit files again (`daemon-reload`)."""
-        done = self._run(("daemon-reload",), mutates=True, timeout_s=60.0)
-        done.check("systemd-reload-failed", "systemd could not read its unit files again")
-
     def run_transient(
         self, unit: str, argv: Sequence[str], *, says: str = "", properties: Iterable[str] = ()
     ) -> Completed:
@@ -259,11 +254,8 @@ def _state(unit: str, seen: Mapping[str, str]) -> UnitState:
         sub=seen.get("SubState", "dead"),
         result=seen.get("Result", "success"),
         restarts=number("NRestarts"),
-        main_pid=number("MainPID"),
-        active_since_us=number("ActiveEnterTimestampMonotonic"),
         fragment=seen.get("FragmentPath", ""),
         source=seen.get("SourcePath", ""),
-        drop_ins=tuple(seen.get("DropInPaths", "").split()),
         need_reload=seen.get("NeedDaemonReload") == "yes",
         file_state=seen.get("UnitFileState", ""),
         exec_code=number("ExecMainCode"),

@@ -26,11 +26,10 @@ class UnitStateOf(Query):
 class UnitState:
     """A unit as systemd sees it (systemctl(1), org.freedesktop.systemd1(5)).
 
-    `active_since_us` is on the monotonic clock, 0 when it never was active. `exec_code` is how the main
-    process ended (0 never, 1 exited, 2 killed, 3 dumped: the CLD_ codes) and `exec_status` its exit code
-    or signal. `result` is `success`, `exit-code`, `signal`, `timeout`, `start-limit-hit`, `oom-kill` ...;
-    a unit that failed until the start limit keeps the result of its failures, so that `active` being
-    `failed` is what tells that it has to be reset.
+    `exec_code` is how the main process ended (0 never, 1 exited, 2 killed, 3 dumped: the CLD_ codes) and
+    `exec_status` its exit code or signal. `result` is `success`, `exit-code`, `signal`, `timeout`,
+    `start-limit-hit`, `oom-kill` ...; a unit that failed until the start limit keeps the result of its
+    failures, so that `active` being `failed` is what tells that it has to be reset.
     """
 
     unit: str
@@ -39,11 +38,8 @@ class UnitState:
     sub: str = "dead"
     result: str = "success"
     restarts: int = 0
-    main_pid: int = 0
-    active_since_us: int = 0
     fragment: str = ""
     source: str = ""
-    drop_ins: tuple[str, ...] = ()
     need_reload: bool = False
     file_state: str = ""
     exec_code: int = 0

@@ -32,8 +32,6 @@ def test_a_running_service(machine: Machine) -> None:
     (state,) = machine.systemd.show(web.unit)
     assert state.is_active
     assert (state.sub, state.result, state.restarts) == ("running", "success", 0)
-    assert state.main_pid > 0
-    assert 0 < state.active_since_us <= machine.bench.clock.monotonic() * 1_000_000
     assert len(state.invocation) == 32
     container = machine.podman.container_of(web.unit)
     assert container is not None
@@ -74,7 +72,6 @@ def test_a_restart_brings_another_container_and_invocation(machine: Machine) -> 
     machine.systemd.restart(web.unit)
     after = machine.systemd.show(web.unit)[0], machine.podman.container_of(web.unit)
     assert before[0].invocation != after[0].invocation
-    assert before[0].active_since_us < after[0].active_since_us
     assert before[1] and after[1] and before[1].id != after[1].id
     assert after[0].restarts == 0
 

@@ -136,7 +136,6 @@ class UnitRun:
     sub: str = "dead"
     result: str = "success"
     restarts: int = 0
-    pid: int = 0
     since: float = 0.0
     exec_code: int = 0
     exec_status: int = 0

@@ -61,7 +61,6 @@ def start(machine: Machine, name: str, at: float, *, by_itself: bool = False) ->
         active="activating",
         sub="start",
         restarts=run.restarts if by_itself else 0,
-        pid=1000 + machine.next_serial(),
         invocation=machine.made_up("invocation")[:32],
         job="waiting",
         starts=(*recent, at),
@@ -292,4 +291,4 @@ def _clear(machine: Machine, run: UnitRun) -> None:
 
 
 def _halted(run: UnitRun) -> UnitRun:
-    return replace(run, pid=0, container="", ready_at=None, give_up_at=None, exits_at=None, restart_at=None)
+    return replace(run, container="", ready_at=None, give_up_at=None, exits_at=None, restart_at=None)

@@ -53,22 +53,6 @@ def test_no_colour_when_it_is_not_wanted() -> None:
     assert out.styled("x", "ok") == "\x1b[32mx\x1b[0m"
 
 
-def test_progress_is_one_line_on_a_terminal_and_is_gone_before_the_next_output() -> None:
-    out, stdout, stderr = terminal()
-    out.progress("pulling 10 %")
-    out.progress("pulling 20 %")
-    out.line("done")
-    assert stderr.getvalue() == "\r\x1b[Kpulling 10 %\r\x1b[Kpulling 20 %\r\x1b[K"
-    assert stdout.getvalue() == "done\n"
-
-
-def test_progress_is_lines_elsewhere_and_none_twice() -> None:
-    out, _, stderr = plain()
-    for text in ("pulling", "pulling", "restarting"):
-        out.progress(text)
-    assert stderr.getvalue() == "pulling\nrestarting\n"
-
-
 def test_an_error_is_two_lines() -> None:
     out, stdout, stderr = plain()
     out.error("podup", "web.service is not known", "`services` lists them")

@@ -82,8 +82,7 @@ def test_units_of_the_other_kinds(name, text, unit):
     assert found.unit == unit and found.container == ""
 
 
-def test_kube_and_pod_members():
-    assert read_quadlet("shop.kube", ["[Kube]\nYaml=/x/shop.yml\nAutoUpdate=registry"]).yaml == "/x/shop.yml"
+def test_a_member_of_a_pod():
     assert container("Image=web", "Pod=shop.pod").pod == "shop.pod"
 
 

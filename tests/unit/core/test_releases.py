@@ -2,7 +2,6 @@ import pytest
 
 from podup.core.releases import (
     BETA,
-    STABLE,
     Release,
     Verb,
     choose,
@@ -57,9 +56,9 @@ def test_channels():
     found = read_releases(
         [entry("v1.9.0"), entry("v1.10.0"), entry("v2.0.0-rc.1"), entry("v3.0.0", prerelease=True)]
     )
-    assert newest(found, STABLE).tag == "v1.10.0"
+    assert newest(found, "stable").tag == "v1.10.0"
     assert newest(found, BETA).tag == "v3.0.0"
-    assert newest((), STABLE) is None
+    assert newest((), "stable") is None
 
 
 CHOICES = [

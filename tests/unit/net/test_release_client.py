@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from podup.core.releases import BETA, STABLE, Release
+from podup.core.releases import BETA, Release
 from podup.core.versions import parse_tag
 from podup.errors import PodupError, RateLimited, Refused
 from podup.net.http import Http
@@ -113,7 +113,7 @@ def clock():
     return PatientClock()
 
 
-def client(server, clock, tmp_path, *, channel=STABLE, verify=None) -> ReleaseClient:
+def client(server, clock, tmp_path, *, channel="stable", verify=None) -> ReleaseClient:
     source = Source("acme/podup", channel, server.url, server.url, cache=tmp_path / "cache" / "server.json")
     deadlines = Deadlines(small_s=0.5, program_s=0.5)
     return ReleaseClient(Http(clock), clock, source, verify=verify, deadlines=deadlines)
@@ -128,7 +128,7 @@ def test_a_good_release_is_fetched_and_not_executable(server, clock, tmp_path):
 
 
 def test_without_a_repository_nobody_is_asked(server, clock, tmp_path):
-    nowhere = ReleaseClient(Http(clock), clock, Source("", STABLE, server.url, server.url))
+    nowhere = ReleaseClient(Http(clock), clock, Source("", "stable", server.url, server.url))
     for ask in (nowhere.newest, lambda: nowhere.fetch(RELEASE, tmp_path / "new")):
         with pytest.raises(Refused, match="which repository") as caught:
             ask()
