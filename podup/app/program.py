@@ -11,17 +11,11 @@ from pathlib import Path
 import podup
 from podup.update import kept
 from podup.update.journal import Build
-from podup.update.places import Places
+from podup.update.places import Places, own_file
 from podup.version import VERSION
 
 _PYTHON = (sys.executable or "python3", "-I")
 _FROM_CHECKOUT = "import sys; sys.path.insert(0, {root!r}); from podup.__main__ import main; sys.exit(main())"
-
-
-def own_file() -> Path | None:
-    """Return the zip this program runs from, None in a checkout."""
-    archive = getattr(getattr(podup, "__loader__", None), "archive", None)
-    return Path(archive).resolve() if archive else None
 
 
 def command(kept_copy: Path | None) -> tuple[str, ...]:

@@ -12,10 +12,8 @@ from podup.errors import EXIT_DONE, EXIT_FAILED, Refused
 def run_backup(args: Mapping[str, Any], context: Context) -> int:
     """Make a verified copy."""
     made = context.app().api.call("POST", "/api/db/backup")
-    if args["json"]:
-        context.out.json(made)
-    else:
-        context.out.line(f"{made['path']} ({made['bytes']} bytes, verified, sha256 {made['sha256'][:16]})")
+    says = f"{made['path']} ({made['bytes']} bytes, verified, sha256 {made['sha256'][:16]})"
+    context.out.result(made, says, as_json=args["json"])
     return EXIT_DONE
 
 

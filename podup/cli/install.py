@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import podup
 from podup.cli.context import Context
 from podup.clock import SystemClock
 from podup.core.numbers import counted
 from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError
 from podup.update import assemble, installation
 from podup.update.installation import HTTP, UPDATER, Standing
+from podup.update.places import own_file
 
 
 def run(args: Mapping[str, Any], context: Context) -> int:
@@ -22,7 +22,7 @@ def run(args: Mapping[str, Any], context: Context) -> int:
         return EXIT_DONE
     loaded = context.settings()
     parts = assemble.parts_of(loaded, SystemClock(), lambda line: None)
-    found = installation.items(loaded.environment, loaded.settings.updates.target, _own_file())
+    found = installation.items(loaded.environment, loaded.settings.updates.target, own_file())
     for item in found:
         context.out.line(f"{_verb(item.standing, args['force']):<8} {item.path}")
     service = f"{HTTP}.socket" if args["socket"] else ""
@@ -79,8 +79,3 @@ def _has_linger(parts: assemble.Parts, user: str) -> bool:
         return parts.systemd.has_linger(parts.loaded.environment.get("USER") or user)
     except PodupError:
         return False
-
-
-def _own_file() -> Path | None:
-    archive = getattr(getattr(podup, "__loader__", None), "archive", None)
-    return Path(archive).resolve() if archive else None

@@ -45,6 +45,13 @@ class Output:
         """Write the result as JSON, one value."""
         self.text(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
+    def result(self, value: Any, line: str, *, as_json: bool) -> None:
+        """Write a result as JSON, or as the line that says it to people."""
+        if as_json:
+            self.json(value)
+        else:
+            self.line(line)
+
     def table(
         self, headings: Sequence[str], rows: Iterable[Sequence[object]], *, roles: Sequence[str] = ()
     ) -> None:

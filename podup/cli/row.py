@@ -75,6 +75,8 @@ class Command:
 
 JSON = Arg("--json", "print JSON in place of a table")
 YES = Arg("--yes", "do not ask")
+NO_WAIT = Arg("--no-wait", "print the task's id and return")
+VERBOSE = Arg("--verbose", "show the output of every command")
 DRY_RUN = Arg("--dry-run", "show what would be done, change nothing")
 CALLER = Arg("--caller", "who asks; shown with the task", value="NAME", default="")
 REASON = Arg("--reason", "why; shown with the task", value="TEXT", default="")

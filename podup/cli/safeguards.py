@@ -52,20 +52,15 @@ def run_freeze(args: Mapping[str, Any], context: Context) -> int:
     if args["list"]:
         return _list(args, context)
     answer = context.app().api.call("POST", "/api/freeze", body=_body(args))
-    if args["json"]:
-        context.out.json(answer)
-    else:
-        context.out.line(f"frozen: {answer['unit'] or 'everything'}; `unfreeze` lets it go on")
+    says = f"frozen: {answer['unit'] or 'everything'}; `unfreeze` lets it go on"
+    context.out.result(answer, says, as_json=args["json"])
     return 0
 
 
 def run_unfreeze(args: Mapping[str, Any], context: Context) -> int:
     """Let deployments go on."""
     answer = context.app().api.call("POST", "/api/unfreeze", body=_body(args))
-    if args["json"]:
-        context.out.json(answer)
-    else:
-        context.out.line(f"no longer frozen: {answer['unit'] or 'everything'}")
+    context.out.result(answer, f"no longer frozen: {answer['unit'] or 'everything'}", as_json=args["json"])
     return 0
 
 

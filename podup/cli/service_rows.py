@@ -1,10 +1,8 @@
 """The rows of the commands about services and tasks."""
 
-from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, Arg, Command
+from podup.cli.row import CALLER, DRY_RUN, JSON, NO_WAIT, REASON, VERBOSE, Arg, Command
 
 _FORCE = Arg("--force", "pass a freeze, a closed window and an operator's mark; never a quarantine")
-_NO_WAIT = Arg("--no-wait", "print the task's id and return")
-_VERBOSE = Arg("--verbose", "show the output of every command")
 _TASK = Arg("task", "the task's id, as `tasks list` shows it", required=True)
 _SERVICES, _TASKS, _RUNNING = "Services", "Tasks and events", "Running"
 
@@ -26,8 +24,8 @@ ROWS: tuple[Command, ...] = (
             Arg("--image", "another tag or digest of the unit's image", value="REF", default=""),
             _FORCE,
             DRY_RUN,
-            _NO_WAIT,
-            _VERBOSE,
+            NO_WAIT,
+            VERBOSE,
             CALLER,
             REASON,
             JSON,
@@ -43,8 +41,8 @@ ROWS: tuple[Command, ...] = (
             Arg("unit", "the unit, as web or web.service", required=True),
             Arg("--to", "the digest to go to, else what ran well before", value="DIGEST", default=""),
             DRY_RUN,
-            _NO_WAIT,
-            _VERBOSE,
+            NO_WAIT,
+            VERBOSE,
             CALLER,
             REASON,
             JSON,
@@ -61,7 +59,7 @@ ROWS: tuple[Command, ...] = (
             Arg("names", "units, as web or web.service", many=True),
             Arg("--units", "the same as a list", value="A,B", many=True),
             DRY_RUN,
-            _NO_WAIT,
+            NO_WAIT,
             CALLER,
             REASON,
             JSON,
@@ -74,7 +72,7 @@ ROWS: tuple[Command, ...] = (
         "trigger-all",
         "podup.cli.triggers",
         "Restart every known unit and prove it well",
-        args=(DRY_RUN, _NO_WAIT, CALLER, REASON, JSON),
+        args=(DRY_RUN, NO_WAIT, CALLER, REASON, JSON),
         examples=("trigger-all --dry-run",),
         group=_SERVICES,
         function="run_all",
@@ -98,7 +96,7 @@ ROWS: tuple[Command, ...] = (
         "tasks show",
         "podup.cli.tasks",
         "Show a task's timeline",
-        args=(_TASK, _VERBOSE, JSON),
+        args=(_TASK, VERBOSE, JSON),
         examples=("tasks show tsk_4f7k2m9qwx3hd8ab", "tasks show tsk_4f7k2m9qwx3hd8ab --verbose"),
         group=_TASKS,
         function="run_show",
@@ -107,7 +105,7 @@ ROWS: tuple[Command, ...] = (
         "tasks follow",
         "podup.cli.tasks",
         "Show a task's timeline as it grows; exit with how it ended",
-        args=(_TASK, _VERBOSE, JSON),
+        args=(_TASK, VERBOSE, JSON),
         examples=("tasks follow tsk_4f7k2m9qwx3hd8ab",),
         group=_TASKS,
         function="run_follow",

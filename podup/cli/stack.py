@@ -202,10 +202,7 @@ def _submit(args: Mapping[str, Any], context: Context, verb: str, body: dict[str
     shared = {name: args[name] for name in ("dry_run", "caller", "reason")}
     answer = _post(context, args["stack"], verb, {**body, **shared})
     if args["no_wait"]:
-        if args["json"]:
-            context.out.json(answer)
-        else:
-            context.out.line(answer["task_id"])
+        context.out.result(answer, answer["task_id"], as_json=args["json"])
         return EXIT_DONE
     api = context.app().api
     code = report(api, context.out, answer["task_id"], as_json=args["json"], verbose=args["verbose"])

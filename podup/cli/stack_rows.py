@@ -1,13 +1,11 @@
 """The rows of the commands about compose stacks."""
 
-from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, YES, Arg, Command
+from podup.cli.row import CALLER, DRY_RUN, JSON, NO_WAIT, REASON, VERBOSE, YES, Arg, Command
 
 _GROUP = "Stacks"
 _MODULE = "podup.cli.stack"
 _STACK = Arg("stack", "the stack, as `stack list` shows it", required=True)
-_VERBOSE = Arg("--verbose", "show the output of every command")
-_NO_WAIT = Arg("--no-wait", "print the task's id and return")
-_TASK = (DRY_RUN, _NO_WAIT, _VERBOSE, CALLER, REASON, JSON)
+_TASK = (DRY_RUN, NO_WAIT, VERBOSE, CALLER, REASON, JSON)
 _FORCE = Arg("--force", "go on where a rule says no; put on record")
 _NO_DUMPS = Arg("--no-dumps", "leave the databases out of the backup that is made first")
 _SKIP_SMOKE = Arg("--skip-smoke", "leave the smoke checks out; needs --reason, put on record")

@@ -47,10 +47,7 @@ def run_list(args: Mapping[str, Any], context: Context) -> int:
 def run_revoke(args: Mapping[str, Any], context: Context) -> int:
     """End a token."""
     answer = context.app().api.call("DELETE", f"/api/tokens/{args['token']}")
-    if args["json"]:
-        context.out.json(answer)
-    else:
-        context.out.line(f"revoked: {answer['token']}")
+    context.out.result(answer, f"revoked: {answer['token']}", as_json=args["json"])
     return 0
 
 

@@ -32,6 +32,11 @@ class Status(StrEnum):
     def is_final(self) -> bool:
         return self not in (Status.PENDING, Status.RUNNING)
 
+    @property
+    def is_trouble(self) -> bool:
+        """Whether somebody should look: it did not come to what was wanted, and nobody stopped it."""
+        return self in (Status.FAILED, Status.ROLLED_BACK, Status.UNKNOWN, Status.INTERRUPTED)
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:

@@ -29,7 +29,6 @@ from podup.store.db import Connection
 from podup.store.tasks import Ending, Task
 
 MAX_ATTEMPTS = 4
-_TROUBLE = (Status.FAILED, Status.ROLLED_BACK, Status.UNKNOWN, Status.INTERRUPTED)
 AUTOMATIC = ("webhook", "scheduler")
 _GRACE_S = 3.0
 _BUSY_EVERY_S = 0.1
@@ -151,7 +150,7 @@ class Dispatcher:
                 tasks.mark_pending(cx, task.id, not_before=outcome.not_before_s)
                 tasks.describe(cx, task.id, message=outcome.summary)
             else:
-                error = outcome.summary if outcome.status in _TROUBLE else ""
+                error = outcome.summary if outcome.status.is_trouble else ""
                 ending = Ending(outcome.status, outcome.code, outcome.summary, error)
                 tasks.finish(cx, task.id, ending, now=now_s)
                 settle_batches(cx, task.parent_id, now_s)

@@ -20,7 +20,6 @@ from podup.store.db import Connection
 from podup.store.outbox import Message
 from podup.store.tasks import Task
 
-TROUBLE = (Status.FAILED, Status.ROLLED_BACK, Status.UNKNOWN, Status.INTERRUPTED)
 NEEDS_OPERATOR = "needs_operator"
 RECOVERED = "recovered"
 _FIRST_PAUSE_S = 30.0
@@ -65,10 +64,11 @@ class Outbox:
     def task_ended(self, cx: Connection, task: Task, outcome: Outcome, now_s: float) -> None:
         """Tell how a task ended when it is news; for the transaction that ends it."""
         thing = task.unit or task.kind
-        if task.dry_run or outcome.status not in (*TROUBLE, Status.SUCCEEDED):
+        if task.dry_run:
             return
         if outcome.status is Status.SUCCEEDED:
             self.recovered(cx, thing, f"{task.kind}: {outcome.summary}", task_id=task.id, now_s=now_s)
+        if not outcome.status.is_trouble:
             return
         event, digest = str(outcome.status), _digest(outcome)
         if any(item.what == "needs-operator" for item in outcome.remember):

@@ -16,7 +16,6 @@ from podup.patterns import regex
 _TASK_ID = regex(r"[a-z]+_[a-z0-9]{1,64}")
 _PROPERTIES = ("KillMode=control-group", "TimeoutStopSec=10", "UMask=0077")
 _END_WITHIN_S = 5.0
-_ALIVE = ("active", "activating", "deactivating", "reloading")
 
 
 class TaskProcesses(Protocol):
@@ -51,7 +50,7 @@ class SystemdTasks:
 
     def is_alive(self, task_id: str) -> bool:
         (state,) = self._systemd.show(task_unit(task_id))
-        return state.active in _ALIVE
+        return state.is_alive
 
 
 class ChildTasks:

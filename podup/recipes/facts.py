@@ -66,6 +66,11 @@ class UnitState:
         """Return whether it is on its way: waiting for readiness, for a restart or for its end."""
         return self.active in ("activating", "deactivating", "reloading") or self.sub == "auto-restart"
 
+    @property
+    def is_alive(self) -> bool:
+        """Return whether it runs or is on its way."""
+        return self.is_active or self.is_changing
+
 
 @dataclass(frozen=True, slots=True)
 class UnitConfigOf(Query):

@@ -12,7 +12,6 @@ from podup.records import dataclass
 from podup.store.db import Connection, Row
 
 PER_PAGE = 50
-MAX_PER_PAGE = 500
 _FEW = 5_000
 _SORTED = 100_000
 _SAMPLE = 500

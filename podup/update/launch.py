@@ -31,7 +31,6 @@ from podup.update.world import Ground
 
 _PYTHON = ("/usr/bin/env", "python3")
 _LOOK_EVERY_S = 0.3
-_ALIVE = ("active", "activating", "deactivating", "reloading")
 _LONGEST_RUN_S = 2 * 3600.0
 
 
@@ -196,7 +195,7 @@ def _spawn(parts: Parts, txid: str, argv: tuple[str, ...]) -> Callable[[], bool]
         child = Detached(argv, parts.loaded.environment.for_children)
         return child.is_alive
     properties = ["UMask=0077", "TimeoutStopSec=60"]
-    if state.active in _ALIVE:
+    if state.is_alive:
         # Killed between stop and start (its journal is there still) it would leave the service down: systemd
         # brings it up again, and boot-guard in front of that start takes back what was begun.
         scope = "--system" if parts.loaded.environment.is_root else "--user"
@@ -207,7 +206,7 @@ def _spawn(parts: Parts, txid: str, argv: tuple[str, ...]) -> Callable[[], bool]
 
     def is_alive() -> bool:
         (seen,) = parts.systemd.show(unit)
-        return seen.active in _ALIVE
+        return seen.is_alive
 
     return is_alive
 

@@ -7,6 +7,7 @@ a lock. Under the state directory: journal, lock, kept versions, backups, spool,
 import os
 from pathlib import Path
 
+import podup
 from podup.core.releases import ASSET
 from podup.errors import Refused
 from podup.records import dataclass
@@ -125,6 +126,12 @@ class Places:
     @property
     def release_cache(self) -> Path:
         return self.releases / "server.json"
+
+
+def own_file() -> Path | None:
+    """Return the zip this program runs from, None in a checkout."""
+    archive = getattr(getattr(podup, "__loader__", None), "archive", None)
+    return Path(archive).resolve() if archive else None
 
 
 def behind(target: Path) -> Path:
