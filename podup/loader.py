@@ -72,12 +72,13 @@ class Packed(zipimporter):
 
     def sources(self) -> dict[str, bytes]:
         """Return the text of all modules by file name."""
-        if not self._sources:
+        sources = self._sources  # once: another thread may drop them meanwhile
+        if not sources:
             tarfile = import_module("tarfile")  # at the first start, and for tracebacks
             with tarfile.open(fileobj=io.BytesIO(self._packed), mode="r:xz") as packed:
                 members = [(member.name, packed.extractfile(member)) for member in packed]
-                self._sources = {name: text.read() for name, text in members if text}
-        return self._sources
+                sources = self._sources = {name: text.read() for name, text in members if text}
+        return sources
 
     def drop_sources(self) -> None:
         """Free the unpacked text; who asks for it again unpacks again."""

@@ -84,10 +84,5 @@ def good_versions(records: Iterable[HistoryRecord], stack: str) -> tuple[str, ..
     return tuple(good)
 
 
-def last_good(records: Iterable[HistoryRecord], stack: str, *, other_than: str = "") -> str:
-    """Return the newest version that ran well and is not `other_than`; empty when there is none."""
-    return next((version for version in good_versions(records, stack) if version != other_than), "")
-
-
 def _field(text: str) -> str:
     return " ".join(text.replace("|", "/").split())

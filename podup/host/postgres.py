@@ -15,7 +15,6 @@ from podup.host.run import Command, Completed, OpenFile, Runner
 from podup.records import dataclass
 
 DUMP_TIMEOUT_S = 3600.0
-ASK_TIMEOUT_S = 30.0
 _NO_TABLES_HINT = "is it the right database? the tables are named in the stack's configuration"
 
 

@@ -86,7 +86,7 @@ def load(
     settings = _settings(values, environment, shared_state)
     if problems := broken_rules(settings):
         raise Invalid("settings-invalid", "; ".join(message for message, _ in problems), problems[0][1])
-    odd = [*complaints, *_about_names(layers, found), *warnings_about(settings)]
+    odd = [*complaints, *_about_names(layers), *warnings_about(settings)]
     texts = {name: hit.text for name, hit in found.items()} | {
         "PODUP_STATE_DIR": str(settings.state.directory)
     }
@@ -179,7 +179,7 @@ def _expanded(path: Path, environment: Environment) -> Path:
     return environment.home.joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else path
 
 
-def _about_names(layers: tuple[Layer, ...], found: Mapping[str, Found]) -> list[str]:
+def _about_names(layers: tuple[Layer, ...]) -> list[str]:
     """Return one warning for all older names, and one for each name nobody knows."""
     used = sorted(
         {name for layer in layers for name in layer.variables if name in OLDER and layer.variables[name]}

@@ -36,15 +36,6 @@ def record(cx: Connection, bucket: str, *, now_s: float) -> None:
     cx.execute("INSERT INTO rate_hits (bucket, at) VALUES (?, ?)", (bucket, now_s))
 
 
-def used(cx: Connection, bucket: str, *, window_s: float, now_s: float) -> int:
-    """Return the hits in the last `window_s` seconds."""
-    row = cx.execute(
-        "SELECT count(*) FROM rate_hits WHERE bucket = ? AND at > ? AND at <= ?",
-        (bucket, now_s - window_s, now_s),
-    ).fetchone()
-    return int(row[0])
-
-
 def count_older(cx: Connection, cutoff_s: float) -> tuple[int, int]:
     """Return how many hits are older than `cutoff_s`, and how many buckets have no newer one."""
     row = cx.execute(

@@ -19,7 +19,6 @@ class Message:
     id: int
     channel: str
     event: str
-    dedupe_key: str
     message: Mapping[str, Any]
     created_at: float
     next_try_at: float | None
@@ -43,27 +42,13 @@ _INCIDENT = ", ".join(field.name for field in fields(Incident))
 
 
 def put(
-    cx: Connection,
-    channel: str,
-    *,
-    event: str,
-    message: Mapping[str, Any],
-    now_s: float,
-    dedupe_key: str = "",
-) -> bool:
-    """Add a message that is due now; False when one with this key still waits for this channel."""
-    waiting = cx.execute(
-        "SELECT 1 FROM outbox WHERE next_try_at IS NOT NULL AND channel = ? AND dedupe_key = ? AND ? <> ''",
-        (channel, dedupe_key, dedupe_key),
-    ).fetchone()
-    if waiting:
-        return False
+    cx: Connection, channel: str, *, event: str, message: Mapping[str, Any], now_s: float
+) -> None:
+    """Add a message that is due now."""
     cx.execute(
-        "INSERT INTO outbox (channel, event, dedupe_key, message, created_at, next_try_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (channel, event, dedupe_key, json.dumps(message), now_s, now_s),
+        "INSERT INTO outbox (channel, event, message, created_at, next_try_at) VALUES (?, ?, ?, ?, ?)",
+        (channel, event, json.dumps(message), now_s, now_s),
     )
-    return True
 
 
 def due(cx: Connection, now_s: float, *, limit: int = 20) -> list[Message]:

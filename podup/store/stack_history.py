@@ -45,15 +45,5 @@ def find(
     return [_entry(row) for row in rows], total
 
 
-def last_good(cx: Connection, stack: str, *, env: str = "") -> StackEntry | None:
-    """Return the newest deployment of a stack (in an environment) that went well, or None."""
-    row = cx.execute(
-        "SELECT * FROM stack_history WHERE stack = ? AND (? = '' OR env = ?)"
-        " AND action IN ('deploy', 'rollback') AND status = 'success' ORDER BY at DESC, id DESC LIMIT 1",
-        (stack, env, env),
-    ).fetchone()
-    return _entry(row) if row else None
-
-
 def _entry(row: Row) -> StackEntry:
     return StackEntry(**{name: row[name] for name in _COLUMNS})

@@ -101,18 +101,16 @@ def find(
     return [_task(row) for row in rows], total
 
 
-def pending(cx: Connection, now: float, *, skip_units: Sequence[str] = (), limit: int = 100) -> list[Task]:
+def pending(cx: Connection, now: float, *, limit: int = 100) -> list[Task]:
     """Return the tasks that may start now, in the order they were submitted, without batches.
 
-    One that waits for nothing may start also when the clock that made it was ahead. `skip_units` are those
-    where something runs: their queues then cannot hide the tasks of others.
+    One that waits for nothing may start also when the clock that made it was ahead.
     """
-    marks = ", ".join("?" * len(skip_units))
     rows = cx.execute(
         "SELECT * FROM tasks INDEXED BY tasks_alive"
         f" WHERE {_ALIVE} AND status = 'pending' AND (not_before <= ? OR not_before = created_at)"
-        f" AND kind <> '{BATCH}' AND unit NOT IN ({marks}) ORDER BY seq LIMIT ?",
-        (now, *skip_units, limit),
+        f" AND kind <> '{BATCH}' ORDER BY seq LIMIT ?",
+        (now, limit),
     )
     return [_task(row) for row in rows]
 
@@ -170,12 +168,6 @@ def children(cx: Connection, task_id: str) -> list[Task]:
     return [_task(row) for row in rows]
 
 
-def latest(cx: Connection, *, unit: str, status: Sequence[Status]) -> Task | None:
-    """Return the newest task of a unit in one of these states, or None."""
-    rows, _ = find(cx, TaskFilter(unit=unit, status=tuple(status)), per_page=1)
-    return rows[0] if rows else None
-
-
 def mark_running(cx: Connection, task_id: str, now: float) -> bool:
     """Let a pending task run; False when it is not pending any more."""
     changed = cx.execute(
@@ -191,15 +183,6 @@ def mark_pending(cx: Connection, task_id: str, *, not_before: float) -> bool:
         "UPDATE tasks SET status = 'pending', started_at = NULL, not_before = ?"
         " WHERE id = ? AND status = 'running'",
         (not_before, task_id),
-    )
-    return changed.rowcount == 1
-
-
-def postpone(cx: Connection, task_id: str, *, not_before: float, message: str) -> bool:
-    """Let a pending task wait longer and say why; False when it is not pending."""
-    changed = cx.execute(
-        "UPDATE tasks SET not_before = ?, message = ? WHERE id = ? AND status = 'pending'",
-        (not_before, message, task_id),
     )
     return changed.rowcount == 1
 

@@ -97,7 +97,7 @@ def follow(parts: Parts, started: Started, echo: Callable[[str], None]) -> Repor
     return report
 
 
-def read_given(path: Path, shared_state: Path | None = None) -> Given:
+def read_given(path: Path) -> Given:
     """Return what `start` wrote, and remove the file: settings in it are secret. Raises Invalid."""
     try:
         body = json.loads(path.read_bytes())

@@ -1,7 +1,7 @@
 import re
 
 from podup.core.deploy_history import HistoryRecord as Line
-from podup.core.deploy_history import good_versions, last_good, parse, read, render
+from podup.core.deploy_history import good_versions, parse, read, render
 
 SEED = """\
 2026-01-30 10:00:00 | odoo18-prod | prod | deploy | sha-19b9b98 | success |
@@ -54,8 +54,7 @@ def test_good_versions_newest_first() -> None:
         "deploy v1 success", "deploy v2 success", "backup - success", "deploy v3 fail", "rollback v2 success"
     )
     assert good_versions(records, "s") == ("v2", "v1")
-    assert last_good(records, "s", other_than="v2") == "v1"
-    assert last_good(records, "other") == ""
+    assert good_versions(records, "other") == ()
 
 
 def test_a_version_whose_newest_deployment_failed_is_not_good() -> None:

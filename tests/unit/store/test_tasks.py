@@ -37,7 +37,6 @@ def test_the_queue_is_in_order_of_submission_and_leaves_out_what_waits(cx: Conne
     assert ids(tasks.pending(cx, 200.0)) == ["b", "a"]
     assert ids(tasks.pending(cx, 500.0)) == ["b", "a", "later"]
     assert ids(tasks.pending(cx, 200.0, limit=1)) == ["b"]
-    assert ids(tasks.pending(cx, 200.0, skip_units=["x", "y"])) == ["a"]
     assert tasks.next_due(cx, 200.0) == 500.0
     assert tasks.next_due(cx, 500.0) is None
 
@@ -67,8 +66,7 @@ def test_a_status_that_does_not_fit_the_end_is_refused(cx: Connection) -> None:
 
 
 def test_a_postponed_task_waits_again(cx: Connection) -> None:
-    add(cx, task("a"))
-    assert tasks.postpone(cx, "a", not_before=300.0, message="window closed")
+    add(cx, task("a", not_before=300.0))
     assert tasks.pending(cx, 200.0) == []
     tasks.mark_running(cx, "a", 300.0)
     assert tasks.mark_pending(cx, "a", not_before=400.0)
@@ -113,9 +111,3 @@ def test_pruning_takes_ended_tasks_and_batches_after_their_children(cx: Connecti
     assert tasks.delete(cx, ["old", "c"]) == 1
     tasks.finish(cx, "c", Ending(Status.FAILED), now=30.0)
     assert tasks.finished_before(cx, 50.0, limit=10) == ["p", "c"]
-
-
-def test_the_latest_of_a_status_is_found(cx: Connection) -> None:
-    add(cx, task("a"), task("b"), task("c"))
-    tasks.finish(cx, "b", Ending(Status.FAILED), now=2.0)
-    assert tasks.latest(cx, unit="", status=[Status.FAILED]).id == "b"  # type: ignore[union-attr]
