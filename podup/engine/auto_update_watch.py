@@ -51,7 +51,7 @@ class AutoUpdateWatch:
     def _lines(self, query: AutoUpdateRunOf) -> tuple[str, ...] | None:
         """Read and tell what the journal says; that it cannot be read is told once."""
         try:
-            found = self._journal.from_moment(query.unit, query.since_s)
+            found = self._journal.since(query.unit, query.since_s)
         except PodupError as error:
             if self._is_readable:
                 self._note("warn", error.message)

@@ -13,9 +13,8 @@ TIMEOUT_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class JournalLine:
-    """One entry: `at` in Unix seconds."""
+    """One entry: who wrote it, and what."""
 
-    at: float
     who: str
     text: str
 
@@ -34,21 +33,7 @@ class Journal:
         done = self._runner.run(Command(argv, mutates=False, timeout_s=TIMEOUT_S))
         return (done.stdout + done.stderr).strip()
 
-    def since(self, unit: str, *, cursor: str, lines: int = 1000) -> tuple[tuple[JournalLine, ...], str]:
-        """Return what came after `cursor` and the new cursor.
-
-        Without a cursor nothing is returned but where the journal ends now.
-        """
-        where = (f"--after-cursor={cursor}", f"--lines={lines}") if cursor else ("--lines=1",)
-        words = ("--no-pager", "--output=json", *where, f"--unit={unit_argument(unit)}")
-        argv = ("journalctl", *self._scope, *words)
-        done = self._runner.run(Command(argv, mutates=False, timeout_s=TIMEOUT_S))
-        done.check("journal-failed", f"the journal of {unit} could not be read")
-        rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        newest = rows[-1]["__CURSOR"] if rows else cursor
-        return (tuple(_line(row) for row in rows) if cursor else ()), str(newest)
-
-    def from_moment(self, unit: str, since_s: float, *, lines: int = 1000) -> tuple[JournalLine, ...]:
+    def since(self, unit: str, since_s: float, *, lines: int = 1000) -> tuple[JournalLine, ...]:
         """Return what the unit's journal says since then (Unix seconds), at most the newest `lines`."""
         where = (f"--since=@{since_s:.3f}", f"--lines={lines}")
         words = ("--no-pager", "--output=json", *where, f"--unit={unit_argument(unit)}")
@@ -63,7 +48,6 @@ def _line(row: Mapping[str, Any]) -> JournalLine:
     if isinstance(message, list):  # journalctl prints bytes that are not UTF-8 as numbers
         message = bytes(message).decode(errors="replace")
     return JournalLine(
-        at=int(row.get("__REALTIME_TIMESTAMP", 0)) / 1_000_000,
         who=str(row.get("SYSLOG_IDENTIFIER") or row.get("_COMM") or ""),
         text=str(message).rstrip(),
     )

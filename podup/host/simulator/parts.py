@@ -157,9 +157,8 @@ class UnitRun:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """A line of the journal; `serial` is its cursor."""
+    """A line of the journal."""
 
-    serial: int
     at: float
     who: str
     text: str
@@ -209,17 +208,14 @@ class Machine:
         self.disk_free = 50 * GIB
         self.disk_total = 100 * GIB
 
-    def next_serial(self) -> int:
-        self.serial += 1
-        return self.serial
-
     def made_up(self, what: str) -> str:
         """Return 64 hex digits that were not given before."""
-        return hex_of(f"{what} {self.next_serial()}")
+        self.serial += 1
+        return hex_of(f"{what} {self.serial}")
 
     def note(self, unit: str, who: str, text: str, *, at: float) -> None:
         """Write a line into the unit's journal; `at` is monotonic."""
-        line = JournalEntry(self.next_serial(), self.wall - (self.at - at), who, text)
+        line = JournalEntry(self.wall - (self.at - at), who, text)
         self.journal[unit] = (*self.journal.get(unit, ())[1 - JOURNAL_LINES :], line)
 
     def adopt(self, other: "Machine") -> None:

@@ -77,22 +77,10 @@ def _journalctl(machine: Machine, call: Call) -> Answer:
     entries = machine.journal.get(options["--unit"], ())
     since_s = float(options.get("--since", "@0").removeprefix("@"))
     entries = tuple(entry for entry in entries if entry.at >= since_s)
-    after = options.get("--after-cursor")
-    if after is not None:
-        entries = tuple(entry for entry in entries if entry.serial > int(after.removeprefix("s=")))
-        entries = entries[: int(options["--lines"])]
-    else:
-        entries = entries[-int(options["--lines"]) :]
+    entries = entries[-int(options["--lines"]) :]
     if options["--output"] == "json":
         rows = (
-            {
-                "__CURSOR": f"s={entry.serial}",
-                "__REALTIME_TIMESTAMP": str(int(entry.at * 1_000_000)),
-                "SYSLOG_IDENTIFIER": entry.who,
-                "MESSAGE": entry.text,
-                "PRIORITY": "6",
-            }
-            for entry in entries
+            {"SYSLOG_IDENTIFIER": entry.who, "MESSAGE": entry.text} for entry in entries
         )
         return Answer("".join(json.dumps(row) + "\n" for row in rows))
     if not entries:
