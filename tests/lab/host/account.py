@@ -16,12 +16,12 @@ def ensure_account() -> pwd.struct_passwd:
         account = pwd.getpwnam(NAME)
     except KeyError:
         options = ["--create-home", "--user-group", "--shell", "/bin/bash", "--key", "UID_MIN=2000"]
-        subprocess.run(["useradd", *options, NAME], check=True)
+        subprocess.run(["useradd", *options, NAME], check=True, timeout=60)
         account = pwd.getpwnam(NAME)
     for table, option in (("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")):
         if not _has_range(Path(table), account.pw_uid):
             first = _first_free(Path(table))
-            subprocess.run(["usermod", option, f"{first}-{first + 65535}", NAME], check=True)
+            subprocess.run(["usermod", option, f"{first}-{first + 65535}", NAME], check=True, timeout=60)
     if account.pw_uid < LEAST_ID:
         raise RuntimeError(f"the account {NAME} has uid {account.pw_uid}; the lab needs {LEAST_ID} or more")
     Path(account.pw_dir).mkdir(exist_ok=True)

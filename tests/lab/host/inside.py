@@ -63,12 +63,13 @@ def main(arguments: list[str]) -> int:
         configure_containers(user.home)
         trust_plain_http(user.home, registry)
         give_to(user, user.home / ".config", user.home / ".local")
-    except (LabFault, OSError, subprocess.CalledProcessError) as fault:
+    except (LabFault, OSError, subprocess.SubprocessError) as fault:
         print(f"scripts/lab: did not come up: {fault}", file=sys.stderr)
         show_journal()
         return 1
     surroundings = {"LAB_REGISTRY": registry, "LAB_CACHE": str(run.parent / "cache")}
     code = run_as(user, command_for(what, words), surroundings)
+    (run / "ended").touch()
     if code and what != "shell":
         show_journal()
     return code
@@ -85,7 +86,7 @@ def mount_all(run: Path, user: User) -> None:
     temporary = run / "tmp"
     temporary.mkdir()
     temporary.chmod(0o1777)
-    subprocess.run(["umount", "--recursive", "--lazy", str(CGROUPS)], capture_output=True)
+    subprocess.run(["umount", "--recursive", "--lazy", str(CGROUPS)], capture_output=True, timeout=DEADLINE_S)
     mount("-t", "cgroup2", "cgroup2", str(CGROUPS))
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/var/log")
@@ -113,7 +114,7 @@ def open_devices() -> None:
 
 
 def mount(*arguments: str) -> None:
-    done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, timeout=DEADLINE_S)
     if done.returncode:
         raise LabFault(f"mount {' '.join(arguments)}: {done.stderr.strip()}")
 
@@ -130,7 +131,7 @@ def start_journal() -> None:
     Path("/var/log/journal", MACHINE_ID.read_text().strip()).mkdir(parents=True)
     start_quietly(["/lib/systemd/systemd-journald"])
     wait_until("the journal answers", lambda: Path("/run/systemd/journal/socket").exists())
-    subprocess.run(["journalctl", "--flush"], check=True, capture_output=True)
+    subprocess.run(["journalctl", "--flush"], check=True, capture_output=True, timeout=DEADLINE_S)
 
 
 def start_user_manager(user: User) -> None:
@@ -154,7 +155,7 @@ def start_user_manager(user: User) -> None:
 def manager_state(user: User) -> str:
     asked = subprocess.run(
         [*become(user), "systemctl", "--user", "is-system-running"],
-        env=user.environment(), capture_output=True, text=True,
+        env=user.environment(), capture_output=True, text=True, timeout=DEADLINE_S,
     )
     return asked.stdout.strip()
 
@@ -218,7 +219,11 @@ def run_as(user: User, command: list[str], surroundings: dict[str, str]) -> int:
 def show_journal() -> None:
     sources = ["_TRANSPORT=stdout", "_TRANSPORT=journal", "_TRANSPORT=syslog"]
     style = ["--no-pager", "--quiet", "--output=short-precise", f"--lines={JOURNAL_LINES_SHOWN}"]
-    shown = subprocess.run(["journalctl", *style, *sources], capture_output=True)
+    try:
+        shown = subprocess.run(["journalctl", *style, *sources], capture_output=True, timeout=DEADLINE_S)
+    except subprocess.TimeoutExpired as late:
+        print(f"scripts/lab: {late}", file=sys.stderr)
+        return
     if shown.stdout:
         sys.stdout.flush()
         print(f"--- the lab's journal, last {JOURNAL_LINES_SHOWN} lines ---", file=sys.stderr, flush=True)

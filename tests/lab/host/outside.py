@@ -1,6 +1,7 @@
 """Start a lab: its directory, its cgroup, its namespaces; and leave nothing behind.
 
 A run lives in /var/tmp/podup-lab/run-XXXX, locked by its living process. A killed run is removed by the next.
+Starting and ending have deadlines; what is passed over them is said, and the run is ended.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ ROOT = Path("/var/tmp/podup-lab")
 CACHE = ROOT / "cache"
 REPOSITORY = Path(__file__).resolve().parents[3]
 CANNOT_RUN = 77
+DID_NOT_START = 1
+QUEUE_S = 180.0  # for the start of another lab, which may have dead ones to remove
+PROBE_S = 60.0
+END_S = 60.0
+ENDED = "ended"  # made in a run's directory when its command has ended
 TOOLS = (
     "unshare", "setpriv", "mount", "newuidmap", "useradd", "busctl", "systemctl", "journalctl",
     "podman", "crun", "conmon", "busybox", "docker-registry",
@@ -42,10 +48,19 @@ NOT_COPIED = shutil.ignore_patterns(
 
 
 def main(arguments: list[str]) -> int:
-    obstacle = find_obstacle()
-    if obstacle:
-        print(f"scripts/lab: cannot run here: {obstacle}", file=sys.stderr)
-        return CANNOT_RUN
+    try:
+        obstacle = find_obstacle()
+        if obstacle:
+            print(f"scripts/lab: cannot run here: {obstacle}", file=sys.stderr)
+            return CANNOT_RUN
+        return run_lab(arguments)
+    except (TimeoutError, subprocess.SubprocessError) as fault:
+        print(f"scripts/lab: did not come up: {fault}", file=sys.stderr)
+        return DID_NOT_START
+
+
+def run_lab(arguments: list[str]) -> int:
+    """The command's exit code. Raises TimeoutError when another lab does not finish starting."""
     os.umask(0o022)
     ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
     with locked(ROOT / ".starting"):
@@ -69,9 +84,22 @@ def main(arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a kernel lock on `path`. Raises BlockingIOError when another holds it and `wait` is False."""
+    """Hold a kernel lock on `path`.
+
+    Raises BlockingIOError when another holds it and `wait` is False, TimeoutError when it does so for long.
+    """
+    deadline = time.monotonic() + (QUEUE_S if wait else 0)
     with path.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not wait:
+                    raise
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"another lab holds {path} for more than {QUEUE_S:.0f} s")
+            time.sleep(0.05)
         yield
 
 
@@ -90,7 +118,7 @@ def find_obstacle() -> str | None:
     if not os.access(tree, os.W_OK) or os.statvfs(tree).f_flag & os.ST_RDONLY:
         return f"the cgroup tree {tree} is not writable"
     for what, probe in PROBES:
-        tried = subprocess.run(probe, capture_output=True, text=True)
+        tried = subprocess.run(probe, capture_output=True, text=True, timeout=PROBE_S)
         if tried.returncode:
             return f"{what}: {tried.stderr.strip()}"
     return None
@@ -143,9 +171,19 @@ def start_inside(run: Path, cgroup: Path, arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)
     try:
-        return process.wait()
+        return end_of(process, run / ENDED)
     finally:
         process.kill()
+
+
+def end_of(process: subprocess.Popen[bytes], ended: Path) -> int:
+    """Its exit code. The command may take its time; the kernel, to end what it has left, may not."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=5)
+        if ended.exists() and time.time() - ended.stat().st_mtime > END_S:
+            print(f"scripts/lab: it did not end within {END_S:.0f} s of its command", file=sys.stderr)
+            return DID_NOT_START
 
 
 def children(pid: int) -> list[int]:
@@ -177,6 +215,9 @@ def remove_dead_runs() -> None:
         with contextlib.suppress(OSError), locked(run / "lock", wait=False):
             remove_cgroup(cgroup_tree() / f"podup-lab-{run.name}")
             shutil.rmtree(run, ignore_errors=True)
+    for cgroup in cgroup_tree().glob("podup-lab-run-*"):
+        if not (ROOT / cgroup.name.removeprefix("podup-lab-")).exists():
+            remove_cgroup(cgroup)
 
 
 if __name__ == "__main__":
