@@ -2,8 +2,8 @@
 
 No test and no end of a run hangs: a test that is not done within `--longest` seconds fails where it waits
 (the stacks of all threads were printed before, see faulthandler_timeout in pyproject.toml), and threads left
-over are printed and ended. `--share 1/3` runs the first of three shares of the tests, for runs side by side.
-`--full` runs every case of the sweeps of faults, of which the daily run takes a sample.
+over are named and ended. `--share 1/3` runs the first of three shares of the tests, for runs
+side by side. `--full` runs every case of the sweeps of faults, of which the daily run takes a sample.
 """
 
 import faulthandler
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from shares import shared_out
 
 SECONDS = Path(__file__).with_name("seconds.txt")
-UNKNOWN_S = 5.0  # a test file that is not among them
 LONGEST_S = 300.0
 LONGEST_FULL_S = 7200.0
 LONGEST_END_S = 60.0
@@ -63,18 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     number, shares = map(int, config.getoption("--share").split("/"))
     if shares == 1:
         return
-    share_of = shared_out({item.path for item in items}, shares)
+    share_of = shared_out({item.path for item in items}, shares, SECONDS.read_text())
     mine = [item for item in items if share_of[item.path] == number - 1]
     config.hook.pytest_deselected(items=[item for item in items if share_of[item.path] != number - 1])
     items[:] = mine
-
-
-def shared_out(files: set[Path], shares: int) -> dict[Path, int]:
-    """Which share each file goes to: the longest first, each to the share that has least to do."""
-    known = dict(line.rsplit(maxsplit=1) for line in SECONDS.read_text().splitlines() if line[:1] != "#")
-    seconds = {file: float(known.get(file.name, UNKNOWN_S)) for file in sorted(files)}
-    busy, share_of = [0.0] * shares, {}
-    for file in sorted(seconds, key=seconds.__getitem__, reverse=True):
-        share_of[file] = busy.index(min(busy))
-        busy[share_of[file]] += seconds[file]
-    return share_of

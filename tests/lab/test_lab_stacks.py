@@ -6,13 +6,12 @@ by hand. Whatever happens, no row gets lost and the stack serves what it says it
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from labkit.commands import eventually
+from labkit.commands import eventually, run
 from labkit.postgres import programs_directory
 from labkit.services import monitor_holds
 from labkit.stack_site import NEW, OLD, Site, is_as_before, site_running
@@ -21,15 +20,31 @@ from labkit.stacks import NOBODY, ROWS
 pytestmark = pytest.mark.skipif(programs_directory() is None, reason="no PostgreSQL server is installed")
 
 
-@pytest.fixture
-def site(tmp_path: Path, registry: str, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """Production on the old version; staging too for the scenario that begins there."""
-    staging = request.node.name.startswith("test_scenario_1")
-    with site_running(tmp_path, registry, with_staging=staging) as running:
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[Site]:
+    with site_running(tmp_path_factory.mktemp("site"), registry, with_staging=False) as running:
         yield running
 
 
-def test_scenario_1_staging_then_production(site: Site) -> None:
+@pytest.fixture
+def site(lasting: Site) -> Iterator[Site]:
+    """Production on the old version, for tests that leave it so; nothing on record, no backup."""
+    env = lasting.prod.env_file.read_bytes()
+    assert OLD.encode() in env and is_as_before(lasting.prod, env)
+    lasting.forget_records()
+    yield lasting
+    assert is_as_before(lasting.prod, env), "the next test begins with it"
+
+
+@pytest.fixture
+def own_site(tmp_path: Path, registry: str) -> Iterator[Site]:
+    """One that may be left in any state, with staging."""
+    with site_running(tmp_path, registry, with_staging=True) as running:
+        yield running
+
+
+def test_scenario_1_staging_then_production(own_site: Site) -> None:
+    site = own_site
     checked = site.script("preflight", "odoo18-staging")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     staged = site.script("deploy", "odoo18-staging", "staging", NEW)
@@ -84,15 +99,18 @@ def test_scenario_3_back_by_hand(site: Site) -> None:
     again = site.script("rollback", "odoo18-prod", "--last-good")
     assert again.returncode == 0, again.stdout + again.stderr
     assert (site.prod.serves(), site.prod.rows()) == (NEW, ROWS)
+    assert site.script("rollback", "odoo18-prod", OLD).returncode == 0
 
 
 @pytest.mark.parametrize("behaviour", ["exits", "crashes", "unhealthy", "sickens"])
 def test_a_bad_version_is_taken_back(site: Site, behaviour: str) -> None:
-    if behaviour == "sickens":  # after three seconds: what settles sooner is called good, and found out later
-        site.configure("settle_s = 3", "settle_s = 8")
     env = site.prod.env_file.read_bytes()
     site.prod.push("sha-bad", behaviour)
-    done = site.script("deploy", "odoo18-prod", "prod", "sha-bad", "--force")
+    if behaviour == "sickens":  # after three seconds: what settles sooner is called good, and found out later
+        with site.configured("settle_s = 3", "settle_s = 8"):
+            done = site.script("deploy", "odoo18-prod", "prod", "sha-bad", "--force")
+    else:
+        done = site.script("deploy", "odoo18-prod", "prod", "sha-bad", "--force")
     assert done.returncode == 4, done.stdout + done.stderr
     assert is_as_before(site.prod, env)
     assert len(site.grep("| .* | fail |")) == 1
@@ -101,8 +119,8 @@ def test_a_bad_version_is_taken_back(site: Site, behaviour: str) -> None:
 def test_a_truncated_dump_stops_the_deployment(site: Site) -> None:
     """`pg_dump` that ends with 0 after half of its output is the fault nobody sees."""
     env = site.prod.env_file.read_bytes()
-    site.prod.break_pg_dump()
-    done = site.script("deploy", "odoo18-prod", "prod", NEW, "--force")
+    with site.prod.broken_pg_dump():
+        done = site.script("deploy", "odoo18-prod", "prod", NEW, "--force")
     assert done.returncode == 1, done.stdout + done.stderr
     assert is_as_before(site.prod, env)
     assert list(site.prod.backups.iterdir()) == []
@@ -110,10 +128,12 @@ def test_a_truncated_dump_stops_the_deployment(site: Site) -> None:
 
 
 def test_a_database_that_is_down_stops_the_deployment(site: Site) -> None:
-    subprocess.run(["podman", "stop", "--time", "5", "odoo18-prod-db"], capture_output=True, check=True)
+    run("podman", "stop", "--time", "5", "odoo18-prod-db")
     done = site.script("deploy", "odoo18-prod", "prod", NEW, "--force")
     assert done.returncode == 1, done.stdout + done.stderr
     assert site.prod.env_file.read_text().count(OLD) == 1
+    run("podman", "start", "odoo18-prod-db")
+    eventually("the database answers", site.prod.is_database_up)
 
 
 def test_back_with_the_registry_gone(site: Site) -> None:
@@ -134,6 +154,8 @@ def test_containers_outlive_the_task_that_started_them(site: Site) -> None:
     assert site.daemon.command("stack", "smoke", "odoo18-prod").returncode == 0
     site.daemon.stop()
     eventually("the stack still serves", lambda: site.prod.serves() == NEW)
+    site.daemon.start()
+    assert site.script("rollback", "odoo18-prod", OLD).returncode == 0
 
 
 def test_a_second_deployment_at_once_waits_for_the_first(site: Site) -> None:
@@ -141,6 +163,7 @@ def test_a_second_deployment_at_once_waits_for_the_first(site: Site) -> None:
     both = [subprocess.Popen(wanted, env=site.daemon.shell(), stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [one.wait(timeout=180) for one in both] == [0, 0]
     assert site.prod.serves() == NEW
+    assert site.script("rollback", "odoo18-prod", OLD).returncode == 0
 
 
 def test_sync_copies_what_is_new_and_never_the_env(site: Site) -> None:
@@ -148,11 +171,11 @@ def test_sync_copies_what_is_new_and_never_the_env(site: Site) -> None:
     source.mkdir()
     (source / ".env").write_text("STOLEN=1\n")
     (source / "odoo.conf").write_text("[options]\n")
-    site.configure("[stacks.odoo18-prod]", f'[stacks.odoo18-prod]\nsource_dir = "{source}"')
-    shown = site.daemon.command("stack", "sync", "odoo18-prod", "--dry-run")
-    assert shown.returncode == 0 and "copy odoo.conf (new); left alone: .env" in shown.stdout, shown.stdout
-    assert not (site.prod.run_dir / "odoo.conf").exists()
-    assert site.daemon.command("stack", "sync", "odoo18-prod").returncode == 0
+    with site.configured("[stacks.odoo18-prod]", f'[stacks.odoo18-prod]\nsource_dir = "{source}"'):
+        shown = site.daemon.command("stack", "sync", "odoo18-prod", "--dry-run")
+        assert shown.returncode == 0 and "copy odoo.conf (new); left alone: .env" in shown.stdout, shown.stdout
+        assert not (site.prod.run_dir / "odoo.conf").exists()
+        assert site.daemon.command("stack", "sync", "odoo18-prod").returncode == 0
     assert (site.prod.run_dir / "odoo.conf").read_text() == "[options]\n"
     assert site.prod.env_file.read_bytes() == env
 
@@ -170,6 +193,10 @@ def test_a_backup_can_be_put_back(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["../etc", "..", "nope"])
 def test_names_that_are_no_stack(site: Site, name: str) -> None:
+    before = sorted(site.base.rglob("*"))
     done = site.script("deploy", name, "prod", NEW)
     assert done.returncode in (1, 2), done.stdout + done.stderr
-    assert os.listdir(site.base / "stacks") == os.listdir(site.base / "stacks")
+    state = site.daemon.state
+    assert [path for path in sorted(site.base.rglob("*")) if state not in path.parents] == [
+        path for path in before if state not in path.parents
+    ]

@@ -1,54 +1,40 @@
-"""No test run hangs: what tests/conftest.py promises, on runs of tests that would."""
+"""No test run hangs, and shares are whole: what tests/conftest.py promises."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from shares import shared_out
 from source_tree import ROOT
 
-WAITS = """
+WAITS_AND_LEAVES = """
 import threading
 
 def test_waits():
     threading.Event().wait()
 
-def test_goes_on():
-    pass
-"""
-LEAVES_A_THREAD = """
-import threading
-
 def test_leaves_a_thread():
     threading.Thread(target=threading.Event().wait, name="the-left-one").start()
 """
+KNOWN = "# seconds\ntest_it.py 12\ntest_[cd].py 8\n"
 
 
-def run(directory: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
-    directory.joinpath("test_it.py").write_text(text)
-    directory.joinpath("conftest.py").write_bytes((ROOT / "tests/conftest.py").read_bytes())
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(directory)]
-    return subprocess.run(words, cwd=directory, capture_output=True, text=True, timeout=120)
-
-
-def test_a_test_that_waits_fails_there_and_the_next_one_runs(tmp_path: Path) -> None:
-    done = run(tmp_path, WAITS, "--longest=1", "-o", "faulthandler_timeout=0.5")
+def test_what_waits_fails_there_and_what_is_left_does_not_keep_the_run_from_ending(tmp_path: Path) -> None:
+    for name in ("conftest.py", "shares.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path)
+    tmp_path.joinpath("test_it.py").write_text(WAITS_AND_LEAVES)
+    options = ("-p", "no:cacheprovider", "--longest=3", "-o", "faulthandler_timeout=1")
+    words = [sys.executable, "-m", "pytest", "-q", *options, str(tmp_path)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert done.returncode == 1 and "1 failed, 1 passed" in done.stdout
-    assert "threading.Event().wait()" in done.stdout and "not done within 1 s" in done.stdout
-    assert "Timeout (" in done.stderr and "test_it.py" in done.stderr, "the stacks, before"
+    assert "threading.Event().wait()" in done.stdout and "not done within 3 s" in done.stdout
+    assert done.stderr.count("Timeout (") == 2, "before it failed, and of the thread at the end"
+    assert "the-left-one" in done.stderr
 
 
-def test_a_thread_that_is_left_does_not_keep_the_run_from_ending(tmp_path: Path) -> None:
-    done = run(tmp_path, LEAVES_A_THREAD, "--longest=2")
-    assert done.returncode == 1 and "1 passed" in done.stdout
-    assert "the-left-one" in done.stderr and "Timeout (" in done.stderr
-
-
-def test_every_file_is_in_one_share(tmp_path: Path) -> None:
-    tmp_path.joinpath("seconds.txt").write_text("# seconds\ntest_it.py 9\ntest_c.py 4.5\n")
-    for name in "abcd":
-        tmp_path.joinpath(f"test_{name}.py").write_text(f"def test_{name}():\n    pass\n")
-    text = "def test_it():\n    pass\n"
-    first, second = (run(tmp_path, text, "--share", share, "-vv").stdout for share in ("1/2", "2/2"))
-    assert "test_it PASSED" in first and "test_c PASSED" in second
-    assert first.count("PASSED") + second.count("PASSED") == 5
-    assert abs(first.count("PASSED") - second.count("PASSED")) == 1
+def test_the_longest_begin_and_what_is_named_together_stays_together() -> None:
+    files = {Path(f"test_{name}.py") for name in ("it", "a", "b", "c", "d")}
+    share_of = {file.stem[5:]: share for file, share in shared_out(files, 2, KNOWN).items()}
+    assert share_of == {"it": 0, "c": 1, "d": 1, "b": 1, "a": 0}
+    assert set(shared_out(files, 1, "").values()) == {0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,21 @@ class Site:
         config.write_text(config.read_text().replace(old, new))
         self.daemon.stop()
         self.daemon.start()
+
+    @contextmanager
+    def configured(self, old: str, new: str) -> Iterator[None]:
+        """So for a while."""
+        self.configure(old, new)
+        try:
+            yield
+        finally:
+            self.configure(new, old)
+
+    def forget_records(self) -> None:
+        """No history and no backup, as before the first deployment."""
+        (self.base / "deploy-history.log").unlink(missing_ok=True)
+        for backup in self.prod.backups.glob("*"):
+            shutil.rmtree(backup)
 
     def history(self) -> list[str]:
         log = self.base / "deploy-history.log"

@@ -140,12 +140,17 @@ min_free_percent = 1
         for name in (f"{self.registry}/acme/{self.image}:{version}", kept):
             run("podman", "untag", name, name, check=False)
 
-    def break_pg_dump(self) -> None:
+    @contextmanager
+    def broken_pg_dump(self) -> Iterator[None]:
         """Let the container's pg_dump stop half-way and say that all is well."""
         which = run("podman", "exec", f"{self.name}-db", "sh", "-c", "command -v pg_dump")
         script = '#!/bin/sh\n"$0.real" "$@" | head -c 3000\nexit 0\n'
         breaks = f"mv {which} {which}.real && printf '%s' '{script}' > {which} && chmod 755 {which}"
         run("podman", "exec", "--user=0", f"{self.name}-db", "sh", "-c", breaks)
+        try:
+            yield
+        finally:
+            run("podman", "exec", "--user=0", f"{self.name}-db", "mv", f"{which}.real", which)
 
     @contextmanager
     def registry_at(self, location: str) -> Iterator[None]:
