@@ -4,18 +4,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from programs import build
+from programs import built_once
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built() -> Path:
     """The program as version 1.0.0."""
-    return build("1.0.0", tmp_path_factory.mktemp("built"))
+    return built_once("1.0.0")
 
 
 @pytest.fixture(scope="session")
-def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def newer() -> Path:
     """The program as version 1.1.0."""
-    return build("1.1.0", tmp_path_factory.mktemp("newer"))
+    return built_once("1.1.0")

@@ -1,9 +1,11 @@
 """The program itself in several versions, good and broken, and a mirror that publishes them."""
 
+import atexit
 import functools
 import hashlib
 import http.server
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,8 +29,15 @@ def build(version: str, directory: Path) -> Path:
 
 def variant(version: str, main: str, target: Path) -> Path:
     """Build a version whose first words are `main`."""
-    with tempfile.TemporaryDirectory() as directory:
-        return changed(build(version, Path(directory)), target, main=main)
+    return changed(built_once(version), target, main=main)
+
+
+@functools.cache
+def built_once(version: str) -> Path:
+    """Build a version for all who want to copy it."""
+    directory = tempfile.mkdtemp(prefix="podup-built-")
+    atexit.register(shutil.rmtree, directory)
+    return build(version, Path(directory))
 
 
 def changed(
