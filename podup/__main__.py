@@ -10,8 +10,6 @@ from importlib import import_module
 
 from podup.version import COMMIT, OVERVIEW, VERSION
 
-_GARBAGE_EVERY = 20_000  # new objects; with the usual 700 an import is looked through again and again
-
 
 def main() -> int:
     """Run the program with the words it was called with; return the exit code."""
@@ -24,7 +22,7 @@ def main() -> int:
         text = OVERVIEW or import_module("podup.cli.overview").render("{program}")
         sys.stdout.write(text.replace("{program}", called_by(sys.argv[0])))
         return 0
-    gc.set_threshold(_GARBAGE_EVERY)
+    gc.disable()  # what is imported stays; who lives long enables it (podup.app.facade)
     return int(import_module("podup.cli.main").main(called_by(sys.argv[0]), words, open_app))
 
 

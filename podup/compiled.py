@@ -23,7 +23,6 @@ from zlib import crc32
 NAME = "pod-upgrade-trigger"
 _VERSIONS_KEPT = 4  # the running one, the one before, and what an update tries: their task processes too
 _CRC_BYTES = 4
-_AT_MOST = 1 << 20  # bytes of one module's code; the largest has a tenth of it
 
 
 def cache_directory() -> str:
@@ -45,7 +44,7 @@ class Compiled:
         self._is_writable = bool(self._root)
         self._is_made = False
 
-    def get(self, module: str) -> bytes | None:
+    def get(self, module: str) -> memoryview | None:
         """Return the marshalled code of a module, None when it is not kept or damaged."""
         if not self._is_readable:
             return None
@@ -54,12 +53,12 @@ class Compiled:
         except OSError:
             return None
         try:
-            data = os.read(file, _AT_MOST)
+            data = os.read(file, os.fstat(file).st_size)
         except OSError:
             return None
         finally:
             os.close(file)
-        code = data[_CRC_BYTES:]
+        code = memoryview(data)[_CRC_BYTES:]
         return code if crc32(code).to_bytes(_CRC_BYTES, "little") == data[:_CRC_BYTES] else None
 
     def put(self, module: str, code: bytes) -> None:

@@ -114,6 +114,11 @@ def module_names() -> list[str]:
     return [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in files]
 
 
+def packed_data(name: str) -> bytes | None:
+    """Return what is in the built file under this name, None in a checkout. Raises OSError when it is not."""
+    return next((packed.get_data(f"{packed.archive}/{name}") for packed in _packed()), None)
+
+
 def drop_sources() -> None:
     """Free what only imports need, in a process that lives long and has imported all it needs."""
     for packed in _packed():

@@ -6,8 +6,8 @@ and `done` when the answer is on its way. This is the one place that catches wha
 loop serves all others too.
 """
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from podup import records
 from podup.api.auth import Auth, Barred
@@ -19,8 +19,14 @@ from podup.clock import Clock
 from podup.core.http1 import Head
 from podup.core.states import new_id
 from podup.errors import PodupError
+from podup.late import late
 from podup.log import say
 from podup.records import dataclass
+
+if TYPE_CHECKING:
+    import traceback
+else:
+    traceback = late("traceback")
 
 Check = Callable[[Request, Route], None]
 OnDone = Callable[[Request, Response, float], None]

@@ -1,10 +1,9 @@
 """The event log for people: pages, filters, CSV, and a live stream."""
 
-import csv
 import io
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podup.api.request import PAGING, Request, read_page
 from podup.api.response import Response, answer_page
@@ -13,8 +12,14 @@ from podup.api.sse import Event as LiveEvent
 from podup.api.sse import Hub, last_event_id
 from podup.engine.engine import Engine
 from podup.errors import Invalid
+from podup.late import late
 from podup.store import events
 from podup.store.events import Event, EventFilter
+
+if TYPE_CHECKING:
+    import csv
+else:
+    csv = late("csv")
 
 TOPIC = "events"
 CSV_ROWS = 50_000

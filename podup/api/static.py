@@ -4,17 +4,23 @@ A path is a key of a table, never a path of the file system, so there is nothing
 an ETag; text is kept gzipped too. The policy lets a page load only what this server serves.
 """
 
-import gzip
 import hashlib
 from collections.abc import Iterator, Sequence
-from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from podup.api.request import Request
 from podup.api.response import Response
 from podup.api.router import Handler, Route, Who
 from podup.errors import NotFound
+from podup.late import late
 from podup.records import dataclass
+
+if TYPE_CHECKING:
+    import gzip
+    from importlib.resources.abc import Traversable
+else:
+    gzip = late("gzip")
 
 MAX_FILE = 8 * 1024 * 1024
 MAX_FILES = 2000
@@ -80,7 +86,7 @@ class Files:
         return Response(200, typed, file.body)
 
 
-def read_files(directories: Sequence[Path | Traversable]) -> Files:
+def read_files(directories: "Sequence[Path | Traversable]") -> Files:
     """Read the first of the directories that has an index; none of them gives an empty table.
 
     Left out: hidden files, unknown types, files larger than 8 MiB, linked directories, links out.
@@ -115,7 +121,7 @@ def routes(files: Files, pages: Sequence[str]) -> tuple[Route, ...]:
     return tuple(Route("GET", path, says, Who.OPEN, handler=does, in_loop=True) for path, says, does in rows)
 
 
-def _read_below(root: Path | Traversable) -> Iterator[tuple[str, File]]:
+def _read_below(root: "Path | Traversable") -> Iterator[tuple[str, File]]:
     waiting: list[tuple[str, Path | Traversable]] = [("", root)]
     count = 0
     while waiting:
@@ -133,7 +139,7 @@ def _read_below(root: Path | Traversable) -> Iterator[tuple[str, File]]:
                     yield f"{prefix}{entry.name}", _file(suffix, body)
 
 
-def _leads_out(entry: Path | Traversable, root: Path | Traversable) -> bool:
+def _leads_out(entry: "Path | Traversable", root: "Path | Traversable") -> bool:
     if not isinstance(entry, Path) or not isinstance(root, Path) or not entry.is_symlink():
         return False
     return entry.is_dir() or not entry.resolve().is_relative_to(root.resolve())

@@ -4,6 +4,7 @@ Each of those loads what it needs when it is started: the process of a task has 
 waits for its modules before every deployment.
 """
 
+import gc
 import os
 from collections.abc import Callable
 from functools import cached_property
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from podup.app.demo import Story
     from podup.cli.calls import Api
     from podup.store.backup import Backup
+
+_GARBAGE_EVERY = 20_000  # new objects
 
 
 def build(loaded: Loaded) -> "App":
@@ -76,4 +79,9 @@ class App:
 
 
 def _part(name: str) -> Any:
-    return import_module(f"podup.app.{name}")
+    """Load a part of the program. It may live long: from now on garbage is looked for, but not in modules."""
+    part = import_module(f"podup.app.{name}")
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_EVERY)
+    gc.enable()
+    return part

@@ -5,13 +5,18 @@ these rules, so the digest expected has to be looked up by them.
 Source: containers-registries.conf(5), sysregistriesv2 in containers/image.
 """
 
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podup.core.images import DEFAULT_REGISTRY, ImageRef
 from podup.errors import Invalid, Refused
+from podup.late import late
 from podup.records import dataclass, field
+
+if TYPE_CHECKING:
+    import tomllib
+else:
+    tomllib = late("tomllib")
 
 _DOCKER_HOST = "registry-1.docker.io"
 

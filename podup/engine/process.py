@@ -4,10 +4,9 @@ Holds the kernel lock of the task's journal for its life, so whoever finds the l
 knows that it died. Starting it again on a journal that already has records is recovery.
 """
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podup.clock import Clock
 from podup.core.secrets import Redactor
@@ -18,9 +17,15 @@ from podup.engine.snapshot import Snapshot, TaskFiles, read_snapshot
 from podup.engine.world import World
 from podup.files import JournalWriter, read_journal
 from podup.host.processes import ProcessIdentity
+from podup.late import late
 from podup.recipes.table import recipe_of
 from podup.records import dataclass
 from podup.version import VERSION
+
+if TYPE_CHECKING:
+    import traceback
+else:
+    traceback = late("traceback")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,16 @@ have words for is told in them, a defect with its trace; either once, until a ro
 """
 
 import threading
-import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from podup.errors import PodupError
+from podup.late import late
+
+if TYPE_CHECKING:
+    import traceback
+else:
+    traceback = late("traceback")
 
 _PAUSE_S = 5.0
 

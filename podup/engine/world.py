@@ -6,13 +6,18 @@ of its own adds rows to these tables; nothing else in the engine changes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from podup.errors import PodupError
+from podup.late import late
 from podup.recipes.verbs import Action, Facts, Query, Unknown
 from podup.records import dataclass, field
+
+if TYPE_CHECKING:
+    from concurrent import futures
+else:
+    futures = late("concurrent.futures")
 
 _AT_A_TIME = 4
 
@@ -78,5 +83,5 @@ def at_once(looks: Sequence[Callable[[], T]]) -> list[T]:
     """Return what each call returns, several running at a time; the first error in this order is raised."""
     if len(looks) < 2:
         return [look() for look in looks]
-    with ThreadPoolExecutor(_AT_A_TIME) as threads:
+    with futures.ThreadPoolExecutor(_AT_A_TIME) as threads:
         return list(threads.map(lambda look: look(), looks))

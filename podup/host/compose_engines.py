@@ -4,13 +4,19 @@ All are asked at the same time, once: podman-compose alone takes longer to say i
 to list every container. Whose containers they are, docker's or podman's, is known before that.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from podup.errors import Unavailable
 from podup.host.compose_arguments import DOCKER, PODMAN_COMPOSE
 from podup.host.run import Command, Completed, Runner
+from podup.late import late
 from podup.recipes.stack_facts import ComposeEngine
+
+if TYPE_CHECKING:
+    from concurrent import futures
+else:
+    futures = late("concurrent.futures")
 
 _TIMEOUT_S = 30.0
 _BELOW_PODMAN = (("podman compose", ("podman", "compose")), ("podman-compose", ("podman-compose",)))
@@ -22,7 +28,7 @@ class EngineSearch:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._lock = Lock()
-        self._asked: dict[str, Future[ComposeEngine | None]] = {}
+        self._asked: dict[str, futures.Future[ComposeEngine | None]] = {}
 
     def containers(self) -> str:
         """Return the container engine below, `docker` or `podman`, whether or not compose works there."""
@@ -36,10 +42,10 @@ class EngineSearch:
             raise Unavailable("no-compose-engine", "there is no compose engine that works", hint)
         return found
 
-    def _answers(self) -> dict[str, Future[ComposeEngine | None]]:
+    def _answers(self) -> "dict[str, futures.Future[ComposeEngine | None]]":
         with self._lock:
             if not self._asked:
-                threads = ThreadPoolExecutor(1 + len(_BELOW_PODMAN))
+                threads = futures.ThreadPoolExecutor(1 + len(_BELOW_PODMAN))
                 self._asked["docker compose"] = threads.submit(self._ask_docker)
                 for name, argv in _BELOW_PODMAN:
                     self._asked[name] = threads.submit(self._ask, name, argv, "podman")

@@ -4,17 +4,22 @@
 are refused with the nearest known one: a typo must not switch a safeguard off.
 """
 
-import tomllib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podup.core.nearest import nearest
 from podup.core.secrets import Secret
 from podup.core.units import unit_name
 from podup.core.windows import Window, parse_window
 from podup.errors import Invalid
+from podup.late import late
 from podup.records import dataclass, field
 from podup.settings.parsers import seconds
+
+if TYPE_CHECKING:
+    import tomllib
+else:
+    tomllib = late("tomllib")
 
 _TABLES = ("settings", "units", "windows", "hooks", "stacks", "notifications")
 _UNIT_KEYS = (
@@ -75,7 +80,7 @@ def parse_config(text: str, *, name: str, read_secret: Callable[[str], Secret]) 
     Raises Invalid('config-invalid') with the place and what is wanted there.
     """
     try:
-        document = tomllib.loads(text)
+        document = tomllib.loads(text) if text else {}  # most have no file
     except tomllib.TOMLDecodeError as error:
         raise Invalid(
             "config-invalid", f"{name} is not TOML: {error}", "https://toml.io shows how it is written"

@@ -7,38 +7,34 @@ dry start, or was installed by hand before the first update.
 
 import hashlib
 import json
-import lzma
 import re
 import struct
-import zipfile
 import zlib
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from podup.core.versions import Version, is_version, parse_version
 from podup.errors import NotFound, Refused
 from podup.files import copy_file, durable_write, make_dirs, readable, remove, sync_dir
+from podup.late import late
 from podup.patterns import regex
 from podup.update.journal import Build
 from podup.update.places import Places
 
+if TYPE_CHECKING:
+    import lzma
+    import zipfile
+else:
+    lzma = late("lzma")
+    zipfile = late("zipfile")
+
 _VERSION_LINE = regex(rb'^VERSION(?:\s*:\s*\w+)?\s*=\s*["\']([^"\']+)["\']', re.MULTILINE)
 _CHUNK_BYTES = 1024 * 1024
 _LONGEST_VERSION_FILE = 1024 * 1024  # of text that may be packed into little
-# What `zipfile` raises for bytes that are none, or that somebody made to harm, beyond its own error.
-_NO_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    KeyError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-)
+# What `zipfile` raises for bytes that are none, or made to harm, beyond its own error and that of lzma.
+_NO_ZIP = (zlib.error, struct.error, EOFError, KeyError, OSError, OverflowError, RuntimeError, ValueError)
 _SHORTEST_DIGEST = 7
 
 
@@ -64,7 +60,7 @@ def read_version(path: Path) -> str:
             return _version_in((path / "podup/version.py").read_bytes(), path)
         with zipfile.ZipFile(path) as packed, packed.open("podup/version.py") as file:
             return _version_in(file.read(_LONGEST_VERSION_FILE), path)
-    except _NO_ZIP as error:
+    except (zipfile.BadZipFile, lzma.LZMAError, *_NO_ZIP) as error:
         raise _no_program(path, str(error) or type(error).__name__) from error
 
 

@@ -1,8 +1,9 @@
 """Who may import whom. The rooms form a ladder: a room imports only from lower ones."""
 
+import ast
 import sys
 
-from source_tree import imports_of, name_of, product_files, room_of, shown
+from source_tree import imports_of, name_of, nodes_of, product_files, room_of, shown, text_of
 
 LEVELS = {
     "": 0,
@@ -10,6 +11,7 @@ LEVELS = {
     "clock": 0,
     "log": 0,
     "patterns": 0,
+    "late": 0,
     "records": 0,
     "version": 0,
     "compiled": -2,
@@ -29,13 +31,14 @@ LEVELS = {
     "__main__": 7,
 }
 # Each for a reason: `--version` loads nothing, a command its own module, a boot check all of them, a task's
-# process nothing of the server, and the loader the standard library's way to open a tar.
+# process nothing of the server, the loader the standard library's way to open a tar, and nobody what few use.
 LAZY_LOADERS = (
     "podup/__main__.py",
     "podup/cli/main.py",
     "podup/cli/boot.py",
     "podup/app/facade.py",
     "podup/loader.py",
+    "podup/late.py",
 )
 
 
@@ -133,6 +136,25 @@ def test_only_the_command_loader_imports_by_name() -> None:
         if found.module in ("importlib", "importlib.util", "importlib.machinery", "runpy", "pkgutil", "imp")
     ]
     assert not wrong, f"only {LAZY_LOADERS} load by name (a replaced zip breaks late imports): {wrong}"
+
+
+def test_what_is_loaded_late_is_declared_for_type_checkers_too() -> None:
+    declared, wrong = 0, []
+    for path in product_files():
+        for node in nodes_of(path):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "late"):
+                continue
+            declared += 1
+            module = ast.literal_eval(node.args[0])
+            package, _, name = module.rpartition(".")
+            imported = f"from {package} import {name}" if package else f"import {name}"
+            wanted = (f"if TYPE_CHECKING:\n    {imported}\n", f'else:\n    {name} = late("{module}")\n')
+            if not all(lines in text_of(path) for lines in wanted):
+                wrong.append(f"{shown(path)}:{node.lineno} wants {wanted}")
+            if module.split(".")[0] not in sys.stdlib_module_names:
+                wrong.append(f"{shown(path)}:{node.lineno}: {module} is not in the standard library")
+    assert declared
+    assert not wrong, "\n".join(wrong)
 
 
 def test_imports_are_absolute_whole_and_from_the_standard_library() -> None:
