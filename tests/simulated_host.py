@@ -79,10 +79,9 @@ class Host:
         self.clock = ManualClock()
         self.state = tmp_path / "state"
         self.channel = Channel()
-        self._simulated = tmp_path / "machine.json"
         given = {"PODUP_STATE_DIR": str(self.state), "PODUP_VERIFY_SETTLE_SECS": "2", **settings}
         self.loaded = load(Environment(given, tmp_path, 1000), config_text=config)
-        self.machine = Simulator(self.clock, path=self._simulated)
+        self.machine = Simulator(self.clock, path=tmp_path / "machine.json")
         self.machine.push(IMAGE, "v1")
         self.machine.add(container_unit("web", IMAGE, port=8080), auto_update_unit())
         self.machine.run(Command(("systemctl", "--user", "start", "--", WEB), mutates=True))
@@ -97,7 +96,7 @@ class Host:
         self.store, _ = open_current(
             database, lock=self._lock, version="0.1.0", now=0.0, backups=self.state / "backups"
         )
-        ground = Ground(self._simulated, processes=InlineTasks(self.state, self.clock))
+        ground = Ground(self.machine, InlineTasks(self.state, self.clock))
         self.built: Built = build(
             self.loaded, self.store, self.clock, wake=lambda: None, channels=(self.channel,), ground=ground
         )

@@ -63,7 +63,7 @@ class Whole:
         self.loaded = load(Environment(given, tmp_path, 1000), shared_state=tmp_path / "srv")
         self.clock = ManualClock()
         ground = self.ground(tmp_path, self.clock)
-        self.machine = ground.simulator or Simulator(self.clock, path=ground.simulated)
+        self.machine = ground.simulator or Simulator(self.clock)
         set_up_demo(self.machine)
         make_dirs(state)
         self.lock = FileLock(state / "daemon.lock", what="test")

@@ -14,8 +14,9 @@ from podup.settings.load import Loaded, load
 
 
 def context_of(loaded: Loaded, host: HostFacts, ground: Ground = REAL) -> dict[str, Any]:
-    """Return what `loaded_from`, `host_facts_from` and `ground_from` need in another process."""
+    """Return what `loaded_from`, `host_facts_from` and a task's process need in another process."""
     environment = loaded.environment
+    simulated = ground.simulator.path if ground.simulator is not None else None
     return {
         "texts": dict(loaded.texts),
         "config_text": loaded.config_text,
@@ -23,7 +24,7 @@ def context_of(loaded: Loaded, host: HostFacts, ground: Ground = REAL) -> dict[s
         "home": str(environment.home),
         "uid": environment.uid,
         "host": asdict(host),
-        "simulated": str(ground.simulated or ""),
+        "simulated": str(simulated or ""),
     }
 
 
@@ -39,9 +40,3 @@ def host_facts_from(context: Mapping[str, Any]) -> HostFacts:
     host = context["host"]
     claims = tuple((image_id, unit) for image_id, unit in host["claims"])
     return HostFacts(host["graph_root"], host["manager"], claims)
-
-
-def ground_from(context: Mapping[str, Any]) -> Ground:
-    """Return the machine the process that made the context manages."""
-    simulated = context.get("simulated")
-    return Ground(Path(simulated)) if simulated else REAL

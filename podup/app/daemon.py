@@ -121,11 +121,15 @@ class Daemon:
         if is_scheduling(self._loaded):
             self._duties.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=say))
         self._duties.append(Rounds("first-look", lambda: self._get_ready(listeners[0].address), say=say))
-        for duty in self._duties:
-            duty.start()
         sys.setswitchinterval(_GIVE_WAY_S)  # a webhook does not wait five milliseconds for a chore
-        self._greet(listeners[0].address, auth)
-        self._leave_word(listeners[0])
+
+        def begin() -> None:
+            self._greet(listeners[0].address, auth)
+            self._leave_word(listeners[0])
+            for duty in self._duties:
+                duty.start()
+
+        server.loop.call(begin)  # after the requests that came first
         try:
             server.serve_forever()
         finally:

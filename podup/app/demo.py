@@ -103,8 +103,8 @@ def run(environment: Environment, clock: Clock, *, address: str, story: Story) -
     loaded = load(_environment(environment, place), config_text="", shared_state=place / "srv")
     processes = ChildTasks(loaded.environment.for_children)
     try:
-        ground = Ground(place / "machine.json", processes=processes)
-        simulator = Simulator(clock, path=ground.simulated)
+        simulator = Simulator(clock, path=place / "machine.json")
+        ground = Ground(simulator, processes)
         set_up_demo(simulator)
         teller = _Teller(story, Stage(loaded, simulator, clock))
         teller.start()

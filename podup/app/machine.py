@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from podup.app.registries import registry_client, resolver
 from podup.clock import Clock
@@ -15,13 +15,15 @@ from podup.host.journal import Journal
 from podup.host.podman import Podman
 from podup.host.probe import HostProber, Prober
 from podup.host.run import HostRunner, Runner
-from podup.host.simulator.simulator import Simulator
 from podup.host.systemd import Systemd
 from podup.host.task_process import ChildTasks, SystemdTasks, TaskProcesses
 from podup.recipes.facts import RemoteImage
 from podup.recipes.policy import Policy
 from podup.records import dataclass
 from podup.settings.load import Loaded
+
+if TYPE_CHECKING:
+    from podup.host.simulator.simulator import Simulator
 
 _NO_MANAGER = ("", "offline", "unknown")
 
@@ -81,13 +83,12 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What is managed: this machine, or the simulated one of file `simulated` or behind `simulator`.
+    """What is managed: this machine, or a simulated one; a daemon on a real one never loads the simulator.
 
     Tasks run as `processes`; without them in transient units where systemd runs, in children elsewhere.
     """
 
-    simulated: Path | None = None
-    simulator: Simulator | None = None
+    simulator: "Simulator | None" = None
     processes: TaskProcesses | None = None
 
 
@@ -111,8 +112,6 @@ def machine_on(
     another process has found out about it.
     """
     simulator = ground.simulator
-    if ground.simulated is not None:
-        simulator = Simulator(clock, path=ground.simulated)
     if simulator is None:
         runner = heard(real_runner(loaded, clock))
         registry = registry_client(real_runner(loaded, clock), loaded.environment, clock)
@@ -176,6 +175,7 @@ def task_processes(ground: Ground, machine: Machine, loaded: Loaded) -> TaskProc
     """Return how tasks become processes: transient units where systemd runs, else children."""
     if ground.processes is not None:
         return ground.processes
-    if ground.simulated is None and machine.manager():
+    is_file = ground.simulator is not None and ground.simulator.path is not None
+    if not is_file and machine.manager():
         return SystemdTasks(machine.systemd)
     return ChildTasks(loaded.environment.for_children)

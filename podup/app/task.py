@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from podup.app.context import ground_from, host_facts_from, loaded_from
-from podup.app.machine import machine_on, real_runner
+from podup.app.context import host_facts_from, loaded_from
+from podup.app.machine import REAL, Ground, machine_on, real_runner
 from podup.app.stacks import stack_tools
 from podup.clock import Clock
 from podup.core.secrets import Redactor
@@ -19,6 +19,7 @@ from podup.engine.world import World
 from podup.errors import Unavailable
 from podup.host.processes import identify
 from podup.host.run import Private, ReadOnly, Recorded, Runner
+from podup.host.simulator.simulator import Simulator
 
 
 def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
@@ -37,7 +38,9 @@ def run(task_id: str, state_dir: Path, clock: Clock) -> Outcome:
         def heard(runner: Runner) -> Runner:
             return Recorded(allowed(runner), record.command)
 
-        machine = machine_on(ground_from(snapshot.context), loaded, clock, heard=heard, known=known)
+        simulated = snapshot.context.get("simulated")
+        ground = Ground(Simulator(clock, path=Path(simulated))) if simulated else REAL
+        machine = machine_on(ground, loaded, clock, heard=heard, known=known)
         services = service_world(
             machine.service_host(snapshot.policy, hear=lambda line: record.note("info", line))
         )

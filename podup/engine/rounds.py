@@ -52,7 +52,8 @@ class Rounds:
     def stop(self, *, within_s: float) -> None:
         """End after the round that runs, waiting at most so long for it."""
         self.ask_to_stop()
-        self._thread.join(timeout=within_s)
+        if self._thread.is_alive():
+            self._thread.join(timeout=within_s)
 
     def _run(self) -> None:
         while not self._is_stopped:

@@ -11,6 +11,7 @@ from podup.app.machine import Ground
 from podup.core.states import Trigger
 from podup.engine.intake import Intent
 from podup.host.simulator.clock import ManualClock
+from podup.host.simulator.simulator import Simulator
 from podup.store import tasks
 from podup.store.tasks import Task
 
@@ -22,8 +23,8 @@ class Working(Whole):
 
     def ground(self, root: Path, clock: ManualClock) -> Ground:
         state = self.loaded.settings.state.directory
-        file = root / "machine.json" if self.is_simulated else None
-        return Ground(file, processes=InlineTasks(state, clock))
+        simulator = Simulator(clock, path=root / "machine.json") if self.is_simulated else None
+        return Ground(simulator, InlineTasks(state, clock))
 
     def settle(self) -> None:
         """Let everything run that may run now."""

@@ -61,7 +61,7 @@ class Simulator:
         self, clock: Clock, *, path: Path | None = None, programs: Mapping[str, Program] | None = None
     ) -> None:
         self._clock = clock
-        self._path = path
+        self.path = path
         self._programs = {"podman": PODMAN, **PROGRAMS, **(programs or {})}
         self._lock = threading.RLock()
         self._machine = Machine()
@@ -164,19 +164,19 @@ class Simulator:
     @contextmanager
     def _shared(self) -> Iterator[None]:
         """Hold the file's lock and its content, when there is one."""
-        if self._path is None:
+        if self.path is None:
             yield
             return
-        lock = FileLock(self._path.with_name(self._path.name + ".lock"), what="simulator")
+        lock = FileLock(self.path.with_name(self.path.name + ".lock"), what="simulator")
         lock.acquire(blocking=True)
         try:
-            before = self._path.read_bytes() if self._path.exists() else b""
+            before = self.path.read_bytes() if self.path.exists() else b""
             if before:
                 self._machine.restore(json.loads(before))
             yield
             after = json.dumps(self._machine.as_json()).encode()
             if after != before:
-                durable_write(self._path, after)
+                durable_write(self.path, after)
         finally:
             lock.release()
 
