@@ -3,9 +3,9 @@
 Everybody sees the version and how the program is; what runs and what was deployed only an administrator.
 """
 
-import html
 import json
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from podup.api.auth import BEARER, Auth
@@ -16,9 +16,15 @@ from podup.api.router import Handler, Route, Who
 from podup.core.states import Status
 from podup.engine.engine import Engine
 from podup.errors import Forbidden, Invalid, PodupError
+from podup.late import late
 from podup.store import deployments, tasks
 from podup.store.tasks import TaskFilter
 from podup.version import COMMIT, VERSION
+
+if TYPE_CHECKING:
+    import html
+else:
+    html = late("html")
 
 PAGES = (
     "/", "/services", "/tasks", "/events", "/webhooks", "/stacks", "/updates", "/maintenance", "/settings",

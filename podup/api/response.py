@@ -1,14 +1,19 @@
 """Answers: JSON, problems, pages of lists, and the headers that all of them carry."""
 
-import html
 import json
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from podup.api.request import Page, Request, read_page
 from podup.errors import PodupError
+from podup.late import late
 from podup.records import dataclass
+
+if TYPE_CHECKING:
+    import html
+else:
+    html = late("html")
 
 Headers = tuple[tuple[str, str], ...]
 

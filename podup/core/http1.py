@@ -10,6 +10,7 @@ exceeds the limits. An absolute-form target is accepted when its authority is th
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from podup.core.targets import BadTarget, parse_target
 from podup.errors import PodupError, TooLarge
@@ -59,6 +60,8 @@ _STEADY = frozenset(
         "x-github-hook-id",
     )
 )
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _STEADY_LENGTH = 200
 _STEADY_LINES = 256
 _steady_lines: dict[str, tuple[str, str]] = {}
@@ -240,6 +243,12 @@ def parse_head(raw: bytes, limits: HeadLimits | None = None) -> Head:
     connection = headers.get("connection", "")
     closes = bool(connection) and "close" in {token.strip().lower() for token in connection.split(",")}
     return Head(method, path, query, headers, length, is_chunked, is_1_1 and not closes, bool(expect))
+
+
+def http_date(seconds: int) -> str:
+    """Return a Unix time as a Date header has it (RFC 9110, 5.6.7), in English whatever the locale."""
+    at = datetime.fromtimestamp(seconds, UTC)
+    return f"{_DAYS[at.weekday()]}, {at:%d} {_MONTHS[at.month - 1]} {at:%Y %H:%M:%S} GMT"
 
 
 def _parse_line(line: str) -> tuple[str, str, bool]:

@@ -6,13 +6,18 @@ are ignored; an entry that makes no sense (no tag, a tag that is no version) is 
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podup.core.versions import Version, is_version, parse_tag
 from podup.errors import Invalid
+from podup.late import late
 from podup.records import dataclass
+
+if TYPE_CHECKING:
+    from email import utils
+else:
+    utils = late("email.utils")
 
 BETA = "beta"
 ASSET = "pod-upgrade-trigger.pyz"
@@ -133,7 +138,7 @@ def _retry_after(text: str, now: float) -> float | None:
     if text.isdecimal() and len(text) < 16:
         return float(text)
     try:
-        return parsedate_to_datetime(text).timestamp() - now if text else None
+        return utils.parsedate_to_datetime(text).timestamp() - now if text else None
     except (ValueError, OverflowError):
         return None
 

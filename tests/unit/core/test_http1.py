@@ -1,8 +1,10 @@
 """The request parser against cases made from RFC 9112 and from the known smuggling shapes."""
 
+from email.utils import formatdate
+
 import pytest
 
-from podup.core.http1 import HeadLimits, Malformed, RequestParser
+from podup.core.http1 import HeadLimits, Malformed, RequestParser, http_date
 from podup.errors import PodupError
 
 HOST = b"Host: podup.test\r\n"
@@ -188,3 +190,11 @@ def test_a_line_end_split_between_two_reads_is_not_a_bare_one():
         parser.feed(part)
         head = parser.take_head()
     assert head is not None
+
+
+EACH_MONTH = range(1704067199, 1735689600, 2678400)
+
+
+@pytest.mark.parametrize("seconds", [0, 784111777, 951782400, *EACH_MONTH])
+def test_a_date_is_written_as_the_standard_library_writes_it(seconds: int) -> None:
+    assert http_date(seconds) == formatdate(seconds, usegmt=True)
