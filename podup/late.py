@@ -1,21 +1,23 @@
-"""Modules of the standard library that are loaded when they are first used.
+"""Modules that are loaded when they are first used, because most runs end, or answer, without them.
 
-For what few runs need and many would wait for: reading TOML where there is a file of it, telling a fault's
-trace. Declared among the imports of a file:
+Reading TOML where there is a file of it, telling a fault's trace, the client for registries: what is declared
+like this, among the imports of a file, costs a start nothing.
 
     if TYPE_CHECKING:
         import tomllib
     else:
         tomllib = late("tomllib")
 
-Promise: the module behaves as if it were imported; any thread may be the first to use it.
-Refused: modules of the program itself. A long-running process has imported all of those soon after its start,
-because its file may be replaced at any time.
+Promise: the module behaves as if it were imported; any thread may be the first to use it, and waits for it.
+A process that outlives its file, which may be replaced at any time, calls `load_ours` soon after its start:
+it loads the program's own modules that were declared, and those they declare.
 """
 
 from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+_OURS: list[str] = []
 
 
 class _Late(ModuleType):
@@ -28,5 +30,13 @@ class _Late(ModuleType):
 
 
 def late(name: str) -> ModuleType:
-    """Return a stand-in for a module of the standard library."""
+    """Return a stand-in for a module."""
+    if name.startswith("podup."):
+        _OURS.append(name)
     return _Late(name)
+
+
+def load_ours() -> None:
+    """Load all modules of the program that were declared and are not used yet."""
+    while _OURS:
+        import_module(_OURS.pop())

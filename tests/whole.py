@@ -26,7 +26,7 @@ from podup.host.simulator.simulator import Simulator
 from podup.settings.environment import Environment
 from podup.settings.load import load
 from podup.store.migrations import open_current
-from podup.update import assemble
+from podup.update import assemble, checkout
 from podup.update.remembered import hold_reason
 from podup.version import VERSION
 
@@ -99,7 +99,7 @@ class Whole:
         return Ground(simulator=Simulator(clock))
 
     def _hold(self) -> str:
-        return hold_reason(assemble.places_of(self.loaded))
+        return hold_reason(checkout.places_of(self.loaded))
 
     def _keep_payload(self, body: bytes) -> None:
         durable_write(self.engine.state_dir / "last_payload.bin", body)

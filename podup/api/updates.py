@@ -1,17 +1,27 @@
 """The routes about the program's own version: what runs, what there is, update and going back."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from podup.api.request import Request
 from podup.api.response import Response, answer
 from podup.api.router import Route, Who
 from podup.errors import Invalid, Refused
+from podup.late import late
 from podup.records import asdict, dataclass
-from podup.update import assemble, chain, checkout, journal, kept, launch, remembered
-from podup.update.chain import Request as Wanted
+from podup.update import journal, remembered
 from podup.update.journal import Damaged, Record
 from podup.update.places import Places, check_target
 from podup.version import COMMIT, VERSION
+
+if TYPE_CHECKING:
+    from podup.update import assemble, chain, checkout, kept, launch
+else:
+    assemble = late("podup.update.assemble")
+    chain = late("podup.update.chain")
+    checkout = late("podup.update.checkout")
+    kept = late("podup.update.kept")
+    launch = late("podup.update.launch")
 
 _SHOWN_HISTORY = 100
 
@@ -41,7 +51,7 @@ class BackBody:
 class UpdateRoutes:
     """Asks for what `podup.update` does. `parts` builds it anew for each request."""
 
-    def __init__(self, parts: Callable[[], assemble.Parts]) -> None:
+    def __init__(self, parts: "Callable[[], assemble.Parts]") -> None:
         self._parts = parts
 
     def rows(self) -> tuple[Route, ...]:
@@ -66,7 +76,7 @@ class UpdateRoutes:
 
     def show(self, request: Request) -> Response:
         parts = self._parts()
-        places = assemble.places_of(parts.loaded)
+        places = checkout.places_of(parts.loaded)
         updates = parts.loaded.settings.updates
         history = remembered.history(places)[:_SHOWN_HISTORY]
         rejected = remembered.load_rejected(places).versions
@@ -91,7 +101,8 @@ class UpdateRoutes:
         parts = self._parts()
         ground = assemble.ground_of(parts)
         tag = checkout.asked_for(parts.loaded.environment, parts.loaded.settings.updates.tag)
-        seen = chain.check(ground, assemble.releases_of(parts, ground, dry_run=False), Wanted(tag=tag))
+        releases = assemble.releases_of(parts, ground, dry_run=False)
+        seen = chain.check(ground, releases, chain.Request(tag=tag))
         return answer(
             {
                 "current": VERSION,
@@ -104,7 +115,7 @@ class UpdateRoutes:
     def run(self, request: Request) -> Response:
         asked: RunBody = request.data
         loaded = self._parts().loaded
-        wanted = Wanted(
+        wanted = chain.Request(
             tag=checkout.asked_for(loaded.environment, asked.to or loaded.settings.updates.tag),
             dry_run=asked.dry_run,
             force=asked.force,
@@ -119,11 +130,11 @@ class UpdateRoutes:
             raise Invalid(
                 "no-version", "name a version, or ask for the last good one", "GET /api/self-update"
             )
-        places = assemble.places_of(self._parts().loaded)
+        places = checkout.places_of(self._parts().loaded)
         version = remembered.last_good(places) if asked.last_good else asked.version
         if not places.is_checkout:
             kept.find(places, version)
-        wanted = Wanted(
+        wanted = chain.Request(
             kept_version=version,
             dry_run=asked.dry_run,
             force=True,
@@ -132,7 +143,7 @@ class UpdateRoutes:
         )
         return self._start(wanted)
 
-    def _start(self, wanted: Wanted) -> Response:
+    def _start(self, wanted: "chain.Request") -> Response:
         started = launch.start(self._parts(), wanted)
         return answer({"status": "started", "txid": started.txid, "dry_run": wanted.dry_run}, status=202)
 

@@ -36,7 +36,7 @@ from podup.recipes.policy import Policy
 from podup.records import dataclass, replace
 from podup.settings.load import Loaded
 from podup.store.tasks import Task
-from podup.update.assemble import places_of
+from podup.update.checkout import places_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from podup.engine.stack_schedule import StackSchedule
 from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_UPDATE_REQUESTED, PodupError
 from podup.files import make_dirs
 from podup.host.supervisor import Supervisor
+from podup.late import load_ours
 from podup.loader import drop_sources
 from podup.log import say
 from podup.net.notify.log import LogChannel
@@ -152,6 +153,7 @@ class Daemon:
         """Know the services, then tell systemd that webhooks may come: a unit nobody knows is refused."""
         self._know_services()
         self._supervisor.tell("READY=1", f"STATUS=listening on {address}")
+        load_ours()
         drop_sources()
         return _FOR_EVER_S
 

@@ -32,7 +32,7 @@ from podup.net.http import Http
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
 from podup.update import boot
-from podup.update.assemble import places_of
+from podup.update.checkout import places_of
 
 _READY_WITHIN_S = 30.0
 _LOOK_EVERY_S = 0.1

@@ -32,7 +32,7 @@ from podup.net.control import read_answer
 from podup.settings.load import Loaded
 from podup.store import tasks
 from podup.update import assemble
-from podup.update.assemble import places_of
+from podup.update.checkout import places_of
 from podup.update.remembered import hold_reason
 
 _FOLLOW_EVERY_S = 0.2

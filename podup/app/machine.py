@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from podup.app.registries import registry_client, resolver
 from podup.clock import Clock
 from podup.core.images import parse_ref
 from podup.core.platforms import Platform
@@ -17,13 +16,17 @@ from podup.host.probe import HostProber, Prober
 from podup.host.run import HostRunner, Runner
 from podup.host.systemd import Systemd
 from podup.host.task_process import ChildTasks, SystemdTasks, TaskProcesses
+from podup.late import late
 from podup.recipes.facts import RemoteImage
 from podup.recipes.policy import Policy
 from podup.records import dataclass
 from podup.settings.load import Loaded
 
 if TYPE_CHECKING:
+    from podup.app import registries
     from podup.host.simulator.simulator import Simulator
+else:
+    registries = late("podup.app.registries")
 
 _NO_MANAGER = ("", "offline", "unknown")
 
@@ -114,10 +117,12 @@ def machine_on(
     simulator = ground.simulator
     if simulator is None:
         runner = heard(real_runner(loaded, clock))
-        registry = registry_client(real_runner(loaded, clock), loaded.environment, clock)
+        client = cache(
+            lambda: registries.registry_client(real_runner(loaded, clock), loaded.environment, clock)
+        )
         asked = Asked(
-            resolver(registry, this_platform()),
-            lambda ref: registry.tags(parse_ref(ref)),
+            lambda ref: client().resolve(parse_ref(ref), this_platform()),
+            lambda ref: client().tags(parse_ref(ref)),
             HostProber(runner, clock),
         )
         return _machine(runner, loaded, known or HostFacts(), asked)

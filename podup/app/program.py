@@ -7,12 +7,18 @@ changes, kept under the state directory by version.
 import hashlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import podup
-from podup.update import kept
+from podup.late import late
 from podup.update.journal import Build
 from podup.update.places import Places, own_file
 from podup.version import VERSION
+
+if TYPE_CHECKING:
+    from podup.update import kept
+else:
+    kept = late("podup.update.kept")
 
 _PYTHON = (sys.executable or "python3", "-I")
 _FROM_CHECKOUT = "import sys; sys.path.insert(0, {root!r}); from podup.__main__ import main; sys.exit(main())"

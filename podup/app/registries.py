@@ -1,17 +1,12 @@
 """The client for registries, with the logins, mirrors, certificates and proxies podman here uses too."""
 
-from collections.abc import Callable
-
 from podup.clock import Clock
-from podup.core.images import parse_ref
-from podup.core.platforms import Platform
 from podup.host.run import Command, Runner
 from podup.net.http import Http
 from podup.net.podman_files import load_registries, podman_files
 from podup.net.registry import Registry
 from podup.net.registry_login import Logins
 from podup.net.trust import Trust
-from podup.recipes.facts import RemoteImage
 from podup.settings.environment import Environment
 
 _HELPER_TIMEOUT_S = 15.0
@@ -24,11 +19,6 @@ def registry_client(runner: Runner, environment: Environment, clock: Clock) -> R
     logins = Logins(files.logins, lambda program, registry: _ask(runner, program, registry))
     http = Http(clock, proxies=proxies_of(environment), trust=Trust(files.certificates))
     return Registry(http, clock, logins=logins, registries=load_registries(files))
-
-
-def resolver(registry: Registry, platform: Platform) -> Callable[[str], RemoteImage]:
-    """Return the function that asks what a reference stands for on this platform."""
-    return lambda text: registry.resolve(parse_ref(text), platform)
 
 
 def proxies_of(environment: Environment) -> dict[str, str]:

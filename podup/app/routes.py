@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podup.api import login, static
 from podup.api.about import AboutRoutes, openapi_route
@@ -43,8 +43,10 @@ from podup.records import dataclass
 from podup.settings.load import Loaded
 from podup.store import tokens
 from podup.store.tokens import Token
-from podup.update.assemble import Parts
 from podup.version import VERSION
+
+if TYPE_CHECKING:
+    from podup.update.assemble import Parts
 
 
 def _refuse(_knock: Knock) -> None:
@@ -64,7 +66,7 @@ class UpdateHooks:
     """What the daemon's part in its own updates gives to the routes."""
 
     keep_for_later: Callable[[Knock], None]
-    parts: Callable[[], Parts]
+    parts: "Callable[[], Parts]"
     health: Callable[[], dict[str, Any]]
 
 

@@ -1,15 +1,24 @@
 """Stacks, built from the settings: the map of the configuration file and what reaches their machine."""
 
+from typing import TYPE_CHECKING
+
 from podup.app.machine import Machine, real_runner
-from podup.app.registries import proxies_of
 from podup.clock import Clock
 from podup.core.stack_map import Stack, stacks_from
 from podup.engine.stack_catalogue import StackCatalogue
 from podup.engine.stack_log import StackLog
-from podup.engine.stack_machine import StackMachine, StackRoots, StackTools
 from podup.host.run import Runner
-from podup.net.http import Http, Limits
+from podup.late import late
 from podup.settings.load import Loaded
+
+if TYPE_CHECKING:
+    from podup.app import registries
+    from podup.engine import stack_machine
+    from podup.net import http
+else:
+    registries = late("podup.app.registries")
+    stack_machine = late("podup.engine.stack_machine")
+    http = late("podup.net.http")
 
 _LARGEST_ANSWER = 1024 * 1024
 
@@ -26,22 +35,26 @@ def stack_log(loaded: Loaded, clock: Clock) -> StackLog:
 
 def stack_catalogue(machine: Machine, loaded: Loaded, clock: Clock) -> StackCatalogue:
     """Return what knows the stacks."""
-    tools = stack_tools(machine, loaded, clock, private=real_runner(loaded, clock))
-    return StackCatalogue(tools.stacks, lambda: StackMachine(tools))
+
+    def new_machine() -> "stack_machine.StackMachine":
+        tools = stack_tools(machine, loaded, clock, private=real_runner(loaded, clock))
+        return stack_machine.StackMachine(tools)
+
+    return StackCatalogue(configured_stacks(loaded), new_machine)
 
 
 def stack_tools(
     machine: Machine, loaded: Loaded, clock: Clock, *, private: Runner, task_id: str = ""
-) -> StackTools:
+) -> "stack_machine.StackTools":
     """Return what a stack machine is given; what `private` runs may print secrets."""
     stacks = loaded.settings.stacks
-    http = Http(clock, proxies=proxies_of(loaded.environment))
+    client = http.Http(clock, proxies=registries.proxies_of(loaded.environment))
 
     def fetch(url: str, timeout_s: float) -> tuple[int, bytes]:
-        answer = http.fetch("GET", url, limits=Limits(timeout_s, _LARGEST_ANSWER))
+        answer = client.fetch("GET", url, limits=http.Limits(timeout_s, _LARGEST_ANSWER))
         return answer.status, answer.body
 
-    return StackTools(
+    return stack_machine.StackTools(
         machine.runner,
         private,
         clock,
@@ -49,7 +62,7 @@ def stack_tools(
         fetch,
         machine.manager,
         machine.podman.graph_root,
-        StackRoots(stacks.backups_dir, stacks.releases_dir, stacks.history_file),
+        stack_machine.StackRoots(stacks.backups_dir, stacks.releases_dir, stacks.history_file),
         configured_stacks(loaded),
         task_id,
     )

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podup.api.request import Request
 from podup.api.router import Route, Who
@@ -29,14 +29,21 @@ from podup.engine.snapshot import TaskFiles
 from podup.engine.storage import Store
 from podup.errors import Busy, PodupError, Unavailable
 from podup.files import JournalWriter, Spool, is_locked, make_dirs
+from podup.late import late
 from podup.records import asdict, replace
 from podup.settings.load import Loaded
 from podup.store import events, tasks
 from podup.store.db import Connection
 from podup.store.tasks import Task
-from podup.update import assemble, boot, launch, reports
-from podup.update.chain import Request as Wanted
+from podup.update import boot, checkout, reports
 from podup.update.reports import BadReport, Report
+
+if TYPE_CHECKING:
+    from podup.update import assemble, chain, launch
+else:
+    assemble = late("podup.update.assemble")
+    chain = late("podup.update.chain")
+    launch = late("podup.update.launch")
 
 MAINTENANCE = "maintenance"
 _OPEN_PATHS = frozenset({"/health", "/livez", "/readyz", "/sse/hello"})
@@ -77,8 +84,8 @@ class SelfUpdates:
     def __init__(
         self, loaded: Loaded, clock: Clock, *, say: Callable[[str], None], leave: Callable[[], None]
     ) -> None:
-        self.parts = assemble.parts_of(loaded, clock, say)
-        self.places = assemble.places_of(loaded)
+        self._loaded = loaded
+        self.places = checkout.places_of(loaded)
         self.maintenance = boot.Maintenance(self.places.journal)
         self._clock = clock
         self._say = say
@@ -92,6 +99,11 @@ class SelfUpdates:
         self._engine: Engine | None = None
         self._outbox: Outbox | None = None
         self.alarm = Alarm(self.places, clock)
+
+    @property
+    def parts(self) -> "assemble.Parts":
+        """What everything of an update is built from."""
+        return assemble.parts_of(self._loaded, self._clock, self._say)
 
     def use(self, engine: Engine, outbox: Outbox) -> None:
         """Take the engine, which is built over `QuietStore`, and the box for what is told."""
@@ -200,7 +212,7 @@ class SelfUpdates:
         summary = report.message or f"{report.status}: {report.release_tag or report.after}".rstrip(": ")
         if not files.journal.exists():
             with JournalWriter(files.journal) as sink:
-                record = Record(sink, self._clock, Redactor(self.parts.loaded.secrets()))
+                record = Record(sink, self._clock, Redactor(self._loaded.secrets()))
                 meta = _meta(report)
                 record.note("info", summary, action=reports.TYPE, status=report.status.value, **meta)
                 for line in report.stderr_tail.splitlines():
@@ -229,7 +241,7 @@ class SelfUpdates:
 
     def _first_run(self) -> float | None:
         """Return when the built-in thread runs first; None leaves it off, with a warning by the settings."""
-        text = self.parts.loaded.settings.updates.cron
+        text = self._loaded.settings.updates.cron
         if not text:
             return None
         try:
@@ -239,17 +251,16 @@ class SelfUpdates:
             return None
 
     def _run_by_cron(self, now: float) -> float:
-        updates = self.parts.loaded.settings.updates
+        updates = self._loaded.settings.updates
         try:
             if is_locked(self.places.lock):
                 self._say("an update is still running; this round is left out")
             elif updates.command:
                 self._run_command(updates.command)
             else:
-                launch.start(
-                    self.parts,
-                    Wanted(dry_run=updates.is_dry_run, is_automatic=True, tag=updates.tag, actor="cron"),
-                )
+                dry_run, tag = updates.is_dry_run, updates.tag
+                wanted = chain.Request(dry_run=dry_run, is_automatic=True, tag=tag, actor="cron")
+                launch.start(self.parts, wanted)
         except Busy as error:
             self._say(error.message)
         except PodupError as error:
@@ -258,7 +269,7 @@ class SelfUpdates:
 
     def _run_command(self, command: str) -> None:
         """Run the operator's command in a unit of its own; systemd refuses a second one of the name."""
-        settings = self.parts.loaded.settings
+        settings = self._loaded.settings
         variables = {
             "PODUP_STATE_DIR": str(settings.state.directory),
             "PODUP_SELF_UPDATE_REPORT_DIR": str(settings.updates.report_dir),

@@ -18,7 +18,7 @@ from podup.host.systemd import Systemd
 from podup.records import asdict, dataclass
 from podup.settings.load import Loaded
 from podup.store.backup import verify
-from podup.update import assemble, installation, journal, kept, remembered
+from podup.update import assemble, checkout, installation, journal, kept, remembered
 from podup.update.reports import UNIT
 
 _OK, _LOOK, _BAD = "ok", "look", "bad"
@@ -139,7 +139,7 @@ def _updates(parts: assemble.Parts) -> Iterator[Finding]:
     if not parts.loaded.settings.updates.repo:
         hint = "set PODUP_RELEASE_REPO=OWNER/NAME in ~/.config/pod-upgrade-trigger-http.env"
         yield Finding("updates", _LOOK, "nothing says which repository releases come from", hint)
-    places = assemble.places_of(parts.loaded)
+    places = checkout.places_of(parts.loaded)
     held = remembered.hold_reason(places)
     if held:
         yield Finding(

@@ -24,7 +24,7 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     loaded = context.settings()
     parts = assemble.parts_of(loaded, SystemClock(), lambda line: None)
     if args["clear_hold"]:
-        return _clear_hold(assemble.places_of(loaded), context)
+        return _clear_hold(checkout.places_of(loaded), context)
     request = Request(
         tag=checkout.asked_for(loaded.environment, args["to"] or loaded.settings.updates.tag),
         dry_run=args["dry_run"],
@@ -48,7 +48,7 @@ def run_given(args: Mapping[str, Any], context: Context) -> int:
 def go_back(args: Mapping[str, Any], context: Context) -> int:
     """Go back to a kept version, by the same chain."""
     parts = assemble.parts_of(context.settings(), SystemClock(), lambda line: None)
-    places = assemble.places_of(parts.loaded)
+    places = checkout.places_of(parts.loaded)
     if bool(args["version"]) == args["last_good"]:
         raise Invalid("usage", "name a version, or give --last-good", "`history` shows them")
     wanted = remembered.last_good(places) if args["last_good"] else args["version"]
@@ -66,7 +66,7 @@ def go_back(args: Mapping[str, Any], context: Context) -> int:
 
 def show_history(args: Mapping[str, Any], context: Context) -> int:
     """Print every ended update, newest first, and which versions are kept."""
-    places = assemble.places_of(context.settings())
+    places = checkout.places_of(context.settings())
     entries = remembered.history(places)
     if args["json"]:
         context.out.json({"history": [asdict(entry) for entry in entries], "kept": kept.versions(places)})
@@ -96,7 +96,7 @@ def show_history(args: Mapping[str, Any], context: Context) -> int:
 
 def rejected(args: Mapping[str, Any], context: Context) -> int:
     """Print the versions that failed here, let one be tried again, or keep one from being tried."""
-    places = assemble.places_of(context.settings())
+    places = checkout.places_of(context.settings())
     if (args["verb"] != "list") != bool(args["version"]):
         said = "release and add take one version, list takes none"
         raise Invalid("usage", said, "self-update rejected release 1.2.3")

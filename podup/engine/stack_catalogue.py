@@ -5,15 +5,13 @@ may be another one tomorrow.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podup.core.preflight import Check
 from podup.core.stack_map import Stack, check_version, find_stack
 from podup.engine.intake import Intent
-from podup.engine.stack_backups import backups_of
-from podup.engine.stack_effects import smoke, stack_world
-from podup.engine.stack_machine import StackMachine
 from podup.errors import Invalid, NotFound, PodupError
+from podup.late import late
 from podup.recipes.stack_backup import StackBackupParams
 from podup.recipes.stack_check import StackCheckParams
 from podup.recipes.stack_facts import Backup, SmokeReport, StackHistory
@@ -24,6 +22,13 @@ from podup.recipes.stack_restore import StackRestoreParams
 from podup.recipes.stack_sync import StackSyncParams
 from podup.recipes.verbs import Facts, Query
 from podup.records import dataclass, replace
+
+if TYPE_CHECKING:
+    from podup.engine import stack_backups, stack_effects
+    from podup.engine.stack_machine import StackMachine
+else:
+    stack_backups = late("podup.engine.stack_backups")
+    stack_effects = late("podup.engine.stack_effects")
 
 _ROUNDS = 8
 
@@ -55,7 +60,7 @@ class RestoreWish:
 class StackCatalogue:
     """Knows the stacks."""
 
-    def __init__(self, stacks: tuple[Stack, ...], new_machine: Callable[[], StackMachine]) -> None:
+    def __init__(self, stacks: tuple[Stack, ...], new_machine: "Callable[[], StackMachine]") -> None:
         self._stacks = stacks
         self._new_machine = new_machine
 
@@ -116,7 +121,7 @@ class StackCatalogue:
 
     def backups(self, stack: Stack) -> tuple[Backup, ...]:
         """Return the complete backups of a stack, newest first."""
-        return backups_of(self._new_machine().backups_dir(stack))
+        return stack_backups.backups_of(self._new_machine().backups_dir(stack))
 
     def history(self, stack: Stack) -> StackHistory:
         """Return what the log says of a stack."""
@@ -127,7 +132,7 @@ class StackCatalogue:
         machine = self._new_machine()
         wanted = check_version(version) if version else machine.env_file(stack).version
         params = StackParams(stack if version else replace(stack, needs_proof=False), wanted, force=force)
-        world, seen = stack_world(machine), Facts()
+        world, seen = stack_effects.stack_world(machine), Facts()
         for _ in range(_ROUNDS):
             missing: list[Query] = [query for query in queries(params, seen) if query not in seen]
             if not missing:
@@ -137,7 +142,7 @@ class StackCatalogue:
 
     def smoke(self, stack: Stack) -> SmokeReport:
         """Make the smoke checks now."""
-        return smoke(self._new_machine(), stack)
+        return stack_effects.smoke(self._new_machine(), stack)
 
     def deploy(self, stack: Stack, wish: ChangeWish) -> Intent:
         """Return the intent to deploy a version. Raises Invalid without one, or without a needed reason."""
@@ -215,7 +220,7 @@ class StackCatalogue:
         meta = {"stack": stack.name, "env": stack.env, **({"version": version} if version else {})}
         return Intent(kind, params, f"stack:{stack.name}", dry_run=dry_run, meta=meta)
 
-    def _proof(self, machine: StackMachine, stack: Stack) -> dict[str, Any] | None:
+    def _proof(self, machine: "StackMachine", stack: Stack) -> dict[str, Any] | None:
         try:
             proof = machine.proof(stack.family)
         except PodupError as error:

@@ -4,13 +4,18 @@ Certificates are not verified: a probe asks whether the service answers, over an
 """
 
 import socket
-import ssl
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from podup.clock import Clock
 from podup.core.probes import CommandProbe, HttpProbe, TcpProbe, parse_probe
 from podup.host.run import Command, Runner
+from podup.late import late
 from podup.recipes.facts import Probed
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    ssl = late("ssl")
 
 _FIRST_LINE = 4096
 

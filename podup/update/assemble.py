@@ -20,6 +20,7 @@ from podup.net.releases import ReleaseClient, Source
 from podup.records import dataclass
 from podup.settings.load import Loaded
 from podup.update import boot, checkout
+from podup.update.checkout import places_of
 from podup.update.journal import Record, load
 from podup.update.machine import (
     HealthProber,
@@ -29,7 +30,7 @@ from podup.update.machine import (
     dry_start,
     signature_check,
 )
-from podup.update.places import Places, behind
+from podup.update.places import Places
 from podup.update.reports import UNIT
 from podup.update.world import DryStart, Ground, Service, Timing, World
 
@@ -56,15 +57,6 @@ class Parts:
 def parts_of(loaded: Loaded, clock: Clock, echo: Callable[[str], None]) -> Parts:
     """Return the parts for this machine."""
     return Parts(loaded, clock, HostRunner(clock, loaded.environment.for_children), echo)
-
-
-def places_of(loaded: Loaded) -> Places:
-    """Return where things are, or would be: nothing need be installed."""
-    settings = loaded.settings
-    is_checkout = checkout.is_source(loaded.environment)
-    code = checkout.code_dir(loaded.environment) if is_checkout else settings.updates.target
-    state = settings.state
-    return Places(state.directory, behind(code), state.database, settings.updates.report_dir, is_checkout)
 
 
 def ground_of(parts: Parts, *, txid: str = "") -> Ground:

@@ -11,14 +11,22 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from podup.files import FileLock, Spool, durable_write, is_locked
+from podup.late import late
 from podup.records import asdict, dataclass
-from podup.update import guard, journal, recovery
+from podup.update import journal
 from podup.update.journal import Record
 from podup.update.places import Places
 from podup.update.states import Act, is_maintenance
-from podup.update.world import Ground
+
+if TYPE_CHECKING:
+    from podup.update import guard, recovery
+    from podup.update.world import Ground
+else:
+    guard = late("podup.update.guard")
+    recovery = late("podup.update.recovery")
 
 RETRY_AFTER_S = 15
 _AT_ONCE = 50
@@ -82,7 +90,7 @@ def running_txid(places: Places) -> str:
     return seen.txid if isinstance(seen, Record) and is_maintenance(seen.state) else ""
 
 
-def attend(ground: Ground) -> Next:
+def attend(ground: "Ground") -> Next:
     """Look after a transaction nobody works on any more; for the daemon that stands, each second.
 
     SETTLED: it was ended here, maintenance is over. LEAVE: this process is not the program that stays;

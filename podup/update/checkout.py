@@ -11,8 +11,9 @@ from podup.core.versions import tag_of
 from podup.errors import PodupError
 from podup.host.run import Command, Completed, Runner
 from podup.settings.environment import Environment
+from podup.settings.load import Loaded
 from podup.update.journal import Build
-from podup.update.places import Places
+from podup.update.places import Places, behind
 
 SOURCE = "UPDATE_SOURCE"
 GIT = "git"
@@ -32,6 +33,15 @@ def is_source(environment: Environment) -> bool:
 def code_dir(environment: Environment) -> Path:
     """Return where the checkout is."""
     return Path(environment.get("CODE_DIR") or DEFAULT_CODE)
+
+
+def places_of(loaded: Loaded) -> Places:
+    """Return where things are, or would be: nothing need be installed."""
+    settings = loaded.settings
+    is_checkout = is_source(loaded.environment)
+    code = code_dir(loaded.environment) if is_checkout else settings.updates.target
+    state = settings.state
+    return Places(state.directory, behind(code), state.database, settings.updates.report_dir, is_checkout)
 
 
 def asked_for(environment: Environment, text: str) -> str:

@@ -20,8 +20,9 @@ from podup.records import asdict, dataclass
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
 from podup.update import chain, checkout, journal, kept, remembered, reports
-from podup.update.assemble import Parts, ground_of, places_of, world_of
+from podup.update.assemble import Parts, ground_of, world_of
 from podup.update.chain import Request
+from podup.update.checkout import places_of
 from podup.update.journal import Build, Record
 from podup.update.places import Places, check_target
 from podup.update.recovery import Ended

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from podup.late import late
+from podup import late as lateness
+from podup.late import late, load_ours
 
 
 def test_a_module_is_loaded_when_it_is_first_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +32,17 @@ def test_what_it_has_is_the_modules_own_for_every_thread() -> None:
 def test_what_a_module_does_not_have_is_told() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = late("json").no_such_name
+
+
+def test_a_process_that_lives_long_loads_the_programs_own_and_what_they_declare(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lateness, "_OURS", [])
+    monkeypatch.delitem(sys.modules, "podup.app.updates", raising=False)
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    late("podup.app.updates")
+    late("colorsys")
+    load_ours()
+    assert {"podup.app.updates", "podup.update.launch"} <= sys.modules.keys()
+    assert "colorsys" not in sys.modules, "the standard library stays where it is"
+    assert lateness._OURS == []
