@@ -43,6 +43,7 @@ class Compiled:
         self._is_readable = bool(self._root) and _is_ours_alone(self._root)
         self._is_writable = bool(self._root)
         self._is_made = False
+        self.has_put = False
 
     def get(self, module: str) -> memoryview | None:
         """Return the marshalled code of a module, None when it is not kept or damaged."""
@@ -71,6 +72,7 @@ class Compiled:
             _write(f"{self._directory}/{module}", crc32(code).to_bytes(_CRC_BYTES, "little") + code)
         except OSError:
             self._is_writable = False
+        self.has_put = self._is_writable
 
     def _make_directory(self) -> None:
         """Make the directory and remove those of the oldest versions. Raises OSError."""

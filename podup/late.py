@@ -21,12 +21,10 @@ _OURS: list[str] = []
 
 
 class _Late(ModuleType):
-    """Stands for a module; what was asked for once is kept here."""
+    """Stands for a module."""
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(import_module(self.__name__), name)
-        setattr(self, name, found)
-        return found
+        return getattr(import_module(self.__name__), name)
 
 
 def late(name: str) -> ModuleType:

@@ -84,6 +84,11 @@ class Packed(zipimporter):
         """Free the unpacked text; who asks for it again unpacks again."""
         self._sources = {}
 
+    @property
+    def has_compiled(self) -> bool:
+        """Whether modules were compiled here, and all of them are kept."""
+        return self._compiled.has_put
+
     def _code(self, fullname: str) -> CodeType | None:
         """Return the code of a module, kept or compiled now; None when there is no such module."""
         kept = self._compiled.get(fullname)
@@ -117,6 +122,11 @@ def module_names() -> list[str]:
 def packed_data(name: str) -> bytes | None:
     """Return what is in the built file under this name, None in a checkout. Raises OSError when it is not."""
     return next((packed.get_data(f"{packed.archive}/{name}") for packed in _packed()), None)
+
+
+def has_compiled() -> bool:
+    """Tell whether this process compiled modules and all of them are kept for the next start."""
+    return any(packed.has_compiled for packed in _packed())
 
 
 def drop_sources() -> None:

@@ -1,12 +1,14 @@
 """The admin token of an installation that configured nothing, and the link that logs in once."""
 
-import secrets
+import base64
+import os
 
 from podup.core.secrets import Secret
 from podup.files import durable_write
 from podup.settings.load import Loaded
 
 _FILE = "admin-token"
+_TOKEN_BYTES = 32
 
 
 def admin_token(loaded: Loaded) -> Secret | None:
@@ -19,5 +21,6 @@ def admin_token(loaded: Loaded) -> Secret | None:
         return None
     path = loaded.settings.state.directory / _FILE
     if not path.exists():
-        durable_write(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
+        token = base64.urlsafe_b64encode(os.urandom(_TOKEN_BYTES)).rstrip(b"=")
+        durable_write(path, token + b"\n", mode=0o600)
     return Secret(path.read_text(encoding="ascii").strip())

@@ -7,7 +7,6 @@ accepted webhooks wait in the spool until the end, when each is handed over once
 import base64
 import hashlib
 import json
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -39,11 +38,14 @@ from podup.update import boot, checkout, reports
 from podup.update.reports import BadReport, Report
 
 if TYPE_CHECKING:
+    import shlex
+
     from podup.update import assemble, chain, launch
 else:
     assemble = late("podup.update.assemble")
     chain = late("podup.update.chain")
     launch = late("podup.update.launch")
+    shlex = late("shlex")
 
 MAINTENANCE = "maintenance"
 _OPEN_PATHS = frozenset({"/health", "/livez", "/readyz", "/sse/hello"})

@@ -4,11 +4,17 @@
 connection, `command:WORDS` when it exits 0. Words are split as a shell splits them and never given to one.
 """
 
-import shlex
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from podup.errors import Invalid
+from podup.late import late
 from podup.records import dataclass
+
+if TYPE_CHECKING:
+    import shlex
+else:
+    shlex = late("shlex")
 
 _HINT = "Write http://host:port/path, tcp://host:port or command:/usr/bin/program arguments."
 _PORTS = {"http": 80, "https": 443}

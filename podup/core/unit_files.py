@@ -6,8 +6,8 @@ through env or through `sh -c`. What cannot be told for certain is left empty: a
 nobody knows is not guessed.
 """
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from podup.core.podman_words import PodmanCall, read_call
 from podup.core.unit_text import (
@@ -18,7 +18,13 @@ from podup.core.unit_text import (
     read_unit,
     words_or_none,
 )
+from podup.late import late
 from podup.records import dataclass
+
+if TYPE_CHECKING:
+    import shlex
+else:
+    shlex = late("shlex")
 
 AUTO_UPDATE_LABEL = "io.containers.autoupdate"
 _PULLING = ("always", "newer")

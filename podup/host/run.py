@@ -9,16 +9,21 @@ makes a dry run one. No descriptor but the three standard ones reaches a child (
 import os
 import select
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from podup.clock import Clock
 from podup.errors import PodupError, Refused
+from podup.late import late
 from podup.records import dataclass, field, replace
+
+if TYPE_CHECKING:
+    import subprocess
+else:
+    subprocess = late("subprocess")
 
 KEEP_BYTES = 16 * 1024 * 1024
 NOT_STARTED = 127
@@ -213,7 +218,7 @@ def _opened(stdin: bytes | Path | None) -> AbstractContextManager[int | IO[bytes
     return nullcontext(subprocess.DEVNULL if stdin is None else subprocess.PIPE)
 
 
-def _wait(child: subprocess.Popen[bytes], command: Command) -> bool:
+def _wait(child: "subprocess.Popen[bytes]", command: Command) -> bool:
     """Feed and await the child; return True when its time was up and its session was ended."""
     if child.stdin is not None:
         threading.Thread(target=_feed, args=(child.stdin, command.stdin), daemon=True).start()
@@ -223,7 +228,7 @@ def _wait(child: subprocess.Popen[bytes], command: Command) -> bool:
     return True
 
 
-def _ends_within(child: subprocess.Popen[bytes], timeout_s: float) -> bool:
+def _ends_within(child: "subprocess.Popen[bytes]", timeout_s: float) -> bool:
     """Await the end of the child by pidfd_open(2): given a timeout `Popen.wait` looks every 50 ms only."""
     try:
         watched = os.pidfd_open(child.pid)
@@ -249,7 +254,7 @@ def _feed(pipe: IO[bytes], data: bytes) -> None:
         pipe.write(data)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: "subprocess.Popen[bytes]") -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         if not _signal_group(child.pid, number):
             break

@@ -33,6 +33,7 @@ CALL_DOORS = {
     "os.putenv": (),
     "os.system": (),
     "os.popen": (),
+    "os.execv": ("podup/app/program.py",),
     "os.urandom": ("podup/app/", "podup/app.py", "podup/store/", "podup/api/", "podup/files/"),
     "datetime.now": ("podup/clock.py",),
     "datetime.utcnow": (),
