@@ -4,11 +4,14 @@ import hashlib
 import io
 import lzma
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
 import tomllib
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +23,6 @@ from podup.cli import overview
 
 NAME = "pod-upgrade-trigger.pyz"
 LARGEST = 500_000
-READY_RATIO = 18.0  # of an interpreter whose site-packages are empty; to come down to 10
 IMPORT_ALL = """
 import sys, importlib
 sys.path.insert(0, sys.argv[1])
@@ -44,6 +46,12 @@ names = []
 sys.addaudithook(lambda event, args: names.append(str(args[1])) if event == "compile" else None)
 {RUN}
 print(len([name for name in names if name.startswith("podup/")]))
+"""
+AS_SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """
 FAIL = """
 from podup.core.cron import parse_cron
@@ -190,6 +198,38 @@ def test_a_traceback_shows_the_source(built: Path, tmp_path: Path) -> None:
         assert 'raise ValueError(f"want five fields' in done.stderr
 
 
+def test_a_first_start_becomes_one_that_compiled_nothing(
+    built: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """And stays what systemd started: the process, its socket, its word that it is ready."""
+    place = tmp_path_factory.mktemp("first")  # short: the control socket lies below it
+    address = place / "notify"
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified,
+        socket.create_server(("127.0.0.1", 0)) as listening,
+    ):
+        notified.bind(str(address))
+        notified.settimeout(120.0)
+        port, number = listening.getsockname()[1], listening.fileno()
+        env = {name: str(place) for name in ("PATH", "HOME", "XDG_RUNTIME_DIR")}
+        env |= {"NOTIFY_SOCKET": str(address), "PODUP_STATE_DIR": str(place / "state"), "LISTEN_FDS": "1"}
+        words = [sys.executable, "-c", AS_SYSTEMD, str(number), "-I", str(built), "http-server"]
+        seen = []
+        for _ in range(2):
+            daemon = subprocess.Popen(words, env=env, pass_fds=[number], stderr=-1)
+            try:
+                while b"READY=1" not in notified.recv(4096):
+                    pass
+                seen.append(b"podup_anew" in Path(f"/proc/{daemon.pid}/cmdline").read_bytes())
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=60.0) as answer:
+                    assert answer.status == 200
+            finally:
+                daemon.terminate()
+                daemon.communicate(timeout=60.0)
+            assert daemon.returncode == 0
+    assert seen == [True, False]
+
+
 def test_version_loads_nothing(built: Path) -> None:
     done = run(sys.executable, "-I", "-S", "-v", built, "--version")
     assert done.returncode == 0
@@ -267,13 +307,18 @@ def test_newer_pythons_run_it_from_source(built: Path) -> None:
 
 
 def test_it_starts_within_its_budgets(built: Path) -> None:
-    """With room for a busy machine: half as much again, and the best of some goes."""
-    budgets = {"--version": 1.6, "--help": 2.6, "http-server": READY_RATIO}
-    best = dict.fromkeys(budgets, float("inf"))
+    """In processor time, with a quarter more for a busy machine: the best of some goes. What it waits for
+    besides (disks, other processes) is bounded wide, as a busy machine makes everything wait.
+    """
+    budgets = {"--version": 1.6, "--help": 2.6, "http-server": 10.0}
+    best = dict.fromkeys(budgets, (float("inf"), float("inf")))
     for _ in range(4):
         done = run(sys.executable, ROOT / "bench/startup.py", built, "5")
-        ratios = {line[:20].strip(): float(line[31:].split("x")[0]) for line in done.stdout.splitlines()[1:]}
-        best = {name: min(ratio, ratios[name]) for name, ratio in best.items()}
-        if all(best[name] <= budget * 1.5 for name, budget in budgets.items()):
+        for line in done.stdout.splitlines():
+            name, ratios = line[:20].strip(), re.findall(r"([0-9.]+)x", line[20:])
+            if name in best:
+                wall, cpu = best[name]
+                best[name] = min(wall, float(ratios[0])), min(cpu, float(ratios[1]))
+        if not [name for name, (wall, cpu) in best.items() if max(wall / 2, cpu) > 1.25 * budgets[name]]:
             return
-    pytest.fail(f"{best} times a bare interpreter; at most {budgets}, and half as much again\n{done.stdout}")
+    pytest.fail(f"{best} times a bare interpreter (time, processor); at most {budgets}\n{done.stdout}")
