@@ -45,9 +45,9 @@ class App:
 
     def serve(self, address: str = "") -> int:
         """Run the daemon until it is told to stop; return the exit code."""
-        daemon = _part("daemon")
+        serve = _part("daemon").serve
         _part("program").start_anew_once()
-        return int(daemon.serve(self.loaded, self.clock, address=address))
+        return int(serve(self.loaded, self.clock, address=address))
 
     def schedule(self, interval_s: float, most: int, say: Callable[[str], None]) -> int:
         """Be the scheduler for `most` ticks (0: for ever), `interval_s` apart (0: as configured)."""
