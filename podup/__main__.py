@@ -10,6 +10,8 @@ from importlib import import_module
 
 from podup.version import COMMIT, OVERVIEW, VERSION
 
+_GARBAGE_AFTER = 500_000  # new objects: imports make fewer. Who lives long looks more often (app.facade)
+
 
 def main() -> int:
     """Run the program with the words it was called with; return the exit code."""
@@ -22,7 +24,7 @@ def main() -> int:
         text = OVERVIEW or import_module("podup.cli.overview").render("{program}")
         sys.stdout.write(text.replace("{program}", called_by(sys.argv[0])))
         return 0
-    gc.disable()  # what is imported stays; who lives long enables it (podup.app.facade)
+    gc.set_threshold(_GARBAGE_AFTER)
     return int(import_module("podup.cli.main").main(called_by(sys.argv[0]), words, open_app))
 
 

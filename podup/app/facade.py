@@ -85,5 +85,4 @@ def _part(name: str) -> Any:
     part = import_module(f"podup.app.{name}")
     gc.freeze()
     gc.set_threshold(_GARBAGE_EVERY)
-    gc.enable()
     return part
