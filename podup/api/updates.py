@@ -9,17 +9,16 @@ from podup.api.router import Route, Who
 from podup.errors import Invalid, Refused
 from podup.late import late
 from podup.records import asdict, dataclass
-from podup.update import journal, remembered
+from podup.update import checkout, journal, remembered
 from podup.update.journal import Damaged, Record
 from podup.update.places import Places, check_target
 from podup.version import COMMIT, VERSION
 
 if TYPE_CHECKING:
-    from podup.update import assemble, chain, checkout, kept, launch
+    from podup.update import assemble, chain, kept, launch
 else:
     assemble = late("podup.update.assemble")
     chain = late("podup.update.chain")
-    checkout = late("podup.update.checkout")
     kept = late("podup.update.kept")
     launch = late("podup.update.launch")
 

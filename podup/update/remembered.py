@@ -8,13 +8,18 @@ what keeps a machine from its way back.
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podup.errors import NotFound
 from podup.files import append_line, durable_write, remove, rename, sync_dir
+from podup.late import late
 from podup.records import asdict, dataclass, field, fields, replace
-from podup.update import kept
 from podup.update.places import Places, check_target
+
+if TYPE_CHECKING:
+    from podup.update import kept
+else:
+    kept = late("podup.update.kept")
 
 CLEAR_HOLD = "look what happened, then: pod-upgrade-trigger self-update --clear-hold"
 _LONGEST_TEXT = 400

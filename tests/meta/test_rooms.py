@@ -1,10 +1,11 @@
 """Who may import whom. The rooms form a ladder: a room imports only from lower ones."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
-from source_tree import imports_of, name_of, nodes_of, product_files, room_of, shown, text_of, tree_of
+from source_tree import ROOT, imports_of, name_of, nodes_of, product_files, room_of, shown, text_of, tree_of
 
 LEVELS = {
     "": 0,
@@ -140,18 +141,34 @@ def test_only_the_command_loader_imports_by_name() -> None:
 
 
 def test_what_is_loaded_late_is_declared_for_type_checkers_too() -> None:
-    declared, wrong = 0, []
-    for path in product_files():
-        known = _bound_in_conditions(path)
-        for node in nodes_of(path):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "late":
-                declared += 1
-                module = ast.literal_eval(node.args[0])
-                name = module.rpartition(".")[2]
-                if module not in known or f'\n    {name} = late("{module}")\n' not in text_of(path):
-                    wrong.append(f"{shown(path)}:{node.lineno} wants {module} imported, and named {name}")
-    assert declared
+    wrong = []
+    for path, line, module in _late():
+        name = module.rpartition(".")[2]
+        is_named = f'\n    {name} = late("{module}")\n' in text_of(path)
+        if not is_named or module not in _bound_in_conditions(path):
+            wrong.append(f"{shown(path)}:{line} wants {module} imported, and named {name}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_daemon_starts_without_what_is_loaded_late() -> None:
+    """One plain import of it anywhere on the way would make all others wait again."""
+    late = sorted({module for _, _, module in _late()})
+    assert "tomllib" in late
+    asked = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import podup.cli.http_server, podup.app.daemon\n"
+    asked += f"print(*[name for name in {late} if name in sys.modules])"
+    words = [sys.executable, "-I", "-S", "-c", asked]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "\n", "`-X importtime` tells who imports it; declare it late there"
+
+
+def _late() -> list[tuple[Path, int, str]]:
+    """Return file, line and module of everything that is loaded when it is first used."""
+    return [
+        (path, node.lineno, ast.literal_eval(node.args[0]))
+        for path in product_files()
+        for node in nodes_of(path)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "late"
+    ]
 
 
 def _bound_in_conditions(path: Path) -> set[str]:
