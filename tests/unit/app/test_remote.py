@@ -11,7 +11,7 @@ from podup.api.dispatch import Site
 from podup.api.listeners import listen_control
 from podup.api.router import Route, Who
 from podup.api.server import Server
-from podup.api.sse import END, Event, Hub
+from podup.api.sse import END, Event, Hub, last_event_id
 from podup.app import remote
 from podup.app.remote import RemoteApi
 from podup.clock import SystemClock
@@ -46,7 +46,8 @@ def start(tmp_path: Path, serve: Serve) -> Iterator[Callable[[], Daemon]]:
             raise NotFound("task-not-found", "there is no such task")
         lines = [Event(number, "log", {"id": number}) for number in range(1, len(started) + 1)]
         lines += [Event(100, END, {})] if len(started) == 3 else []
-        return Hub().respond(request, "t", lambda after: [line for line in lines if line.number > after])
+        first = last_event_id(request)
+        return Hub().respond("t", after=first, replay=lambda after: [line for line in lines if line.number > after])
 
     site = serve(Route("GET", "/sse/task-logs", "Logs.", Who.ADMIN, handler=logs)).site
 

@@ -95,7 +95,6 @@ def test_work_goes_on_where_nobody_hears_of_it() -> None:
     stdout = io.StringIO()
     with open("/dev/full", "w", encoding="utf-8", buffering=1) as full:
         out = Output(stdout, full, environment={}, columns=lambda: 80)
-        out.progress("going")
         out.note("gone")
         out.error("name", "it failed", "try again")
         out.line("the result")
