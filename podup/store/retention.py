@@ -111,8 +111,8 @@ class _Walk:
         """Return how many rows went."""
         total = 0
         while not self.is_over:
-            begun_s = self._clock.monotonic()
             with self._db.write() as cx:
+                begun_s = self._clock.monotonic()
                 count = step(cx, self._rows)
             if not count:
                 break
