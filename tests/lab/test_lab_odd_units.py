@@ -67,20 +67,3 @@ def test_a_start_that_never_ends_is_ended_by_force(daemon: Daemon, new_service: 
     task = daemon.wait_for_task(task_id)
     assert task["status"] == "cancelled", task
     assert (state_of(web.unit), served_version(web)) == ("active", "v1")
-
-
-def test_a_job_that_a_timer_starts_is_not_run(daemon: Daemon, new_service: Make) -> None:
-    job = new_service(name="job")
-    timer = units_directory() / f"{job.name}.timer"
-    timer.write_text("[Timer]\nOnActiveSec=1d\n")
-    systemctl("daemon-reload")
-    systemctl("start", timer.name)
-    push(Build("v1"), job.image)
-    daemon.look_again()
-    for summary in ("succeeded", "skipped"):
-        done = daemon.command("deploy", job.unit)
-        assert (done.returncode, summary in done.stdout) == (0, True), done
-        assert state_of(job.unit) == "inactive"
-    start(job, serves="v1")
-    systemctl("stop", timer.name)
-    timer.unlink()
