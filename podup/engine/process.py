@@ -17,6 +17,7 @@ from podup.engine.snapshot import Snapshot, TaskFiles, read_snapshot
 from podup.engine.world import World
 from podup.files import JournalWriter, read_journal
 from podup.host.processes import ProcessIdentity
+from podup.host.task_process import task_unit
 from podup.late import late
 from podup.recipes.table import recipe_of
 from podup.records import dataclass
@@ -41,10 +42,11 @@ def run_task(
 ) -> Outcome:
     """Take the task to its outcome and return it.
 
-    Raises Busy when another process has it, Invalid when there is no snapshot. A crash of the recipe is
-    noted and what was begun is taken back; a crash of that ends the process, and the dispatcher, which
-    counts attempts, starts it again.
+    Raises Busy when another process has it, Invalid for what is no id or has no snapshot. A crash of the
+    recipe is noted and what was begun is taken back; a crash of that ends the process, and the dispatcher,
+    which counts attempts, starts it again.
     """
+    task_unit(task_id)  # an id, and nothing else, becomes a part of paths
     files = TaskFiles(state_dir, task_id)
     snapshot = read_snapshot(files)
     with JournalWriter(files.journal) as sink:

@@ -47,7 +47,8 @@ def start(tmp_path: Path, serve: Serve) -> Iterator[Callable[[], Daemon]]:
         lines = [Event(number, "log", {"id": number}) for number in range(1, len(started) + 1)]
         lines += [Event(100, END, {})] if len(started) == 3 else []
         first = last_event_id(request)
-        return Hub().respond("t", after=first, replay=lambda after: [line for line in lines if line.number > after])
+        new = [line for line in lines if line.number > first]
+        return Hub().respond("t", after=first, replay=lambda _: new)
 
     site = serve(Route("GET", "/sse/task-logs", "Logs.", Who.ADMIN, handler=logs)).site
 

@@ -9,6 +9,7 @@ from dataclasses import astuple
 import pytest
 from simulated_host import IMAGE, WEB, Host
 
+from podup.app import task as task_process
 from podup.core.secrets import Redactor
 from podup.core.states import Status, Trigger
 from podup.engine.control import request_stop
@@ -16,7 +17,7 @@ from podup.engine.dispatch import MAX_ATTEMPTS, Dispatcher, Launch
 from podup.engine.memory import KEEPERS, Memory
 from podup.engine.record import Record
 from podup.engine.snapshot import TaskFiles
-from podup.errors import PodupError
+from podup.errors import Invalid, PodupError
 from podup.files import JournalWriter
 from podup.host.processes import ProcessIdentity, identify, is_alive
 from podup.host.simulator.scenes import container_unit
@@ -233,3 +234,10 @@ def test_a_task_whose_process_never_says_a_word_is_given_up(host: Host) -> None:
     ended = host.task(task.id)
     assert (ended.status, ended.code, processes.started) == (Status.FAILED, "given-up", MAX_ATTEMPTS)
     assert not TaskFiles(host.state, task.id).snapshot.exists()
+
+
+@pytest.mark.parametrize("task_id", ["../../etc/passwd", "tsk_", "tsk_a/b", "-rf", ""])
+def test_what_is_no_id_is_no_task(host: Host, task_id: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        task_process.run(task_id, host.state, host.clock)
+    assert refused.value.code == "task-id"
