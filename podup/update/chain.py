@@ -22,7 +22,7 @@ from podup.update.recovery import TRIAL_FAILED, Ended
 from podup.update.rehearsal import no_good, rehearse, rehearse_commit
 from podup.update.reports import unused_name
 from podup.update.states import MAX_ROLLBACK_TRIES, UNTOUCHED, Act, End, State
-from podup.update.world import Ground, Releases, World
+from podup.update.world import Ground, Releases, Running, World
 from podup.version import VERSION
 
 
@@ -226,8 +226,9 @@ def running_tasks(ground: Ground) -> list[str]:
 def _transact(world: World, record: Record) -> Ended:
     """SNAPSHOT to the end; from here on the service may be down, and comes up again on every road."""
     ground = world.ground
-    was_active = world.service is not None and world.service.look().is_active
-    world = world if was_active else replace(world, service=None)
+    before = _settled(world)
+    service = world.service if before.is_active or before.is_coming else None
+    world = replace(world, service=service, is_judged=before.is_active)
     tolerated = _issues(world)
     try:
         record = _switch(world, record)
@@ -240,7 +241,7 @@ def _transact(world: World, record: Record) -> Ended:
             return recovery.abort(ground, record, error)
         return roll_back(world, record, code=error.code, message=error.message, tolerated=tolerated)
     timing = world.timing
-    trial_says = f"on trial for {timing.settle_s:g} s" if world.service else "nothing runs it now"
+    trial_says = f"on trial for {timing.settle_s:g} s" if before.is_active else "nothing ran it before"
     ground.log(f"{record.after.version} is in place; {trial_says}")
     wanted = trial.Wanted(record.after.answers_as, record.txid, tolerated)
     seen = trial.judge(world, wanted, within_s=timing.trial_s, settle_s=timing.settle_s)
@@ -332,6 +333,19 @@ def _recover_first(world: World, request: Request) -> None:
         recovery.hold(ground, record, start=lambda: _start(world))
     else:
         roll_back(world, record, code=interrupted.code, message=interrupted.message)
+
+
+def _settled(world: World) -> Running:
+    """Return how the service stands once it is not on its way up any more, or takes too long for that."""
+    if world.service is None:
+        return Running(False)
+    clock = world.ground.clock
+    deadline = clock.monotonic() + world.timing.coming_s
+    while True:
+        seen = world.service.look()
+        if seen.is_active or not seen.is_coming or clock.monotonic() >= deadline:
+            return seen
+        clock.sleep(world.timing.every_s)
 
 
 def _issues(world: World) -> frozenset[str]:

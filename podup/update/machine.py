@@ -66,7 +66,8 @@ class SystemdService:
 
     def look(self) -> Running:
         (state,) = self._systemd.show(self._unit)
-        return Running(state.active == "active", state.active == "failed", state.restarts)
+        is_coming = state.active == "activating"
+        return Running(state.active == "active", state.active == "failed", state.restarts, is_coming)
 
 
 class SupervisedService:
@@ -107,7 +108,7 @@ class SupervisedService:
         pid = self._pid()
         if pid:
             self._seen.add(pid)
-        return Running(bool(pid), False, max(0, len(self._seen) - 1))
+        return Running(bool(pid), False, max(0, len(self._seen) - 1), is_coming=not pid)
 
     def _pid(self) -> int:
         found = _HOLDER.search(holder(self._lock)) if is_locked(self._lock) else None

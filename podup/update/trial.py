@@ -65,7 +65,7 @@ def read(wanted: Wanted, running: Running, answers: Collection[Answer]) -> Seen:
 
 def judge(world: World, wanted: Wanted, *, within_s: float, settle_s: float) -> Seen:
     """Look until the verdict is settled; the answer is OK or BAD, with its reason."""
-    if world.service is None:
+    if world.service is None or not world.is_judged:
         return Seen(Look.OK, "nothing runs it")
     clock = world.ground.clock
     deadline = clock.monotonic() + within_s

@@ -44,11 +44,15 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What the service manager says; `restarts` counts those nobody asked for since the last start."""
+    """What the service manager says; `restarts` counts those nobody asked for since the last start.
+
+    `is_coming`: it does not run now, and is being started, or will be by whoever keeps it running.
+    """
 
     is_active: bool
     is_failed: bool = False
     restarts: int = 0
+    is_coming: bool = False
 
 
 class Service(Protocol):
@@ -154,6 +158,7 @@ class Timing:
     back_settle_s: float = 3.0
     every_s: float = 0.2
     tasks_s: float = 900.0
+    coming_s: float = 30.0
     daemon_lock_s: float = 20.0
 
 
@@ -179,7 +184,8 @@ class World:
     """What a transaction works with. `service` is None where nothing runs the target.
 
     `may_begin` returns why an automatic update has to wait (a closed window, a canary share this machine
-    is not in), empty when it may go on now. `free_bytes` measures the room of a directory's file system.
+    is not in), empty when it may go on now. With `is_judged` off nothing is expected of the service: it did
+    not come up before either. `free_bytes` measures the room of a directory's file system.
     """
 
     ground: Ground
@@ -190,5 +196,6 @@ class World:
     may_begin: Callable[[str], str] = lambda version: ""
     free_bytes: Callable[[Path], int] = lambda directory: 1 << 62
     timing: Timing = Timing()
+    is_judged: bool = True
     keep_versions: int = 3
     keep_backups: int = 3

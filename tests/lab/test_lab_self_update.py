@@ -44,6 +44,22 @@ def test_a_damaged_download_is_refused(daemon: Daemon, releases: Mirror, good: P
     assert version(daemon) == before
 
 
+def test_without_a_backup_the_service_comes_up_again(
+    daemon: Daemon, releases: Mirror, good: Path, tmp_path: Path
+) -> None:
+    """The service is stopped by then."""
+    before, state = version(daemon), tmp_path / "state"
+    (state / "backups").mkdir(exist_ok=True)
+    (state / "backups/auto_update").write_text("a file where the directory has to be")
+    releases.publish(NEXT, good)
+    done = daemon.command("self-update", timeout_s=120)
+    assert done.returncode == 1 and "is no directory" in done.stderr, done
+    eventually("the old version answers", lambda: version(daemon) == before)
+    assert not (state / "UPDATE_LOCK.json").exists()
+    (state / "backups/auto_update").unlink()
+    assert daemon.command("self-update", timeout_s=120).returncode == 0, "it was not held against the release"
+
+
 @pytest.mark.parametrize(
     ("code", "exit_code"),
     [

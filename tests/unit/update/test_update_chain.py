@@ -289,6 +289,43 @@ def test_a_service_that_does_not_run_is_not_started(tmp_path):
     assert kept.read_version(machine.places.target) == NEW
 
 
+class Coming:
+    """A service that is on its way up when the update looks; it stands after so many looks."""
+
+    def __init__(self, service, looks):
+        self.service, self.left = service, looks
+
+    def __getattr__(self, name):
+        return getattr(self.service, name)
+
+    def look(self):
+        seen = self.service.look()
+        self.left -= 1
+        if self.left == 0 and not seen.is_active:
+            self.service.start()
+        return replace(seen, is_coming=not seen.is_active)
+
+
+def test_a_service_that_is_coming_up_is_waited_for_and_judged(tmp_path):
+    """It would go on with the old program, which it has read already."""
+    for behaviour, end in (("good", End.SUCCEEDED), ("mute", End.ROLLED_BACK)):
+        machine = make_machine(tmp_path / behaviour, behaviour=behaviour)
+        machine.service.stop()
+        ended = with_changes(machine, service=Coming(machine.service, 4)).update()
+        assert ended.end is end
+        assert machine.service.running == (NEW if behaviour == "good" else OLD)
+
+
+def test_a_service_that_never_comes_up_gets_the_new_program_unjudged(tmp_path):
+    """It runs for nobody now, and this may be what mends it."""
+    for behaviour, running in (("good", NEW), ("crash", "")):
+        machine = make_machine(tmp_path / behaviour, behaviour=behaviour)
+        machine.service.stop()
+        ended = with_changes(machine, service=Coming(machine.service, 10**6)).update()
+        assert (ended.end, machine.service.running) == (End.SUCCEEDED, running)
+        assert not remembered.hold_reason(machine.places)
+
+
 def test_a_rollback_that_fails_three_times_ends_in_hold(tmp_path):
     machine = make_machine(tmp_path, behaviour="crash")
     build(machine.root / "broken-old", OLD, behaviour="mute")

@@ -119,7 +119,7 @@ def test_a_signature_is_mandatory_once_signers_are_set(tmp_path):
 def test_a_supervised_service_is_known_by_its_lock(tmp_path):
     clock = ManualClock()
     service = SupervisedService(OneAnswer(0), clock, tmp_path / "daemon.lock", tmp_path / "supervised.pid")
-    assert not service.look().is_active
+    assert (service.look().is_active, service.look().is_coming) == (False, True), "layer 1 starts it again"
     service.stop()
     with FileLock(tmp_path / "daemon.lock", what="http-server"):
         assert service.look().is_active and service.look().restarts == 0
