@@ -91,7 +91,6 @@ def contents(*, version: str, commit: str, repo: str = "") -> dict[str, bytes]:
         for path in sorted((ROOT / source).rglob("*")):
             if path.is_file() and path.suffix in SHARED_SUFFIXES:
                 files[f"{target}/{path.relative_to(ROOT / source).as_posix()}"] = path.read_bytes()
-    files["podup/migrations/NAMES"] = names_in(files, "podup/migrations/")
     constants = {"VERSION": version, "COMMIT": commit, "OVERVIEW": overview.render("{program}")}
     stamps = {**constants, "REPOSITORY": repo}
     files["podup/version.py"] = stamped(files["podup/version.py"].decode(), stamps)
@@ -102,11 +101,6 @@ def contents(*, version: str, commit: str, repo: str = "") -> dict[str, bytes]:
     files |= {f"{name}c": pyc(name, files[name]) for name in ("__main__.py", *PLAIN)}
     files["sources.tar.xz"] = sources(modules)
     return dict(sorted(files.items()))
-
-
-def names_in(files: dict[str, bytes], folder: str) -> bytes:
-    """Return the names of the files in a folder of the zip, a line each: a zip is slow to list."""
-    return "".join(f"{name.removeprefix(folder)}\n" for name in files if name.startswith(folder)).encode()
 
 
 def _is_wanted(path: Path) -> bool:

@@ -10,12 +10,13 @@ The packed sources are read once, here: the file of a running program may be rep
 import io
 import marshal
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import MAGIC_NUMBER, source_hash
 from types import CodeType, ModuleType
 from typing import Any, cast
-from zipimport import zipimporter
+from zipimport import _zip_directory_cache, zipimporter  # type: ignore[attr-defined]
 
 from podup.compiled import Compiled
 
@@ -80,6 +81,12 @@ class Packed(zipimporter):
                 sources = self._sources = {name: text.read() for name, text in members if text}
         return sources
 
+    def files(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        """Give names and bytes of the files in a folder; `pkgutil` finds modules in the same table."""
+        for path in _zip_directory_cache[self.archive]:
+            if path.startswith(f"{folder}/"):
+                yield path.removeprefix(f"{folder}/"), self.get_data(f"{self.archive}/{path}")
+
     def drop_sources(self) -> None:
         """Free the unpacked text; who asks for it again unpacks again."""
         self._sources = {}
@@ -119,9 +126,9 @@ def module_names() -> list[str]:
     return [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in files]
 
 
-def packed_data(name: str) -> bytes | None:
-    """Return what is in the built file under this name, None in a checkout. Raises OSError when it is not."""
-    return next((packed.get_data(f"{packed.archive}/{name}") for packed in _packed()), None)
+def packed_files(folder: str) -> dict[str, bytes]:
+    """Return what lies in a folder of the built file, by name; nothing in a checkout."""
+    return {name: data for packed in _packed() for name, data in packed.files(folder)}
 
 
 def has_compiled() -> bool:

@@ -35,6 +35,8 @@ _CODES = frozenset(
 )
 _ERRNO_SAID = regex(r"\[Errno ([0-9]{1,4})\]")
 _NO_MEMORY = ("MemoryError", "RuntimeError: can't start new thread")
+# What dlopen(3) says in an ImportError when a module's library finds no memory or no descriptor.
+_NOT_LOADED = ("failed to map segment", "Cannot allocate memory", "Too many open files")
 
 
 def is_of_host(error: BaseException) -> bool:
@@ -46,5 +48,7 @@ def is_of_host(error: BaseException) -> bool:
 
 def says_host(line: str) -> bool:
     """Return whether the last line of a traceback blames the machine."""
+    if line.startswith("ImportError: ") and any(words in line for words in _NOT_LOADED):
+        return True
     found = _ERRNO_SAID.search(line)
     return line.startswith(_NO_MEMORY) or (found is not None and int(found[1]) in _ERRNOS)

@@ -19,7 +19,7 @@ import podup
 from podup import files
 from podup.core.versions import Version, parse_version
 from podup.errors import PodupError, Refused
-from podup.loader import packed_data
+from podup.loader import packed_files
 from podup.patterns import regex
 from podup.records import dataclass
 from podup.store.backup import back_up, finish_restore, remove_scratch
@@ -144,12 +144,11 @@ def pending(
 
 def load() -> tuple[Migration, ...]:
     """Return the migrations this program carries, in order. Raises PodupError('migrations-broken')."""
-    names = packed_data("podup/migrations/NAMES")
-    if names is None:
-        beside = Path(podup.__file__).parents[1] / "migrations"
-        return read_all({entry.name: entry.read_bytes() for entry in beside.iterdir()})
-    found = {name: packed_data(f"podup/migrations/{name}") for name in names.decode().split()}
-    return read_all({name: script for name, script in found.items() if script is not None})
+    inside = packed_files("podup/migrations")
+    if inside:
+        return read_all(inside)
+    beside = Path(podup.__file__).parents[1] / "migrations"
+    return read_all({entry.name: entry.read_bytes() for entry in beside.iterdir()})
 
 
 def read_all(scripts: dict[str, bytes]) -> tuple[Migration, ...]:

@@ -40,6 +40,19 @@ def test_no_memory(line):
 
 
 @pytest.mark.parametrize(
+    "why",
+    [
+        "libsqlite3.so.0: failed to map segment from shared object",
+        "libssl.so.3: cannot open shared object file: Too many open files",
+        "_ssl.so: cannot allocate version reference table: Cannot allocate memory",
+    ],
+)
+def test_a_library_that_finds_no_room(why):
+    assert says_host(f"ImportError: {why}")
+    assert not says_host(f"ValueError: {why}")
+
+
+@pytest.mark.parametrize(
     "line", ["", "ImportError: no module", "ValueError: MemoryError", "x: [Errno]", "x: [Errno 99999]"]
 )
 def test_a_line_that_blames_nobody(line):
