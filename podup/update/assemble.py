@@ -142,7 +142,8 @@ def service_of(parts: Parts, places: Places) -> Service | None:
 def is_supervised(places: Places) -> bool:
     """Return whether `scripts/entrypoint.sh` is alive on this state directory."""
     pid = _text(places.supervisor)
-    return pid.isdecimal() and "entrypoint" in _text(Path("/proc", pid, "cmdline"))
+    words = _text(Path("/proc", pid, "cmdline")).split("\0") if pid.isdecimal() else []
+    return any(Path(word).name == "entrypoint.sh" for word in words)
 
 
 def doors(places: Places, loaded: Loaded, http: Http) -> Mapping[str, Callable[[], Any]]:
