@@ -8,8 +8,9 @@ import pytest
 from real_registry import LOGIN, PROGRAM, RealRegistry
 from token_server import ISSUER, SERVICE, TokenServer
 
-from podup.app.registries import registry_client, resolver
+from podup.app.registries import registry_client
 from podup.clock import SystemClock
+from podup.core.images import parse_ref
 from podup.core.platforms import Platform
 from podup.errors import PodupError
 from podup.host.run import HostRunner
@@ -56,7 +57,7 @@ class Home:
         given = {"PATH": self._path, "XDG_RUNTIME_DIR": str(self.place / "run")}
         runner = HostRunner(clock, given)
         client = registry_client(runner, Environment(given, self.place, 1000), clock)
-        return resolver(client, Platform("linux", "amd64"))(ref)
+        return client.resolve(parse_ref(ref), Platform("linux", "amd64"))
 
     def code_of(self, ref: str) -> str:
         with pytest.raises(PodupError) as caught:
