@@ -25,7 +25,7 @@ def unit_settings(loaded: Loaded, unit: str) -> UnitSettings:
         settle_s = entry.verify_settle_s if entry.verify_settle_s is not None else settle_s
         keep = entry.keep_images if entry.keep_images is not None else keep
     return UnitSettings(
-        Timing(float(deadline_s), float(settle_s), counts_start=True),
+        Timing(float(deadline_s), float(settle_s)),
         keep,
         services.journal_lines,
         entry.probe if entry else "",

@@ -57,7 +57,6 @@ class Run:
         self._record = record
         self._clock = clock
         self._is_stopped = is_stopped
-        self._last_step_s = clock.monotonic()
 
     def execute(self) -> Outcome:
         """Do the task. Raises nothing a recipe or the machine is to blame for: that is an outcome."""
@@ -188,7 +187,6 @@ class Run:
             if stoppable and self._is_stopped():
                 raise Stopped("stopped", "the task was asked to stop")
             self._record.step(number, step, phase)
-            self._last_step_s = self._clock.monotonic()
             try:
                 self._world.perform(step.action)
             except PodupError as error:
@@ -199,8 +197,7 @@ class Run:
     def _settle(self, before: Facts, aim: Aim, *, stoppable: bool) -> tuple[Facts, Verdict]:
         """Observe and judge until ok has lasted, something is bad, or the deadline has passed."""
         timing = self._recipe.timing(self._params)
-        counts_start = timing.counts_start and aim is Aim.NEW
-        started = self._last_step_s if counts_start else self._clock.monotonic()
+        started = self._clock.monotonic()
         ok_since: float | None = None
         said: Verdict | None = None
         while True:

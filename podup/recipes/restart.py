@@ -25,7 +25,7 @@ from podup.recipes.verbs import (
     Timing,
     Verdict,
 )
-from podup.records import dataclass, replace
+from podup.records import dataclass
 
 _RUNS_CONTAINER = ("quadlet", "podman-run", "podman-start")
 
@@ -67,7 +67,7 @@ class RestartRecipe:
         return queries(_wanted(p, before))
 
     def timing(self, p: RestartParams) -> Timing:
-        return replace(p.timing, counts_start=False)  # there is nothing to go back to, so no hurry
+        return p.timing
 
     def judge(self, p: RestartParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
         return judge_unit(_wanted(p, before), before, after)

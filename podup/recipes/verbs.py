@@ -122,13 +122,11 @@ class Timing:
     """How long the engine waits for a verdict: seconds.
 
     The verdict must be ok for `settle_s` without a break, within `deadline_s`; observed every `every_s`.
-    The deadline counts from the end of the last step, or from its beginning when it `counts_start`.
     """
 
     deadline_s: float = 60.0
     settle_s: float = 10.0
     every_s: float = 0.5
-    counts_start: bool = False
 
 
 DEFAULT_TIMING = Timing()

@@ -46,7 +46,7 @@ class Services:
     )
     verify_timeout_s: int = setting(
         "PODUP_VERIFY_TIMEOUT_SECS",
-        "A new version must prove itself within this time, its start included",
+        "A new version must come up, and then prove itself, within this time each",
         seconds(least=1),
         default=60,
     )
