@@ -85,7 +85,10 @@ archive_code() ( # FILE: all of the checkout but git's own and data; any tar wil
         case $entry in .git | data) continue ;; esac
         [ ! -e "$entry" ] || set -- "$@" "./$entry"
     done
-    tar -czf "$file.tmp" "$@" && sync && mv -f "$file.tmp" "$file" && exit 0
+    for again in 1 2 3; do # GNU tar fails when a file changes meanwhile: a start still keeps what it compiles
+        tar -czf "$file.tmp" "$@" && sync && mv -f "$file.tmp" "$file" && exit 0
+        sleep "$again"
+    done
     rm -f "$file.tmp"
     exit 1
 )

@@ -84,7 +84,7 @@ def parse(done: Completed) -> Any:
 def pull_error(ref: str, done: Completed) -> PodupError:
     """Return what a failed pull means; the codes are those of `podup.net.registry`."""
     lines = done.stderr.strip().splitlines() or [f"exit {done.exit}"]
-    if done.exit == 124:
+    if done.timed_out:
         hint = _PULL_HINTS["registry-slow"]
         return PodupError("pull-timeout", f"{ref} was not fetched in time: {lines[-1]}", hint)
     said = _NAMED.sub("", lines[-1].replace(ref, "")).lower()

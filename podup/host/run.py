@@ -70,6 +70,10 @@ class Completed:
     def ok(self) -> bool:
         return self.exit == 0
 
+    @property
+    def timed_out(self) -> bool:
+        return self.exit == _TIMED_OUT
+
     def check(self, code: str, message: str, hint: str = "") -> "Completed":
         """Return self, or raise PodupError with the last line the command printed."""
         if self.ok:

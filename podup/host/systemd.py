@@ -16,6 +16,7 @@ from podup.records import dataclass
 
 ASK_TIMEOUT_S = 15.0
 JOB_TIMEOUT_S = 180.0
+STOP_AT_MOST_S = 600.0  # the longest a unit is waited for that stops; systemd's own default is 90
 _UNITS_A_CALL = 64
 _DEPENDANTS_AT_MOST = 200
 _STATE = (
@@ -147,8 +148,16 @@ class Systemd:
         return _without_commands(done.stdout + done.stderr).strip()
 
     def restart(self, unit: str, *, timeout_s: float = JOB_TIMEOUT_S) -> Completed:
-        """Restart `unit` and wait for the job; raises PodupError `unit-restart-failed`, NotFound."""
-        return self._job("restart", unit, timeout_s)
+        """Restart `unit` and wait for the job; raises PodupError `unit-restart-failed`, NotFound.
+
+        While the process that ran before takes its time to stop, which its unit limits, the wait begins anew.
+        """
+        done = self._wait("restart", unit, timeout_s)
+        for _ in range(int(STOP_AT_MOST_S // timeout_s)):
+            if not done.timed_out or self.show(unit)[0].active != "deactivating":
+                break
+            done = self._wait("start", unit, timeout_s)  # joins the job that waits for the stop
+        return self._judge("restart", unit, done)
 
     def start(self, unit: str, *, wait: bool = True, timeout_s: float = JOB_TIMEOUT_S) -> Completed:
         """Start `unit`; raises PodupError `unit-start-failed`, NotFound.
@@ -199,8 +208,12 @@ class Systemd:
         return done.ok and done.stdout.strip() == "yes"
 
     def _job(self, verb: str, unit: str, timeout_s: float, *options: str) -> Completed:
-        words = (verb, *options, "--", unit_argument(unit))
-        done = self._run(words, mutates=True, timeout_s=timeout_s)
+        return self._judge(verb, unit, self._wait(verb, unit, timeout_s, *options))
+
+    def _wait(self, verb: str, unit: str, timeout_s: float, *options: str) -> Completed:
+        return self._run((verb, *options, "--", unit_argument(unit)), mutates=True, timeout_s=timeout_s)
+
+    def _judge(self, verb: str, unit: str, done: Completed) -> Completed:
         if done.ok or (verb == "stop" and "not loaded" in done.stderr):
             return done
         if "not found" in done.stderr and "Unit " in done.stderr:

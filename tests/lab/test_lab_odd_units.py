@@ -67,3 +67,18 @@ def test_a_start_that_never_ends_is_ended_by_force(daemon: Daemon, new_service: 
     task = daemon.wait_for_task(task_id)
     assert task["status"] == "cancelled", task
     assert (state_of(web.unit), served_version(web)) == ("active", "v1")
+
+
+@pytest.mark.parametrize("daemon", [{"PODUP_VERIFY_TIMEOUT_SECS": "3"}], indirect=True)
+def test_an_old_version_that_stops_slowly_is_not_held_against_the_new_one(
+    daemon: Daemon, new_service: Make
+) -> None:
+    web = new_service()
+    write_unit(web, Variation(unit_lines=("[Service]", "ExecStop=/bin/sleep 8")))
+    push(Build("v1"), web.image)
+    start(web, serves="v1")
+    daemon.look_again()
+    push(Build("v2"), web.image)
+    deployed = daemon.command("deploy", web.unit)
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    wait_for_version(web, "v2")

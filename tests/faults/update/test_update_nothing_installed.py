@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -37,10 +38,12 @@ class Downloaded(Place):
     """The program beside the place it would be installed at."""
 
     program: Path = Path()
+    runtime: str = ""  # of its own: the path of a socket in it ends at 107 bytes
     port: int = field(default_factory=free_port)
 
     def environment(self) -> dict[str, str]:
         own = {"PODUP_HTTP_ADDR": f"127.0.0.1:{self.port}", "PODUP_TOKEN": TOKEN}
+        own["XDG_RUNTIME_DIR"] = self.runtime
         return {**super().environment(), **own}
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
@@ -65,9 +68,10 @@ def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, built: Path, newer: Path
 ) -> Iterator[tuple[Downloaded, str]]:
     root = tmp_path_factory.mktemp("downloaded")
-    with serving(root / "mirror") as url:
+    with serving(root / "mirror") as url, tempfile.TemporaryDirectory(prefix="podup-") as runtime:
         publish(root / "mirror", NEW, newer)
-        found = Downloaded(root / "host", url, Path(shutil.copy2(built, root / "downloaded.pyz")))
+        program = Path(shutil.copy2(built, root / "downloaded.pyz"))
+        found = Downloaded(root / "host", url, program, runtime)
         found.target.parent.mkdir(parents=True)
         if request.param == "a directory":
             found.target.mkdir()

@@ -61,3 +61,27 @@ def test_a_status_holds_no_command_lines() -> None:
     assert said[2].strip() == "Process: 2325 ExecStart=/usr/bin/podman ... (code=exited, status=125)"
     assert said[3].strip() == "Main PID: 2383 (podman)"
     assert len(said) == 4
+
+
+class SlowStop:
+    """A unit whose process takes three waits to stop, and one to start."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def run(self, command: Command) -> Completed:
+        verb = command.argv[2]
+        self.asked.append(verb)
+        waits = len([asked for asked in self.asked if asked != "show"])
+        if verb == "show":
+            state = "deactivating" if waits < 3 else "activating"
+            return Completed(command, 0, f"LoadState=loaded\nActiveState={state}\nId=web.service\n", "", 1)
+        return Completed(command, 124 if waits < 4 else 0, "", "", 1)
+
+
+def test_a_slow_stop_is_no_part_of_the_time_a_start_has() -> None:
+    machine = SlowStop()
+    with pytest.raises(PodupError) as late:
+        Systemd(machine).restart("web.service", timeout_s=5)
+    assert late.value.code == "unit-restart-failed"
+    assert machine.asked == ["restart", "show", "start", "show", "start", "show"]
