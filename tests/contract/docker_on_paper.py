@@ -16,6 +16,7 @@ from pathlib import Path
 
 from podup.core.digests import digest_of
 from podup.core.manifests import OCI_MANIFEST
+from podup.host.compose_arguments import PROJECT_LABEL
 
 SCRIPT = r"""#!/bin/sh
 PATH=/usr/bin:/bin
@@ -25,6 +26,14 @@ note() { printf '%s %s\n' "$1" "docker $all" >> asked; }
 value() { sed -n "s/^$1=//p" "RUN/.env" | tr -d "'\r"; }
 id_of() { printf %s "$1" | sha256sum | cut -c1-64; }
 names_in() { grep -qxF -- "$1" images; }
+name_of() { case $1 in sha256:*) known_as "$1" ;; *) ! names_in "$1" || pulled_as "$1" ;; esac; }
+pulled_as() { case $1 in localhost/*) echo "REPOSITORY:${1##*:}" ;; *) echo "$1" ;; esac; }
+known_as() {
+  while read -r one; do
+    one=$(pulled_as "$one")
+    [ "sha256:$(id_of "$one")" != "$1" ] || { echo "$one"; break; }
+  done < images
+}
 tag=${ODOO_TAG:-$(value ODOO_TAG)}
 password=$(value DB_PASSWORD)
 case $all in
@@ -35,21 +44,26 @@ case $all in
   printf '"environment":{"DB_PASSWORD":"%s"}}}}\n' "$password" ;;
 "compose "*" up "*) note W; echo "$tag" > runs
   echo "web: created with --env DB_PASSWORD=$password" >&2 ;;
-"ps "*) note R; [ ! -s runs ] || id_of "container $(cat runs)" ;;
+"ps "*" label=PROJECT=odoo"|"ps "*" label=PROJECT.working_dir=RUN") note R
+  [ ! -s runs ] || id_of "container $(cat runs)" ;;
+"ps "*) note R ;;
+"volume ls "*) note R ;;
 "container inspect "*) note R
   tag=$(cat runs) status=running running=true
   case $tag in broken*) status=exited running=false ;; esac
-  printf '[{"Id":"%s","Name":"/odoo-web","RestartCount":0,' "$3"
+  printf '[{"Id":"%s","Name":"/odoo-web-1","RestartCount":0,' "$3"
   printf '"Image":"sha256:%s","State":{"Status":"%s",' "$(id_of "REPOSITORY:$tag")" $status
   printf '"Running":%s,"ExitCode":1,"StartedAt":"2026-01-30T10:00:00Z"},' $running
   printf '"Config":{"Image":"REPOSITORY:%s","Env":["DB_PASSWORD=%s"],' "$tag" "$password"
-  printf '"Labels":{"com.docker.compose.service":"web"}},'
+  printf '"Labels":{"PROJECT":"odoo","PROJECT.working_dir":"RUN","com.docker.compose.service":"web",'
+  printf '"com.docker.compose.container-number":"1","com.docker.compose.oneoff":"False"}},"Mounts":[],'
   printf '"HostConfig":{"RestartPolicy":{"Name":"always"}}}]\n' ;;
-"image inspect "*) note R; shift 4; code=0
+"image inspect "*) note R; form=$4; shift 4; code=0
   for ref; do
-    if names_in "$ref"; then
-      name=$ref; case $ref in localhost/*) name=REPOSITORY:${ref##*:} ;; esac
-      printf 'sha256:%s ["REPOSITORY@sha256:%s"]\n' "$(id_of "$name")" "$(id_of "$name")"
+    name=$(name_of "$ref")
+    if [ -n "$name" ]; then
+      case $form in *.Config.Labels*) told=null ;; *) told="[\"REPOSITORY@sha256:$(id_of "$name")\"]" ;; esac
+      printf 'sha256:%s %s\n' "$(id_of "$name")" "$told"
     else echo "Error: No such image: $ref" >&2; code=1; fi
   done; exit $code ;;
 "pull "*) note W; echo "$2" >> images; echo "pulling with password=$password" >&2 ;;
@@ -94,7 +108,8 @@ class DockerOnPaper:
         for directory in (self._place, self.programs, self.run_dir, source):
             directory.mkdir(parents=True)
         repository = f"{registry}/acme/odoo"
-        script = SCRIPT.replace("PLACE", str(self._place)).replace("RUN", str(self.run_dir))
+        script = SCRIPT.replace("PROJECT", PROJECT_LABEL).replace("PLACE", str(self._place))
+        script = script.replace("RUN", str(self.run_dir))
         (self.programs / "docker").write_text(script.replace("REPOSITORY", repository))
         (self.programs / "docker").chmod(0o755)
         (self._place / "images").write_text(f"{repository}:v1\n")

@@ -14,7 +14,7 @@ from working import Working, WorkingHere
 
 from podup.core.states import Status
 from podup.engine.intake import Intent
-from podup.engine.stack_catalogue import ChangeWish
+from podup.engine.stack_catalogue import ChangeWish, RestoreWish
 from podup.files import is_locked
 from podup.recipes.table import RECIPES
 from podup.records import replace
@@ -99,7 +99,7 @@ def _stack(site: Site, deed: str) -> Intent:
         assert made.status is Status.SUCCEEDED, made
         (backup,) = stacks.backups(odoo)
         site.paper.env_file.write_text("ODOO_TAG=v1\nDB_PASSWORD=another\n")
-        return stacks.restore(odoo, backup.path, databases=True, reason="", dry_run=True)
+        return stacks.restore(odoo, RestoreWish(backup.path, databases=True, dry_run=True))
     if deed == "check":
         told = {"stack": "odoo", "version": "v1", "action": "deploy", "back_to": ""}
         return replace(stacks.look(told), dry_run=True)
