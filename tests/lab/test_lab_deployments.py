@@ -132,7 +132,7 @@ def test_twenty_units_pushed_at_once(daemon: Daemon, new_service: Make) -> None:
     for service in services:
         start(service)
     for service in services:
-        wait_for_version(service, "v1")
+        wait_for_version(service, "v1", timeout_s=90)
     daemon.look_again()
     digest = push(Build("v2"), *(service.image for service in services))
     deliveries = [deliver(s.unit, package_event(s.image, digest), SECRET) for s in services]
