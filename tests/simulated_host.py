@@ -71,6 +71,9 @@ class InlineTasks:
     def is_alive(self, task_id: str) -> bool:
         return False
 
+    def reap(self) -> bool:
+        return False
+
 
 class Host:
     """A machine with one service `web`, and the engine that looks after it."""
@@ -79,6 +82,7 @@ class Host:
         self.clock = ManualClock()
         self.state = tmp_path / "state"
         self.channel = Channel()
+        self.said: list[str] = []
         given = {"PODUP_STATE_DIR": str(self.state), "PODUP_VERIFY_SETTLE_SECS": "2", **settings}
         self.loaded = load(Environment(given, tmp_path, 1000), config_text=config)
         self.machine = Simulator(self.clock, path=tmp_path / "machine.json")

@@ -1,6 +1,6 @@
 """Health for proxies and people: `/health`, `/livez`, `/readyz`. It starts no process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from podup.api.request import Request
@@ -24,11 +24,13 @@ class HealthRoutes:
         version: str,
         update: Callable[[], dict[str, Any]],
         host: Callable[[], HostState | None],
+        setbacks: Callable[[], Mapping[str, str]],
     ) -> None:
         self._engine = engine
         self._host = host
         self._version = version
         self._update = update
+        self._setbacks = setbacks
 
     def rows(self) -> tuple[Route, ...]:
         """Return the rows of the table."""
@@ -63,6 +65,9 @@ class HealthRoutes:
         for unit, mark in marks.items():
             hint = "mend the service, then deploy it with --force"
             issues.append({"component": unit, "message": mark.reason, "hint": hint})
+        for task_id, says in self._setbacks().items():
+            hint = "it is tried again; `tasks show` tells of it"
+            issues.append({"component": task_id, "message": f"task {task_id} {says}", "hint": hint})
         host = self._host() or HostState()
         issues += [asdict(issue) for issue in host.issues]
         update = self._update()

@@ -11,10 +11,10 @@ from podup.api.router import Route, Who
 from podup.api.sse import END, Event, Hub, last_event_id
 from podup.engine.control import task_of
 from podup.engine.engine import Engine
+from podup.engine.record import read_records
 from podup.engine.snapshot import TaskFiles
 from podup.engine.story import tell
 from podup.errors import Invalid, NotFound
-from podup.files import read_journal
 
 _TASK = "task:"
 _HELLO = b'event: hello\ndata: {"message":"hello"}\n\n'
@@ -45,6 +45,8 @@ class TaskFeed:
             return task_events(self._engine, task_id)
         except NotFound:  # it was pruned while somebody watched
             return [Event(_LAST, END, {"task_id": task_id, "status": "gone"})]
+        except OSError:  # not now: the dispatcher tells it, and the next turn looks again
+            return []
 
 
 class LiveRoutes:
@@ -89,7 +91,7 @@ class LiveRoutes:
 
 def task_events(engine: Engine, task_id: str) -> list[Event]:
     """Return all lines of a task as events, and the `end` when it has ended. Raises NotFound."""
-    records, _ = read_journal(TaskFiles(engine.state_dir, task_id).journal)
+    records = read_records(TaskFiles(engine.state_dir, task_id).journal)
     with engine.store.read() as cx:
         task = task_of(cx, task_id)
     events = [Event(line["id"], "log", line) for line in tell(records, task.unit).logs]

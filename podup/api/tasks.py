@@ -10,10 +10,10 @@ from podup.api.task_views import detail, row
 from podup.core.states import Status, Trigger
 from podup.engine.control import request_stop, task_of
 from podup.engine.engine import Engine
+from podup.engine.record import read_records
 from podup.engine.snapshot import TaskFiles
 from podup.engine.story import tell
 from podup.errors import Invalid
-from podup.files import read_journal
 from podup.records import dataclass
 from podup.store import tasks
 from podup.store.tasks import TaskFilter
@@ -88,7 +88,7 @@ class TaskRoutes:
         with self._engine.store.read() as cx:
             task = task_of(cx, request.params["id"])
             children = tasks.children(cx, task.id)
-        records, _ = read_journal(TaskFiles(self._engine.state_dir, task.id).journal)
+        records = read_records(TaskFiles(self._engine.state_dir, task.id).journal)
         return answer(detail(task, tell(records, task.unit), children))
 
     def stop(self, request: Request) -> Response:

@@ -30,6 +30,7 @@ from podup.engine.stack_memory import stack_keepers
 from podup.engine.storage import Store
 from podup.engine.ticks import Ticker
 from podup.files import make_dirs
+from podup.log import say
 from podup.recipes.auto_update import AUTO_UPDATE
 from podup.recipes.codec import decode
 from podup.recipes.policy import Policy
@@ -79,15 +80,22 @@ def build(
     stacks = stack_catalogue(machine, loaded, clock)
     outbox = Outbox(store, clock, channels)
     keepers = {**KEEPERS, **stack_keepers(stack_log(loaded, clock), intake, stacks)}
+
+    def take_snapshot(task: Task) -> Snapshot:
+        context = context_of(loaded, machine.facts(), ground)
+        return _snapshot(task, loaded, store, clock, context=context)
+
+    @cache
+    def launch() -> Launch:
+        return Launch(task_processes(ground, machine, loaded), take_snapshot, _command(loaded))
+
     dispatcher = Dispatcher(
         state_dir,
         store,
         clock=clock,
-        launch=cache(lambda: _launch(loaded, ground, machine)),
+        launch=launch,
         memory=Memory(keepers, tell=outbox.task_ended),
-        take_snapshot=lambda task: _snapshot(
-            task, loaded, store, clock, context=context_of(loaded, machine.facts(), ground)
-        ),
+        say=say,
     )
     ticker = Ticker(engine, tick_rules(loaded, clock))
     scheduler = Scheduler(ticker, timetable_of(loaded), store, clock, random_bytes=os.urandom)
@@ -105,9 +113,9 @@ def _inbox_rules(loaded: Loaded, catalogue: Catalogue) -> InboxRules:
     )
 
 
-def _launch(loaded: Loaded, ground: Ground, machine: Machine) -> Launch:
+def _command(loaded: Loaded) -> tuple[str, ...]:
     kept: Path | None = keep_copy(places_of(loaded))
-    return Launch(task_processes(ground, machine, loaded), (*command(kept), "run-task"))
+    return (*command(kept), "run-task")
 
 
 def _snapshot(

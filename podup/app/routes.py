@@ -85,7 +85,13 @@ def all_routes(
             built, loaded, hub, keep_payload=keep_payload, keep_for_later=updates.keep_for_later
         ),
         *UpdateRoutes(updates.parts).rows(),
-        *HealthRoutes(built.engine, version=VERSION, update=updates.health, host=host).rows(),
+        *HealthRoutes(
+            built.engine,
+            version=VERSION,
+            update=updates.health,
+            host=host,
+            setbacks=lambda: built.dispatcher.setbacks.newest,
+        ).rows(),
     )
 
 

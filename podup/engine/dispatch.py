@@ -4,6 +4,11 @@ Whoever holds the daemon lock calls `turn`: the daemon for ever, a command witho
 own task has ended. The journal is the truth: an outcome in it ends the row, a free lock without an
 outcome means that the process died, and its task is started again, which is recovery. Attempts are
 counted in the journal before they are made and bounded.
+
+What goes wrong with one task is that task's: it is told (log, task, health), the task rests and is tried
+again, and the others go on. While its process lives that is all: the process does its work and has its
+deadlines. One that nobody works for, and that could not be looked after for minutes, is given up, because
+what it holds is held from all others.
 """
 
 from collections import Counter
@@ -16,11 +21,13 @@ from podup.core.states import Status
 from podup.engine.batch import settle_batches
 from podup.engine.control import task_of
 from podup.engine.memory import Memory
-from podup.engine.record import Outcome, current, decode_outcome
+from podup.engine.record import Outcome, current, decode_outcome, read_records
+from podup.engine.rounds import Fault, attempt
+from podup.engine.setbacks import Setbacks
 from podup.engine.snapshot import Snapshot, TaskFiles, write_snapshot
 from podup.engine.storage import Store
 from podup.errors import PodupError
-from podup.files import is_locked, read_journal
+from podup.files import is_locked
 from podup.host.task_process import TaskProcesses
 from podup.recipes.verbs import Remember
 from podup.records import dataclass, replace
@@ -37,9 +44,10 @@ _IDLE_EVERY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How tasks become processes: the command before `ID STATE`, and how many at a time."""
+    """How tasks become processes: what they are given, the command before `ID STATE`, how many at a time."""
 
     processes: TaskProcesses
+    take_snapshot: Callable[[Task], Snapshot]
     command: tuple[str, ...]
     limit: int = 4
 
@@ -58,14 +66,15 @@ class Dispatcher:
         clock: Clock,
         launch: Callable[[], Launch],
         memory: Memory,
-        take_snapshot: Callable[[Task], Snapshot],
+        say: Callable[[str], None],
     ) -> None:
         self._state_dir = state_dir
         self._store = store
         self._clock = clock
         self._launch = launch
         self._memory = memory
-        self._take_snapshot = take_snapshot
+        self._say = say
+        self.setbacks = Setbacks(clock)
         self._touched_s: dict[str, float] = {}
         self._started: Counter[str] = Counter()  # a process that dies before it can write counts too
         self._noted: dict[str, int] = {}  # how many of a task's processes are written down
@@ -75,22 +84,57 @@ class Dispatcher:
 
     def turn(self) -> float:
         """Do what can be done now; return the seconds after which to call again."""
-        self._launch()  # found out before the first task needs it
+        processes = self._launch().processes  # found out before the first task needs it
         with self._store.read() as cx:
             alive = tasks.running(cx)
         for task in alive:
-            self._look_after(task)
+            if not self.setbacks.rests_s(task.id):
+                self._attend(task, self._look_after)
         self._start_due()
+        has_children = processes.reap()
         with self._store.read() as cx:
-            if tasks.running(cx):
-                return _BUSY_EVERY_S
+            rests_s = [self.setbacks.rests_s(task.id) for task in tasks.running(cx)]
             now_s = self._clock.now()
             due_s = tasks.next_due(cx, now_s)
-        return _IDLE_EVERY_S if due_s is None else min(max(due_s - now_s, _BUSY_EVERY_S), _IDLE_EVERY_S)
+        if has_children or 0.0 in rests_s:
+            return _BUSY_EVERY_S
+        waits_s = (_IDLE_EVERY_S, *rests_s, _IDLE_EVERY_S if due_s is None else due_s - now_s)
+        return max(min(waits_s), _BUSY_EVERY_S)
+
+    def _attend(self, task: Task, work: Callable[[Task], None]) -> None:
+        """Do this for a task; what goes wrong with it is told, and stops nothing but it."""
+        fault = attempt(lambda: work(task))
+        if fault is None:
+            if self.setbacks.forget(task.id):
+                self._describe(task, "")
+            return
+        self._tell(task, fault)
+        if self.setbacks.lasts(task.id):
+            fault = attempt(lambda: self._abandon(task))
+            if fault is not None:
+                self._tell(task, fault)
+
+    def _tell(self, task: Task, fault: Fault) -> None:
+        says = f"cannot be looked after: {fault.says}"
+        if self.setbacks.meet(task.id, says):
+            self._say(f"task {task.id} ({task.unit or task.kind}) {says}\n{fault.trace}".rstrip())
+            self._describe(task, f"{says}; trying again")
+
+    def _describe(self, task: Task, message: str) -> None:
+        with self._store.write() as cx:
+            tasks.describe(cx, task.id, message=message)
+
+    def _abandon(self, task: Task) -> None:
+        """Give up what has been out of reach for long, unless somebody works for it."""
+        if not is_locked(TaskFiles(self._state_dir, task.id).journal) and not self._is_alive(task):
+            self._give_up(task, f"{self.setbacks.newest[task.id]}; look at the unit by hand")
+
+    def _is_alive(self, task: Task) -> bool:
+        return self._launch().processes.is_alive(task.id)
 
     def _look_after(self, task: Task) -> None:
         files = TaskFiles(self._state_dir, task.id)
-        records, _ = read_journal(files.journal)
+        records = read_records(files.journal)
         outcome = decode_outcome(records[-1]) if records and records[-1]["type"] == "outcome" else None
         if outcome is not None and not _is_of_earlier_attempt(task, outcome):
             self._end(task, outcome)
@@ -98,7 +142,7 @@ class Dispatcher:
         begun = [record for record in records if record["type"] == "begin"]
         if len(begun) > self._noted.get(task.id, 0):
             self._note_process(task, begun)
-        if self._is_to_be_killed(task, begun) and self._launch().processes.is_alive(task.id):
+        if self._is_to_be_killed(task, begun) and self._is_alive(task):
             self._killed.add(task.id)
             self._launch().processes.stop(task.id)
             self._touched_s[task.id] = self._clock.monotonic() - _GRACE_S
@@ -124,7 +168,7 @@ class Dispatcher:
         touched_s = self._touched_s.get(task.id, self._born_s)
         if self._clock.monotonic() - touched_s < _GRACE_S or is_locked(files.journal):
             return False
-        return not self._launch().processes.is_alive(task.id)
+        return not self._is_alive(task)
 
     def _revive(self, task: Task, attempts: int) -> None:
         times = max(attempts, self._started[task.id])
@@ -144,6 +188,7 @@ class Dispatcher:
         with self._store.write() as cx:
             if outcome.status is Status.PENDING and _is_to_stop(task_of(cx, task.id)):
                 outcome = replace(outcome, status=Status.CANCELLED, code="cancelled")
+            tasks.describe(cx, task.id, message="")  # what kept it waiting is over
             self._memory.keep(cx, task, outcome, now_s)
             image_locks.release_owner(cx, task.id)
             if outcome.status is Status.PENDING:
@@ -158,6 +203,7 @@ class Dispatcher:
         self._started.pop(task.id, None)
         self._noted.pop(task.id, None)
         self._killed.discard(task.id)
+        self.setbacks.forget(task.id)
         if outcome.status is not Status.PENDING:
             self.ended_count += 1
 
@@ -168,7 +214,7 @@ class Dispatcher:
         with self._store.write() as cx:
             chosen = self._choose(cx)
         for task in chosen:
-            self._start(task)
+            self._attend(task, self._start)
 
     def _choose(self, cx: Connection) -> Sequence[Task]:
         now_s = self._clock.now()
@@ -188,21 +234,22 @@ class Dispatcher:
         self._touched_s[task.id] = self._clock.monotonic()
         self._started[task.id] += 1
         try:
-            if not files.snapshot.exists():
-                write_snapshot(files, self._take_snapshot(task))
             launch = self._launch()
+            if not files.snapshot.exists():
+                write_snapshot(files, launch.take_snapshot(task))
             launch.processes.start(task.id, (*launch.command, task.id, str(self._state_dir)))
         except PodupError as error:
             self._put_up_with(task, error)
+        except (OSError, ValueError, KeyError, TypeError) as error:  # its row is of another version
+            self._put_up_with(task, PodupError("not-startable", f"{type(error).__name__}: {error}"))
 
     def _put_up_with(self, task: Task, error: PodupError) -> None:
         """Try again after a while: the start may have worked, and what was begun has to be taken back."""
         reason = f"could not be started: {error.message}"
         if self._started[task.id] < MAX_ATTEMPTS:
-            with self._store.write() as cx:
-                tasks.describe(cx, task.id, message=f"{reason}; trying again")
+            self._describe(task, f"{reason}; trying again")
             return
-        records, _ = read_journal(TaskFiles(self._state_dir, task.id).journal)
+        records = read_records(TaskFiles(self._state_dir, task.id).journal)
         if any(record["type"] == "step" for record in current(records)):
             self._give_up(task, f"what takes it back {reason}; look at the unit by hand")
         else:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from podup.clock import Clock
 from podup.core.secrets import Redactor
 from podup.core.states import Status
-from podup.engine.record import Outcome, Record, current, decode_outcome
+from podup.engine.record import Outcome, Record, current, decode_outcome, read_records
 from podup.engine.run import Job, Run
 from podup.engine.snapshot import Snapshot, TaskFiles, read_snapshot
 from podup.engine.world import World
-from podup.files import JournalWriter, read_journal
+from podup.files import JournalWriter
 from podup.host.processes import ProcessIdentity
 from podup.host.task_process import task_unit
 from podup.late import late
@@ -50,7 +50,7 @@ def run_task(
     files = TaskFiles(state_dir, task_id)
     snapshot = read_snapshot(files)
     with JournalWriter(files.journal) as sink:
-        records, _ = read_journal(files.journal)
+        records = read_records(files.journal)
         if records and records[-1]["type"] == "outcome" and records[-1]["status"] != Status.PENDING:
             return decode_outcome(records[-1])
         alive = current(records)
@@ -76,5 +76,4 @@ def _guarded(run: Run, record: Record, alive: list[dict[str, Any]], files: TaskF
         record.note(
             "error", f"the task crashed: {type(error).__name__}: {error}", trace=traceback.format_exc()
         )
-        begun, _ = read_journal(files.journal)
-        return run.recover(current(begun))
+        return run.recover(current(read_records(files.journal)))

@@ -14,11 +14,13 @@ wanted, what had begun and what was over. Types of records:
 
 import threading
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from podup.clock import Clock
 from podup.core.secrets import Redactor, without_environment
 from podup.core.states import Status
+from podup.files import read_journal
 from podup.host.processes import ProcessIdentity
 from podup.host.run import Completed
 from podup.patterns import regex
@@ -158,6 +160,15 @@ def _decoded(record: Mapping[str, Any]) -> Outcome:
         float(record.get("not_before_s", 0.0)),
         tuple(Remember(item["what"], item["values"]) for item in record.get("remember", ())),
     )
+
+
+def read_records(journal: Path) -> list[dict[str, Any]]:
+    """Return the records of a task's journal; a line that is none of ours is passed over, as a torn one is.
+
+    Raises OSError when the file cannot be read.
+    """
+    records, _ = read_journal(journal)
+    return [record for record in records if isinstance(record.get("type"), str)]
 
 
 def current(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Work that is done again and again beside the server: one thread a duty.
 
-The door of a scheduler tick: a fault in one round is told and the next round comes after a pause. A fault we
-have words for is told in them, a defect with its trace; either once, until a round goes well.
+The door of a scheduler tick, and of one task in a round of them: a fault is told and the next round comes
+after a pause. A fault we have words for is told in them, a defect with its trace; either once, until a round
+goes well.
 """
 
 import threading
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from podup.errors import PodupError
 from podup.late import late
+from podup.records import dataclass
 
 if TYPE_CHECKING:
     import traceback
@@ -17,6 +19,27 @@ else:
     traceback = late("traceback")
 
 _PAUSE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What work ended with: one sentence, and the trace of what nobody has words for."""
+
+    code: str
+    says: str
+    trace: str = ""
+
+
+def attempt(work: Callable[[], None]) -> Fault | None:
+    """Do the work and return what went wrong, whatever it was; None when nothing did."""
+    try:
+        work()
+    except PodupError as error:
+        return Fault(error.code, f"{error.message} ({error.hint})" if error.hint else error.message)
+    except Exception as error:
+        trace = traceback.format_exc()
+        return Fault(trace, f"{type(error).__name__}: {error}", trace)
+    return None
 
 
 class Rounds:
@@ -29,6 +52,7 @@ class Rounds:
         self._wanted = threading.Event()
         self._is_stopped = False
         self._told = ""
+        self._wait_s = _PAUSE_S
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -57,21 +81,14 @@ class Rounds:
 
     def _run(self) -> None:
         while not self._is_stopped:
-            try:
-                wait_s = self._work()
-                self._told = ""
-            except PodupError as error:
-                hint = f" ({error.hint})" if error.hint else ""
-                self._tell(error.code, f"{self.name}: {error.message}{hint}")
-                wait_s = _PAUSE_S
-            except Exception:
-                trace = traceback.format_exc()
-                self._tell(trace, f"{self.name} met a fault:\n{trace}")
-                wait_s = _PAUSE_S
-            self._wanted.wait(wait_s)
+            self._wait_s = _PAUSE_S
+            fault = attempt(self._round)
+            if fault is not None and fault.code != self._told:
+                met = f" met a fault:\n{fault.trace}" if fault.trace else f": {fault.says}"
+                self._say(f"{self.name}{met}")
+            self._told = fault.code if fault is not None else ""
+            self._wanted.wait(self._wait_s)
             self._wanted.clear()
 
-    def _tell(self, fault: str, text: str) -> None:
-        if fault != self._told:
-            self._told = fault
-            self._say(text)
+    def _round(self) -> None:
+        self._wait_s = self._work()

@@ -30,6 +30,9 @@ class TaskProcesses(Protocol):
     def is_alive(self, task_id: str) -> bool:
         """Return whether it runs, as far as this process can know."""
 
+    def reap(self) -> bool:
+        """Let what has ended go; return whether there are processes left that only we can let go."""
+
 
 class SystemdTasks:
     """Each task in a transient service `podup-task-ID.service`."""
@@ -51,6 +54,9 @@ class SystemdTasks:
     def is_alive(self, task_id: str) -> bool:
         (state,) = self._systemd.show(task_unit(task_id))
         return state.is_alive
+
+    def reap(self) -> bool:
+        return False  # they are the manager's children
 
 
 class ChildTasks:
@@ -76,9 +82,13 @@ class ChildTasks:
             self.stop(task_id)
 
     def is_alive(self, task_id: str) -> bool:
+        self.reap()
+        return task_id in self._running
+
+    def reap(self) -> bool:
         for known in [known for known, process in self._running.items() if not process.is_alive()]:
             del self._running[known]
-        return task_id in self._running
+        return bool(self._running)
 
 
 def task_unit(task_id: str) -> str:

@@ -202,3 +202,12 @@ def test_tasks_as_children() -> None:
     eventually("it ended", lambda: not tasks.is_alive(TASK))
     with pytest.raises(Invalid):
         tasks.start("../../etc", ("true",))
+
+
+def test_a_task_that_has_ended_leaves_no_zombie() -> None:
+    tasks = ChildTasks(PATH)
+    tasks.start(TASK, ("true",))
+    eventually("it was let go", lambda: not tasks.reap())
+    me = str(os.getpid())
+    states = [path.read_text().rpartition(")")[2].split()[:2] for path in Path("/proc").glob("[0-9]*/stat")]
+    assert ["Z", me] not in states

@@ -289,8 +289,17 @@ def test_health_says_that_nothing_can_be_stored_until_it_can(
     assert whole.ask("GET", "/health", headers={}).status == 200
 
 
-def test_health_says_that_the_work_beside_the_server_stands_still(whole: Whole) -> None:
+def test_health_names_the_work_beside_the_server_that_stands_still(whole: Whole) -> None:
     update = {"txid": "", "maintenance": False, "beats": False, "hold": ""}
-    routes = HealthRoutes(whole.engine, version="1.0.0", update=lambda: update, host=lambda: None)
+    routes = HealthRoutes(
+        whole.engine,
+        version="1.0.0",
+        update=lambda: update,
+        host=lambda: None,
+        setbacks=lambda: {"tsk_a": "cannot be looked after: it is torn"},
+    )
     told = json.loads(routes.health(Request("GET", "/health")).body)
-    assert (told["status"], [issue["component"] for issue in told["issues"]]) == ("degraded", ["duties"])
+    assert (told["status"], [issue["component"] for issue in told["issues"]]) == (
+        "degraded",
+        ["tsk_a", "duties"],
+    )

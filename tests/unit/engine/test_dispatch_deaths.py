@@ -42,6 +42,9 @@ class Stillborn:
     def is_alive(self, task_id: str) -> bool:
         return False
 
+    def reap(self) -> bool:
+        return False
+
 
 class Lasting(Stillborn):
     """A process works until it is ended; that it begins is written when `begin` is called."""
@@ -98,13 +101,14 @@ class Refusing(Stillborn):
 
 
 def with_processes(host: Host, processes: Stillborn) -> Dispatcher:
+    take_snapshot = host.built.dispatcher._launch().take_snapshot
     dispatcher = Dispatcher(
         host.state,
         host.store,
         clock=host.clock,
-        launch=lambda: Launch(processes, ("true",)),
+        launch=lambda: Launch(processes, take_snapshot, ("true",)),
         memory=Memory(KEEPERS),
-        take_snapshot=host.built.dispatcher._take_snapshot,
+        say=host.said.append,
     )
     host.built = replace(host.built, dispatcher=dispatcher)
     return dispatcher
