@@ -22,10 +22,9 @@ from podup.app.access import admin_token
 from podup.app.building import Built, build
 from podup.app.opening import BriefStore
 from podup.app.routes import UpdateHooks, all_routes, auth_of, engine_routes, site_of
-from podup.app.updates import in_maintenance
+from podup.app.updates import refuse_for_now
 from podup.clock import Clock
 from podup.core.http1 import Head
-from podup.engine.inbox import Knock
 from podup.engine.storage import Store
 from podup.errors import Invalid, PodupError
 from podup.net.control import read_answer
@@ -133,7 +132,9 @@ def serve_connection(loaded: Loaded, clock: Clock, *, stdin: int = 0) -> int:
     built.engine.catalogue.find()
     uses = TokenUses(built.engine.store, clock, wake=lambda: None)
     auth = auth_of(loaded, built.engine, clock, admin_token=admin_token(loaded), on_use=uses.note)
-    hooks = UpdateHooks(_refuse, lambda: assemble.parts_of(loaded, clock, _quiet), lambda: _at_rest(loaded))
+    hooks = UpdateHooks(
+        refuse_for_now, lambda: assemble.parts_of(loaded, clock, _quiet), lambda: _at_rest(loaded)
+    )
     payload = LastPayload(built.engine.state_dir / "last_payload.bin", clock, wake=lambda: None)
     routes = all_routes(built, loaded, Hub(), hooks, keep_payload=payload.keep)
     heard = RequestLog(built.engine.log, clock).heard
@@ -143,10 +144,6 @@ def serve_connection(loaded: Loaded, clock: Clock, *, stdin: int = 0) -> int:
     payload.turn()
     settle(built, clock)
     return 0
-
-
-def _refuse(_knock: Knock) -> None:
-    raise in_maintenance()
 
 
 def _at_rest(loaded: Loaded) -> dict[str, Any]:

@@ -10,22 +10,14 @@ from podup.net.trust import Trust
 from podup.settings.environment import Environment
 
 _HELPER_TIMEOUT_S = 15.0
-_PROXIES = ("http", "https", "all", "no")
 
 
 def registry_client(runner: Runner, environment: Environment, clock: Clock) -> Registry:
     """Return the client. Raises Invalid for a registries.conf that cannot be read."""
     files = podman_files(environment)
     logins = Logins(files.logins, lambda program, registry: _ask(runner, program, registry))
-    http = Http(clock, proxies=proxies_of(environment), trust=Trust(files.certificates))
+    http = Http(clock, proxies=environment.proxies, trust=Trust(files.certificates))
     return Registry(http, clock, logins=logins, registries=load_registries(files))
-
-
-def proxies_of(environment: Environment) -> dict[str, str]:
-    """Return the proxies of the environment (`https_proxy` ...), small letters before capitals."""
-    names = {name: f"{name}_proxy" for name in _PROXIES}
-    found = {name: environment.get(low) or environment.get(low.upper()) for name, low in names.items()}
-    return {name: value for name, value in found.items() if value}
 
 
 def _ask(runner: Runner, program: str, registry: str) -> bytes:

@@ -32,13 +32,13 @@ from podup.api.webhooks import WebhookRoutes
 from podup.app.building import Built
 from podup.app.duties import ages_of
 from podup.app.rules import is_scheduling
+from podup.app.updates import refuse_for_now
 from podup.clock import Clock
 from podup.core.secrets import Secret
 from podup.engine.engine import Engine
 from podup.engine.host_state import HostState
 from podup.engine.inbox import Knock
 from podup.engine.upkeep import Upkeep
-from podup.errors import Unavailable
 from podup.records import dataclass
 from podup.settings.load import Loaded
 from podup.store import tokens
@@ -47,10 +47,6 @@ from podup.version import VERSION
 
 if TYPE_CHECKING:
     from podup.update.assemble import Parts
-
-
-def _refuse(_knock: Knock) -> None:
-    raise Unavailable("maintenance", "an update is under way", retry_after_s=15)
 
 
 def _forget(_body: bytes) -> None:
@@ -101,7 +97,7 @@ def engine_routes(
     hub: Hub,
     *,
     keep_payload: Callable[[bytes], None] = _forget,
-    keep_for_later: Callable[[Knock], None] = _refuse,
+    keep_for_later: Callable[[Knock], None] = refuse_for_now,
 ) -> tuple[Route, ...]:
     """Return the rows that work on the engine."""
     engine = built.engine

@@ -12,11 +12,9 @@ from podup.late import late
 from podup.settings.load import Loaded
 
 if TYPE_CHECKING:
-    from podup.app import registries
     from podup.engine import stack_machine
     from podup.net import http
 else:
-    registries = late("podup.app.registries")
     stack_machine = late("podup.engine.stack_machine")
     http = late("podup.net.http")
 
@@ -48,7 +46,7 @@ def stack_tools(
 ) -> "stack_machine.StackTools":
     """Return what a stack machine is given; what `private` runs may print secrets."""
     stacks = loaded.settings.stacks
-    client = http.Http(clock, proxies=registries.proxies_of(loaded.environment))
+    client = http.Http(clock, proxies=loaded.environment.proxies)
 
     def fetch(url: str, timeout_s: float) -> tuple[int, bytes]:
         answer = client.fetch("GET", url, limits=http.Limits(timeout_s, _LARGEST_ANSWER))

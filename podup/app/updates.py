@@ -301,6 +301,11 @@ def in_maintenance() -> Unavailable:
     return Unavailable(MAINTENANCE, message, hint, retry_after_s=boot.RETRY_AFTER_S)
 
 
+def refuse_for_now(_knock: Knock) -> None:
+    """Turn a webhook away while an update is under way and there is no daemon to keep it."""
+    raise in_maintenance()
+
+
 def _shown(path: Path) -> str:
     return path.name.encode(errors="backslashreplace").decode()
 

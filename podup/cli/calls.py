@@ -12,7 +12,7 @@ _MOST = 500  # items a page
 
 
 class Api(Protocol):
-    """The routes of CONTRACT 3, as the operator of this machine."""
+    """The routes of docs/api.md, called as the operator of this machine."""
 
     def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None

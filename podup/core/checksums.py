@@ -9,7 +9,6 @@ what `sha256sum -c` takes for this one file, so the shell script and this parser
 file, and a page of HTML is never one.
 """
 
-
 from podup.errors import Invalid
 from podup.patterns import regex
 
@@ -19,9 +18,9 @@ _DIGITS = 64
 
 
 def parse_checksum(data: bytes, name: str) -> str:
-    """Return the lower-case digest that `data` gives for the file `name`. Raises Invalid
+    """Return the lower-case digest that `data` gives for the file `name`.
 
-    `checksum-file-invalid` with the reason.
+    Raises Invalid `checksum-file-invalid` with the reason.
     """
     if len(data) > LARGEST_BYTES:
         raise _invalid(f"it is larger than {LARGEST_BYTES} bytes")

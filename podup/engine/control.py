@@ -1,4 +1,4 @@
-"""Stopping tasks and making new ones of old ones: what an operator can ask of a task.
+"""Stopping tasks, as an operator asks for it.
 
 A stop is a mark that the task looks at between steps and while it is judged; it then takes back what it
 did. A forced stop ends its process at once, and a new one takes back what was done. Asking twice is the

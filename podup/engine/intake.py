@@ -6,7 +6,8 @@ from typing import Any
 from podup.clock import Clock
 from podup.core.images import parse_ref
 from podup.core.states import Status, Trigger, new_id
-from podup.errors import NotFound, Refused
+from podup.engine.control import task_of
+from podup.errors import Refused
 from podup.recipes.codec import decode, encode
 from podup.recipes.table import recipe_of
 from podup.records import dataclass, field, replace
@@ -36,9 +37,7 @@ class Intake:
 
     def submit(self, cx: Connection, intent: Intent, trigger: Trigger, *, parent_id: str = "") -> Task:
         """Insert a pending task and return it. Raises NotFound for an unknown kind."""
-        recipe = recipe_of(intent.kind)
-        locks = (*recipe.lock(intent.params), *_image_lock(intent.image))
-        task = self._task(intent, trigger, locks=locks, parent_id=parent_id)
+        task = self._task(intent, trigger, locks=_locks(intent), parent_id=parent_id)
         tasks.insert(cx, task)
         return task
 
@@ -55,18 +54,13 @@ class Intake:
 
     def retry(self, cx: Connection, task_id: str, trigger: Trigger) -> Task:
         """Make a new task of one that ended. Raises NotFound, or Refused while it is alive or a batch."""
-        old = tasks.get(cx, task_id)
-        if old is None:
-            raise NotFound("task-not-found", f"there is no task {task_id}", "see `tasks list`")
+        old = task_of(cx, task_id)
         if not old.status.is_final:
             raise Refused(
                 "task-alive", f"task {task_id} is {old.status}", "stop it first, or wait for its end"
             )
-        recipe = recipe_of(old.kind)
-        params = decode(old.params)
-        again = Intent(old.kind, params, old.unit, old.image, old.dry_run)
-        locks = (*recipe.lock(params), *_image_lock(old.image))
-        task = self._task(again, trigger, locks=locks, parent_id="", prefix="retry")
+        again = Intent(old.kind, decode(old.params), old.unit, old.image, old.dry_run)
+        task = self._task(again, trigger, locks=_locks(again), parent_id="", prefix="retry")
         task = replace(task, retry_of=old.id)
         tasks.insert(cx, task)
         return task
@@ -91,6 +85,7 @@ class Intake:
         )
 
 
-def _image_lock(image: str) -> tuple[str, ...]:
-    """Return what tasks on one image hold in turn: they give its tag to another image, and back."""
-    return (f"image:{parse_ref(image).name}",) if image else ()
+def _locks(intent: Intent) -> tuple[str, ...]:
+    """Return what the task holds while it runs; tasks on one image take turns, for each moves its tag."""
+    image = (f"image:{parse_ref(intent.image).name}",) if intent.image else ()
+    return (*recipe_of(intent.kind).lock(intent.params), *image)

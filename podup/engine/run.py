@@ -6,6 +6,7 @@ with exactly one outcome record. Nothing here knows what a recipe is about.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from podup.clock import Clock
@@ -18,7 +19,6 @@ from podup.recipes.codec import decode, decode_facts
 from podup.recipes.verbs import Aim, Decision, Facts, Health, Plan, Query, Recipe, Unknown, Verdict
 from podup.records import dataclass
 
-_ROUNDS = 8
 _ENDED_WITHOUT_STEPS = {
     Decision.SKIP: Status.SKIPPED,
     Decision.POSTPONE: Status.PENDING,
@@ -60,7 +60,7 @@ class Run:
 
     def execute(self) -> Outcome:
         """Do the task. Raises nothing a recipe or the machine is to blame for: that is an outcome."""
-        before = self._observe_needs()
+        before = self._world.observe_needs(partial(self._recipe.needs, self._params))
         plan = self._recipe.plan(self._params, before)
         self._record.plan(plan, before)
         if plan.decision is not Decision.DO or not plan.steps:
@@ -172,15 +172,6 @@ class Run:
 
     def _observe(self, queries: Sequence[Query]) -> Facts:
         return self._world.observe_all(queries)
-
-    def _observe_needs(self) -> Facts:
-        seen = Facts()
-        for _ in range(_ROUNDS):
-            wanted = [query for query in self._recipe.needs(self._params, seen) if query not in seen]
-            if not wanted:
-                break
-            seen = seen.with_(self._observe(wanted))
-        return seen
 
     def _apply(self, plan: Plan, phase: str, *, stoppable: bool) -> None:
         for number, step in enumerate(plan.steps, start=1):

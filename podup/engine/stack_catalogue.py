@@ -5,6 +5,7 @@ may be another one tomorrow.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from podup.core.preflight import Check
@@ -20,7 +21,6 @@ from podup.recipes.stack_preflight import checks_of, queries
 from podup.recipes.stack_promote import StackPromoteParams
 from podup.recipes.stack_restore import StackRestoreParams
 from podup.recipes.stack_sync import StackSyncParams
-from podup.recipes.verbs import Facts, Query
 from podup.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 else:
     stack_backups = late("podup.engine.stack_backups")
     stack_effects = late("podup.engine.stack_effects")
-
-_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +130,7 @@ class StackCatalogue:
         machine = self._new_machine()
         wanted = check_version(version) if version else machine.env_file(stack).version
         params = StackParams(stack if version else replace(stack, needs_proof=False), wanted, force=force)
-        world, seen = stack_effects.stack_world(machine), Facts()
-        for _ in range(_ROUNDS):
-            missing: list[Query] = [query for query in queries(params, seen) if query not in seen]
-            if not missing:
-                break
-            seen = seen.with_(world.observe_all(missing))
+        seen = stack_effects.stack_world(machine).observe_needs(partial(queries, params))
         return checks_of(params, seen)
 
     def smoke(self, stack: Stack) -> SmokeReport:

@@ -20,6 +20,7 @@ else:
     futures = late("concurrent.futures")
 
 _AT_A_TIME = 4
+_ROUNDS = 8
 
 Observer = Callable[[Any], Any]
 Together = Callable[[Sequence[Any]], Sequence[Any]]
@@ -59,6 +60,16 @@ class World:
         seen = Facts()
         for facts in at_once(looks):
             seen = seen.with_(facts)
+        return seen
+
+    def observe_needs(self, needs: Callable[[Facts], Sequence[Query]]) -> Facts:
+        """Return what `needs` wants; it is asked again with what was seen until it wants nothing new."""
+        seen = Facts()
+        for _ in range(_ROUNDS):
+            wanted = [query for query in needs(seen) if query not in seen]
+            if not wanted:
+                break
+            seen = seen.with_(self.observe_all(wanted))
         return seen
 
     def _look(self, query: Query) -> Facts:

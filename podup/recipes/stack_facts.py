@@ -266,7 +266,7 @@ class PullStackImage(Action):
 
 @dataclass(frozen=True, slots=True)
 class RequireDigest(Action):
-    """Fail unless the local image of `ref` has one of `digests`: what staging ran."""
+    """Fail unless the local image of `ref` has this digest: that of what staging ran."""
 
     ref: str
     digest: str

@@ -18,6 +18,7 @@ _FOR_CHILDREN = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "all_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
+_PROXIES = ("http", "https", "all", "no")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -72,6 +73,13 @@ class Environment:
             else {"XDG_RUNTIME_DIR": str(self.runtime_dir), "DBUS_SESSION_BUS_ADDRESS": bus}
         )
         return {**bare, **own, **given}
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """The proxies outbound requests go through (`https_proxy` ...), small letters before capitals."""
+        names = {name: f"{name}_proxy" for name in _PROXIES}
+        found = {name: self.get(low) or self.get(low.upper()) for name, low in names.items()}
+        return {name: value for name, value in found.items() if value}
 
     def _directory(self, name: str, default: str) -> Path:
         given = self.get(name)

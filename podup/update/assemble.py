@@ -10,8 +10,7 @@ from typing import Any
 from podup.clock import Clock
 from podup.core.releases import is_in_canary
 from podup.core.windows import is_open
-from podup.errors import PodupError, Unavailable
-from podup.files import append_line, remove
+from podup.errors import PodupError
 from podup.host.run import HostRunner, Runner
 from podup.host.systemd import Systemd
 from podup.net.control import ControlClient
@@ -22,6 +21,7 @@ from podup.settings.load import Loaded
 from podup.update import boot, checkout
 from podup.update.checkout import places_of
 from podup.update.journal import Record, load
+from podup.update.log import logger
 from podup.update.machine import (
     HealthProber,
     SqliteDatabase,
@@ -36,8 +36,6 @@ from podup.update.world import DryStart, Ground, Service, Timing, World
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE_ID = Path("/etc/machine-id")
-_LARGEST_LOG_BYTES = 1024 * 1024
-_LONGEST_LINE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +66,12 @@ def ground_of(parts: Parts, *, txid: str = "") -> Ground:
         places=places,
         clock=parts.clock,
         database=SqliteDatabase(),
-        log=_logger(places.log, name, parts),
+        log=logger(places.log, name, parts.clock, parts.echo),
         boot_id=_text(_BOOT_ID),
         host=os.uname().nodename,
         pid=os.getpid(),
         checkout=_checkout_of(parts, places),
+        keep_versions=parts.loaded.settings.updates.keep_versions,
     )
 
 
@@ -96,7 +95,6 @@ def world_of(parts: Parts, ground: Ground, *, dry_run: bool) -> World:
         may_begin=lambda version: why_to_wait(parts, version),
         free_bytes=free_bytes,
         timing=Timing(trial_s=updates.trial_s, settle_s=updates.settle_s),
-        keep_versions=updates.keep_versions,
     )
 
 
@@ -187,27 +185,7 @@ def _health(http: Http, url: str) -> Any:
 
 
 def _http(parts: Parts) -> Http:
-    return Http(parts.clock, proxies=_proxies(parts.loaded))
-
-
-def _proxies(loaded: Loaded) -> dict[str, str]:
-    get = loaded.environment.get
-    names = ("http", "https", "all", "no")
-    return {name: get(f"{name}_proxy") or get(f"{name.upper()}_PROXY") for name in names}
-
-
-def _logger(path: Path, txid: str, parts: Parts) -> Callable[[str], None]:
-    def log(line: str) -> None:
-        parts.echo(line)
-        flat = " ".join(line.split())[:_LONGEST_LINE]
-        try:
-            if path.exists() and path.stat().st_size > _LARGEST_LOG_BYTES:
-                remove(path, missing_ok=True)
-            append_line(path, f"{int(parts.clock.now())} {txid} {flat}")
-        except (Unavailable, FileNotFoundError):
-            pass  # the log is for people; a full disk must not keep the old program away
-
-    return log
+    return Http(parts.clock, proxies=parts.loaded.environment.proxies)
 
 
 def _text(path: Path) -> str:

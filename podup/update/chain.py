@@ -17,7 +17,7 @@ from podup.records import dataclass, replace
 from podup.update import choosing, journal, kept, recovery, remembered, swap, trial
 from podup.update.choosing import Chosen, Skip
 from podup.update.journal import Build, Record
-from podup.update.places import check_target
+from podup.update.places import Places, check_target
 from podup.update.recovery import TRIAL_FAILED, Ended
 from podup.update.rehearsal import no_good, rehearse, rehearse_commit
 from podup.update.reports import unused_name
@@ -53,9 +53,7 @@ def run(world: World, request: Request, *, txid: str) -> Ended:
     make_dirs(places.state)
     with _lock(places.lock), _lock(places.target_lock):
         _recover_first(world, request)
-        held = remembered.hold_reason(places)
-        if held and (request.is_automatic or not request.force):
-            raise Refused("updates-on-hold", f"updates are on hold: {held}", remembered.CLEAR_HOLD)
+        refuse_on_hold(places, request)
         record = _begin(world, request, txid)
         try:
             record = _prepare(world, request, record)
@@ -88,6 +86,19 @@ def check(ground: Ground, releases: Releases, request: Request) -> Checked:
         return Checked(current, _choose(ground, releases, request, current).version, is_available=True)
     except Skip as nothing:
         return Checked(current, nothing.version or current, is_available=False, why=nothing.message)
+
+
+def refuse_on_hold(places: Places, request: Request) -> None:
+    """Raise Refused `updates-on-hold` unless an operator passes the hold by force."""
+    held = remembered.hold_reason(places)
+    if held and (request.is_automatic or not request.force):
+        raise Refused("updates-on-hold", f"updates are on hold: {held}", remembered.CLEAR_HOLD)
+
+
+def already_running(lock: Path) -> Busy:
+    """Return the error that names who holds the update's lock."""
+    who = holder(lock) or "another process"
+    return Busy("update-running", f"an update is running already: {who}", "wait until it is done")
 
 
 def say_why(ground: Ground, error: PodupError) -> None:
@@ -256,7 +267,7 @@ def _transact(world: World, record: Record) -> Ended:
         if record.state is not State.COMMITTING:
             return roll_back(world, record, code=error.code, message=error.message, tolerated=tolerated)
     ground.log(f"{record.after.version} is well and stays")
-    return recovery.commit(ground, record, keep_versions=world.keep_versions, keep_backups=world.keep_backups)
+    return recovery.commit(ground, record)
 
 
 def _switch(world: World, record: Record) -> Record:
@@ -328,7 +339,7 @@ def _recover_first(world: World, request: Request) -> None:
             _start(world)
         recovery.abort(ground, record, interrupted)
     elif act is Act.ROLL_FORWARD:
-        recovery.commit(ground, record, keep_versions=world.keep_versions, keep_backups=world.keep_backups)
+        recovery.commit(ground, record)
     elif act is Act.HOLD:
         recovery.hold(ground, record, start=lambda: _start(world))
     else:
@@ -374,6 +385,5 @@ def _current(world: World, record: Record) -> Record:
 def _lock(path: Path) -> FileLock:
     lock = FileLock(path, what="self-update")
     if not lock.acquire():
-        who = holder(path) or "another process"
-        raise Busy("update-running", f"an update is running already: {who}", "wait until it is done")
+        raise already_running(path)
     return lock

@@ -16,7 +16,7 @@ _LOOK_EVERY_S = 0.05
 INTERRUPTED_BY = "the machine or the update was stopped in the middle"
 
 
-def guard(ground: Ground, *, wait_s: float, keep_versions: int = 3, keep_backups: int = 3) -> Act:
+def guard(ground: Ground, *, wait_s: float) -> Act:
     """Make the files fit to be started; return what was done. Raises PodupError when that is not possible.
 
     `wait_s` bounds the waiting for a living update; past it the service is started as things are.
@@ -39,15 +39,15 @@ def guard(ground: Ground, *, wait_s: float, keep_versions: int = 3, keep_backups
         lock = FileLock(ground.places.lock, what="boot-guard")
         if lock.acquire():
             try:
-                return recover(ground, keep_versions=keep_versions, keep_backups=keep_backups)
+                return recover(ground)
             finally:
                 lock.release()
 
 
-def recover(ground: Ground, *, keep_versions: int = 3, keep_backups: int = 3) -> Act:
+def recover(ground: Ground) -> Act:
     """Act on what an ended update left; the caller holds the lock and nothing of the service runs.
 
-    A roll-back is begun here and ended by the old program itself, once it stands (`boot.settle`).
+    A roll-back is begun here and ended by the old program itself, once it stands (`boot.attend`).
     """
     record = recovery.load_or_make(ground)
     if record is None:
@@ -57,7 +57,7 @@ def recover(ground: Ground, *, keep_versions: int = 3, keep_backups: int = 3) ->
     if act is Act.ABORT:
         recovery.abort(ground, record, PodupError(recovery.INTERRUPTED, INTERRUPTED_BY))
     elif act is Act.ROLL_FORWARD:
-        recovery.commit(ground, record, keep_versions=keep_versions, keep_backups=keep_backups)
+        recovery.commit(ground, record)
     elif act is Act.HOLD:
         recovery.hold(ground, record)
     elif act is Act.ROLL_BACK:

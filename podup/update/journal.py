@@ -47,7 +47,7 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the journal holds. `before` and `after` are the seed's from and to.
+    """What the journal holds. `before` and `after` are `from` and `to` in the file.
 
     `tries` counts roll-backs begun; `may_start` says that the service may start although the lock is
     held; `code` and `message` tell why it is being taken back; times are Unix seconds.

@@ -13,17 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from podup.errors import Busy, Invalid, PodupError, Refused
-from podup.files import durable_write, holder, is_locked, make_dirs, remove
+from podup.errors import Invalid, PodupError, Refused
+from podup.files import durable_write, is_locked, make_dirs, remove
 from podup.host.run import Detached
 from podup.records import asdict, dataclass
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
-from podup.update import chain, checkout, journal, kept, remembered, reports
+from podup.update import chain, checkout, journal, kept, reports
 from podup.update.assemble import Parts, ground_of, world_of
 from podup.update.chain import Request
 from podup.update.checkout import places_of
 from podup.update.journal import Build, Record
+from podup.update.log import lines_of
 from podup.update.places import Places, check_target
 from podup.update.recovery import Ended
 from podup.update.reports import UNIT, Report, unused_name
@@ -84,7 +85,7 @@ def follow(parts: Parts, started: Started, echo: Callable[[str], None]) -> Repor
     deadline = parts.clock.monotonic() + _LONGEST_RUN_S
     while True:
         is_alive = started.is_alive()
-        lines = _lines(log, started.txid)
+        lines = lines_of(log, started.txid)
         for line in lines[shown:]:
             echo(line)
         shown = max(shown, len(lines))
@@ -163,11 +164,8 @@ def _check_free(places: Places, request: Request) -> None:
     """Say early what the transaction would say; it looks again under the lock."""
     check_target(places)
     if is_locked(places.lock):
-        who = holder(places.lock) or "another process"
-        raise Busy("update-running", f"an update is running already: {who}", "wait until it is done")
-    held = remembered.hold_reason(places)
-    if held and (request.is_automatic or not request.force):
-        raise Refused("updates-on-hold", f"updates are on hold: {held}", remembered.CLEAR_HOLD)
+        raise chain.already_running(places.lock)
+    chain.refuse_on_hold(places, request)
 
 
 def _write(places: Places, txid: str, request: Request, report: str, loaded: Loaded) -> None:
@@ -210,12 +208,3 @@ def _spawn(parts: Parts, txid: str, argv: tuple[str, ...]) -> Callable[[], bool]
         return seen.is_alive
 
     return is_alive
-
-
-def _lines(log: Path, txid: str) -> list[str]:
-    try:
-        text = log.read_text(errors="replace")
-    except FileNotFoundError:
-        return []
-    mark = f" {txid} "
-    return [line.partition(mark)[2] for line in text.splitlines() if mark in line]

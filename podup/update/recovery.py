@@ -86,7 +86,7 @@ def abort(ground: Ground, record: Record, error: PodupError, *, end: End = End.A
     return _finish(ground, record, end)
 
 
-def commit(ground: Ground, record: Record, *, keep_versions: int, keep_backups: int) -> Ended:
+def commit(ground: Ground, record: Record) -> Ended:
     """End a transaction whose program was judged well: it is kept, and known good from now on."""
     places = ground.places
 
@@ -95,14 +95,14 @@ def commit(ground: Ground, record: Record, *, keep_versions: int, keep_backups: 
             protected = (record.before.version, record.after.version)
             kept.keep(places, places.target, record.after)
             kept.set_good(places, record.after)
-            kept.prune(places, keep_count=keep_versions, protected=protected)
+            kept.prune(places, keep_count=ground.keep_versions, protected=protected)
         else:
             kept.note_good(places, record.after)
         remembered.forget(places, record.after.version)
         _remember_going_back(ground, record)
 
     _patiently(ground, keep)
-    return _finish(ground, record, End.SUCCEEDED, keep_backups=keep_backups)
+    return _finish(ground, record, End.SUCCEEDED)
 
 
 def begin_to_take_back(ground: Ground, record: Record, *, code: str, message: str) -> Record:
@@ -224,12 +224,12 @@ def _patiently(ground: Ground, work: Callable[[], None]) -> None:
         work()
 
 
-def _finish(ground: Ground, record: Record, end: End, *, keep_backups: int = 3) -> Ended:
-    _patiently(ground, lambda: _end(ground, record, end, keep_backups))
+def _finish(ground: Ground, record: Record, end: End) -> Ended:
+    _patiently(ground, lambda: _end(ground, record, end))
     return Ended(end, record)
 
 
-def _end(ground: Ground, record: Record, end: End, keep_backups: int) -> None:
+def _end(ground: Ground, record: Record, end: End) -> None:
     """History, report, tidying, and the journal last: run again, it does what is missing."""
     places = ground.places
     now = int(ground.clock.now())
@@ -251,7 +251,7 @@ def _end(ground: Ground, record: Record, end: End, keep_backups: int) -> None:
     if record.dry_run:
         remove(places.new(record.txid), missing_ok=True)
     else:
-        swap.clean(places, keep_backups=keep_backups, spare=record.backup)
+        swap.clean(places, keep_backups=_KEPT_BACKUPS, spare=record.backup)
     journal.end(places.journal, record)
 
 

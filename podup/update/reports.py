@@ -15,6 +15,7 @@ from podup.errors import EXIT_BUSY, EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_R
 from podup.files import durable_write, make_dirs, rename, sync_dir
 from podup.records import dataclass
 from podup.update.journal import Build, Record
+from podup.update.log import lines_of
 from podup.update.states import End, State
 from podup.update.world import Ground
 
@@ -95,6 +96,7 @@ def write(ground: Ground, record: Record, end: End, *, exit_code: int | None = N
     path = directory / (record.report or report_name(record.started_at, record.runner_pid))
     if _is_taken(path):
         return path
+    told = "\n".join(lines_of(ground.places.log, record.txid))
     body = {
         "type": TYPE,
         "dry_run": record.dry_run,
@@ -105,7 +107,7 @@ def write(ground: Ground, record: Record, end: End, *, exit_code: int | None = N
         "exit_code": exit_code_of(end, record.code) if exit_code is None else exit_code,
         "binary_path": str(ground.places.target),
         "release_tag": record.tag,
-        "stderr_tail": _tail(ground.places.log, record.txid) or record.message,
+        "stderr_tail": told[-_TAIL_CHARACTERS:] or record.message,
         "runner_host": ground.host,
         "runner_pid": record.runner_pid,
         "txid": record.txid,
@@ -236,13 +238,3 @@ def _text(body: dict[str, Any], name: str) -> str:
         return ""
     value.encode()  # half a surrogate pair can be written down nowhere
     return value[:LARGEST_BYTES]
-
-
-def _tail(log: Path, txid: str) -> str:
-    """Return the end of what this transaction logged."""
-    try:
-        text = log.read_text(errors="replace")
-    except OSError:
-        return ""
-    lines = [line.partition(f" {txid} ")[2] for line in text.splitlines() if f" {txid} " in line]
-    return "\n".join(lines)[-_TAIL_CHARACTERS:]

@@ -166,7 +166,8 @@ class Timing:
 class Ground:
     """What recovery works with. `log` takes one line for the person who watches.
 
-    `checkout` is there where the program is a checkout and not a file.
+    `checkout` is there where the program is a checkout and not a file; `keep_versions` is how many programs
+    are kept to go back to.
     """
 
     places: Places
@@ -177,6 +178,7 @@ class Ground:
     host: str = ""
     pid: int = 0
     checkout: Checkout | None = None
+    keep_versions: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,5 +199,3 @@ class World:
     free_bytes: Callable[[Path], int] = lambda directory: 1 << 62
     timing: Timing = Timing()
     is_judged: bool = True
-    keep_versions: int = 3
-    keep_backups: int = 3

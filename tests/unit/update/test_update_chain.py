@@ -8,8 +8,8 @@ from update_simulator import NEW, OLD, ROWS, build, make_machine, with_changes
 from podup.errors import Busy, NotFound, PodupError, Refused
 from podup.files import FileLock, trace
 from podup.records import replace
-from podup.update import guard, kept, remembered, reports
-from podup.update.states import End
+from podup.update import guard, journal, kept, remembered, reports
+from podup.update.states import End, State
 from podup.update.world import DryStart, Shape
 
 CANDIDATES = [
@@ -342,3 +342,16 @@ def test_a_good_update_is_finished_though_the_disk_refused_once(tmp_path):
     assert ended.end is End.SUCCEEDED
     assert_at_rest(machine, NEW, schema=2)
     assert the_report(machine)["status"] == "succeeded"
+
+
+def test_an_update_finished_after_a_power_cut_keeps_as_many_versions_as_configured(tmp_path):
+    machine = make_machine(tmp_path)
+    ended = machine.update()
+    for version in ("0.8.0", "0.9.0"):
+        kept.path_of(machine.places, version).write_bytes(b"")
+    journal.store(machine.places.journal, replace(ended.record, state=State.COMMITTING))
+    guard.guard(replace(machine.ground, keep_versions=3), wait_s=0)
+    assert kept.versions(machine.places) == [NEW, OLD, "0.9.0"]
+    journal.store(machine.places.journal, replace(ended.record, state=State.COMMITTING))
+    guard.guard(replace(machine.ground, keep_versions=2), wait_s=0)
+    assert kept.versions(machine.places) == [NEW, OLD]
