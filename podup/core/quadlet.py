@@ -21,18 +21,15 @@ class QuadletFacts:
     """One Quadlet file. `unit` is the service made of it, `kind` container, pod, kube or image.
 
     `image` is as written, empty when there is none; `image_file` the `.image` or `.build` file it comes
-    from instead. `pod` is the file named by Pod=. The other fields are as in
-    `ServiceFacts`; an `.image` file has its ImageTag= in `image_tag`.
+    from instead; of an `.image` file `image_tag` is its ImageTag=. The other fields are as in `ServiceFacts`.
     """
 
-    file_name: str
     kind: str
     unit: str
     image: str = ""
     image_file: str = ""
     image_tag: str = ""
     container: str = ""
-    pod: str = ""
     pull_policy: str = ""
     pulls_at_start: bool = False
     labels: tuple[tuple[str, str], ...] = ()
@@ -75,14 +72,12 @@ def read_quadlet(file_name: str, texts: Sequence[str]) -> QuadletFacts:
     image = expand_specifiers(_value(text, section, "Image"), unit) if kind in ("container", "image") else ""
     from_file = image.endswith((".image", ".build"))
     return QuadletFacts(
-        file_name,
         kind,
         unit,
         "" if from_file else image.removeprefix("docker://"),
         image if from_file else "",
         _value(text, section, "ImageTag"),
         _container_name(kind, unit, call.last("name") or _value(text, section, "ContainerName")),
-        _value(text, section, "Pod") or call.last("pod"),
         policy,
         is_pulling(policy) or has_pull(text, unit),
         labels,

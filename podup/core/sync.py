@@ -2,7 +2,7 @@
 
 Copied are regular files whose content or executable bit differs. Never touched: `.env` and its variants,
 data directories and database files, version control, anything a container may write to, links and special
-files. Nothing is ever deleted: a file that is only in the run directory is reported, not removed.
+files. Nothing is ever deleted: a file that is only in the run directory stays.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,13 +28,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class SyncPlan:
-    """Paths by what happens to them."""
+    """Paths of the source by what happens to them; what is the same in both directories is not among them."""
 
     create: tuple[str, ...] = ()
     update: tuple[str, ...] = ()
-    same: tuple[str, ...] = ()
     left_alone: tuple[str, ...] = ()
-    only_here: tuple[str, ...] = ()
 
     @property
     def copies(self) -> tuple[str, ...]:
@@ -44,14 +42,11 @@ class SyncPlan:
 def plan_sync(source: Iterable[Entry], target: Iterable[Entry], mounts: Iterable[str] = ()) -> SyncPlan:
     """Return what to do; `mounts` are paths in the run directory that containers may write to."""
     here: Mapping[str, Entry] = {entry.path: entry for entry in target}
-    there = sorted(source, key=lambda entry: entry.path)
     mounted = tuple(str(PurePosixPath(mount)) for mount in mounts)
     sorted_into: dict[str, list[str]] = {"create": [], "update": [], "same": [], "left_alone": []}
-    for entry in there:
+    for entry in sorted(source, key=lambda entry: entry.path):
         sorted_into[_what(entry, here, mounted)].append(entry.path)
-    known = {entry.path for entry in there}
-    only_here = tuple(sorted(path for path in here if path not in known and not is_protected(path, mounted)))
-    return SyncPlan(**{name: tuple(paths) for name, paths in sorted_into.items()}, only_here=only_here)
+    return SyncPlan(*(tuple(sorted_into[name]) for name in ("create", "update", "left_alone")))
 
 
 def is_protected(path: str, mounts: tuple[str, ...] = ()) -> bool:

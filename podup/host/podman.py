@@ -12,13 +12,11 @@ from podup.host.arguments import container_argument, image_argument, unit_argume
 from podup.host.podman_answers import (
     UNIT_LABEL,
     ListedContainer,
-    PodmanInfo,
     claimed_units,
     parse,
     pull_error,
     read_container,
     read_image,
-    read_info,
     read_listed,
     read_outlook,
     repository_of,
@@ -61,13 +59,11 @@ class Podman:
         words = self._ask("--version").stdout.split()
         return words[2] if len(words) > 2 else ""
 
-    def info(self) -> PodmanInfo:
-        """Return where and how podman works; it also proves that its storage can be opened."""
-        return read_info(self._json("info", "--format", "json") or {})
-
     def graph_root(self) -> str:
-        """Return where images are kept; asked once."""
-        self.known_graph_root = self.known_graph_root or self.info().graph_root
+        """Return where images are kept; asked once, which also proves that the storage can be opened."""
+        if not self.known_graph_root:
+            told = self._json("info", "--format", "json") or {}
+            self.known_graph_root = str((told.get("store") or {}).get("graphRoot", ""))
         return self.known_graph_root
 
     def disk(self, path: str = "") -> DiskSpace:

@@ -54,18 +54,6 @@ class ListedContainer:
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class PodmanInfo:
-    """What `podman info` says of the installation; `arch` and `os` in Go's words (amd64, linux)."""
-
-    version: str
-    graph_root: str
-    rootless: bool
-    os: str
-    arch: str
-    variant: str
-
-
 def repository_of(name: str) -> str:
     """Return an image name without its tag and digest."""
     bare = name.partition("@")[0]
@@ -95,19 +83,6 @@ def pull_error(ref: str, done: Completed) -> PodupError:
 def sha256_id(text: str) -> str:
     """Return an image id in the form digests have."""
     return text if not text or ":" in text else f"sha256:{text}"
-
-
-def read_info(told: Mapping[str, Any]) -> PodmanInfo:
-    """Read `podman info`."""
-    host, store, version = (told.get(key) or {} for key in ("host", "store", "version"))
-    return PodmanInfo(
-        version=str(version.get("Version", "")),
-        graph_root=str(store.get("graphRoot", "")),
-        rootless=bool((host.get("security") or {}).get("rootless")),
-        os=str(host.get("os", "")),
-        arch=str(host.get("arch", "")),
-        variant=str(host.get("variant", "")),
-    )
 
 
 def read_listed(row: Mapping[str, Any]) -> ListedContainer:

@@ -129,13 +129,9 @@ def test_a_registry_that_is_away(machine: Machine) -> None:
 
 
 def test_podman_tells_of_itself(machine: Machine) -> None:
-    info = machine.podman.info()
-    assert info.version == machine.podman.version()
-    assert int(info.version.split(".")[0]) >= 4
-    assert info.rootless
-    assert (info.os, bool(info.arch)) == ("linux", True)
+    assert int(machine.podman.version().split(".")[0]) >= 4
     space = machine.podman.disk()
-    assert space.path == info.graph_root
+    assert space.path == machine.podman.graph_root()
     assert 0 < space.free_bytes < space.total_bytes
 
 

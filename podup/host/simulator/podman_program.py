@@ -168,7 +168,6 @@ def _time(unix_s: float) -> str:
 
 def _info() -> dict[str, Any]:
     return {
-        "host": {"arch": "amd64", "os": "linux", "security": {"rootless": True}},
         "store": {"graphRoot": GRAPH_ROOT},
         "version": {"Version": VERSION},
     }

@@ -31,7 +31,6 @@ def container(*lines, name="web.container"):
 
 def test_reads_a_container():
     assert read_quadlet("web.container", [WEB]) == QuadletFacts(
-        "web.container",
         "container",
         "web.service",
         image="ghcr.io/acme/web:latest",
@@ -80,10 +79,6 @@ def test_names(name, text, unit, container):
 def test_units_of_the_other_kinds(name, text, unit):
     found = read_quadlet(name, [text])
     assert found.unit == unit and found.container == ""
-
-
-def test_a_member_of_a_pod():
-    assert container("Image=web", "Pod=shop.pod").pod == "shop.pod"
 
 
 @pytest.mark.parametrize(
