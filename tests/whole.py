@@ -4,6 +4,7 @@ A test takes it with `Whole(tmp_path)`, then asks like a client would: `whole.as
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from podup.api.token_uses import TokenUses
 from podup.app.building import build
 from podup.app.machine import Ground
 from podup.app.routes import UpdateHooks, all_routes, auth_of, site_of
+from podup.app.updates import SelfUpdates
 from podup.core.http1 import Head
 from podup.core.secrets import Secret
 from podup.core.signatures import sign
+from podup.engine.outbox import Outbox
 from podup.errors import PodupError
 from podup.files import FileLock, durable_write, make_dirs
 from podup.host.simulator.clock import ManualClock
@@ -26,7 +29,7 @@ from podup.host.simulator.simulator import Simulator
 from podup.settings.environment import Environment
 from podup.settings.load import load
 from podup.store.migrations import open_current
-from podup.update import assemble, checkout
+from podup.update import assemble, boot, checkout
 from podup.update.remembered import hold_reason
 from podup.version import VERSION
 
@@ -148,3 +151,20 @@ class Whole:
         """Return the event log, newest first, after storing what waits."""
         self.engine.log.flush()
         return self.ask("GET", f"/api/events?per_page=500&{query}", peer=CONTROL).json["events"]
+
+
+def maintenance_of(whole: Whole) -> boot.Maintenance:
+    """Return what tells that an update is under way."""
+    return boot.Maintenance(checkout.places_of(whole.loaded).journal)
+
+
+def self_updates(
+    whole: Whole,
+    *,
+    outbox: Outbox | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+    leave: Callable[[], None] = lambda: None,
+) -> SelfUpdates:
+    """Return a daemon's part in its own updates."""
+    told = {"maintenance": maintenance_of(whole), "say": say, "leave": leave}
+    return SelfUpdates(whole.loaded, whole.engine, outbox or whole.built.outbox, **told)

@@ -45,11 +45,12 @@ from podup.settings.load import Loaded
 from podup.store import services
 from podup.store.db import Database
 from podup.update import boot
+from podup.update.checkout import places_of
 from podup.version import COMMIT, VERSION
 
 _WATCHED_EVERY_S = 0.2
 _FOR_EVER_S = 86400.0
-_LOOK_AT_DUTIES_EVERY_S = 10.0
+_LOOK_AT_ROUNDS_EVERY_S = 10.0
 _STOP_WITHIN_S = 10.0
 _GIVE_WAY_S = 0.001
 
@@ -70,30 +71,31 @@ class Daemon:
         self._loaded = loaded
         self._clock = clock
         self._dispatching = Rounds("dispatch", self._dispatch, say=say)
-        self._updates = SelfUpdates(loaded, clock, say=say, leave=self._leave)
-        store = QuietStore(database, self._updates.maintenance)
+        self._maintenance = boot.Maintenance(places_of(loaded).journal)
+        store = QuietStore(database, self._maintenance)
         wake, channels = self._dispatching.wake, (LogChannel(say),)
         self._built: Built = build(loaded, store, clock, wake=wake, channels=channels, ground=ground)
+        engine = self._built.engine
+        self._updates = SelfUpdates(
+            loaded, engine, self._built.outbox, maintenance=self._maintenance, say=say, leave=self._leave
+        )
         self._host = HostWatch()
         duties = duties_of(loaded, self._built, clock, self._host)
         self._chores = Chores(duties, store, clock, say=say)
         self._doing_chores = Rounds("chores", self._quietly(self._chores.turn), say=say)
-        self._updates.use(self._built.engine, self._built.outbox)
         self._exit_code = EXIT_DONE
         self._strangers = 0
         self._server: Server | None = None
-        self._duties: list[Rounds] = []
-        engine = self._built.engine
+        self._rounds: list[Rounds] = []
         self._stack_schedule = StackSchedule(
             self._built.stacks, store=store, intake=engine.intake, clock=clock
         )
         self._hub = Hub()
-        self._feed = TaskFeed(self._built.engine, self._hub)
-        self._event_feed = EventFeed(self._built.engine, self._hub)
+        self._feed = TaskFeed(engine, self._hub)
+        self._event_feed = EventFeed(engine, self._hub)
         self._logging = Rounds("event-log", self._store_events, say=say)
-        self._payload = LastPayload(
-            self._built.engine.state_dir / "last_payload.bin", clock, wake=self._logging.wake
-        )
+        payload = engine.state_dir / "last_payload.bin"
+        self._payload = LastPayload(payload, clock, wake=self._logging.wake)
         self._token_uses = TokenUses(store, clock, wake=self._logging.wake)
         self._token = admin_token(loaded)
         self._supervisor = Supervisor(loaded.environment.variables, pid=os.getpid())
@@ -118,17 +120,17 @@ class Daemon:
         watchdog = Rounds("watchdog", lambda: self._watch(server), say=say)
         updating = Rounds("self-update", self._updates.turn, say=say)
         backups = Rounds("stack-backups", self._back_stacks_up, say=say)
-        self._duties = [self._dispatching, self._doing_chores, backups, watchdog, updating, self._logging]
+        self._rounds = [self._dispatching, self._doing_chores, backups, watchdog, updating, self._logging]
         if is_scheduling(self._loaded):
-            self._duties.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=say))
-        self._duties.append(Rounds("first-look", lambda: self._get_ready(listeners[0].address), say=say))
+            self._rounds.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=say))
+        self._rounds.append(Rounds("first-look", lambda: self._get_ready(listeners[0].address), say=say))
         sys.setswitchinterval(_GIVE_WAY_S)  # a webhook does not wait five milliseconds for a chore
 
         def begin() -> None:
             self._greet(listeners[0].address, auth)
             self._leave_word(listeners[0])
-            for duty in self._duties:
-                duty.start()
+            for rounds in self._rounds:
+                rounds.start()
 
         server.loop.call(begin)  # after the requests that came first
         try:
@@ -136,18 +138,18 @@ class Daemon:
         finally:
             self._supervisor.tell("STOPPING=1")
             server.server_close()
-            self._end_duties()
+            self._end_rounds()
             engine.log.close()
         self._updates.alarm.end_well()
         return self._exit_code
 
-    def _end_duties(self) -> None:
+    def _end_rounds(self) -> None:
         """Let all end at the same time: systemd does not wait for one after the other."""
         deadline = self._clock.monotonic() + _STOP_WITHIN_S
-        for duty in self._duties:
-            duty.ask_to_stop()
-        for duty in self._duties:
-            duty.stop(within_s=max(0.0, deadline - self._clock.monotonic()))
+        for rounds in self._rounds:
+            rounds.ask_to_stop()
+        for rounds in self._rounds:
+            rounds.stop(within_s=max(0.0, deadline - self._clock.monotonic()))
 
     def _get_ready(self, address: str) -> float:
         """Know the services, then tell systemd that webhooks may come: a unit nobody knows is refused."""
@@ -162,7 +164,7 @@ class Daemon:
 
         What stands in the way is told by the chore that looks again at once.
         """
-        if self._updates.maintenance.is_on():
+        if self._maintenance.is_on():
             return
         with self._built.engine.store.read() as cx:
             is_first_start = not services.all_known(cx)
@@ -204,7 +206,7 @@ class Daemon:
         return [*(inherited or [listen_tcp(address)]), listen_control(socket)]
 
     def _dispatch(self) -> float:
-        if self._updates.maintenance.is_on():
+        if self._maintenance.is_on():
             return 1.0
         ended = self._built.dispatcher.ended_count
         wait_s = self._built.dispatcher.turn()
@@ -218,7 +220,7 @@ class Daemon:
 
     def _quietly(self, work: Callable[[], float]) -> Callable[[], float]:
         """Return `work`, put off while an update of this program is under way."""
-        return lambda: 1.0 if self._updates.maintenance.is_on() else work()
+        return lambda: 1.0 if self._maintenance.is_on() else work()
 
     def _hurry(self, duty: str) -> None:
         self._chores.hurry(duty)
@@ -229,31 +231,31 @@ class Daemon:
         wait_s = log.turn()  # first: it keeps the trouble it meets, for health to tell; the others raise it
         self._event_feed.turn()
         wait_s = min(wait_s, self._payload.turn())
-        if not self._updates.maintenance.is_on():
+        if not self._maintenance.is_on():
             log.take_in()
             self._token_uses.turn()
         return wait_s
 
     def _back_stacks_up(self) -> float:
-        if self._updates.maintenance.is_on():
+        if self._maintenance.is_on():
             return 1.0
         wait_s = self._stack_schedule.turn()
         self._dispatching.wake()
         return wait_s
 
     def _watch(self, server: Server) -> float:
-        """Tell systemd that the loop turns, from inside the loop; leave when a duty's thread has died."""
-        dead = [duty.name for duty in self._duties if duty.has_died]
+        """Tell systemd that the loop turns, from inside the loop; leave when one of the threads has died."""
+        dead = [rounds.name for rounds in self._rounds if rounds.has_died]
         if dead:
             say(f"the thread of {dead[0]} died; leaving, to be started again")
             self._exit_code = EXIT_FAILED
             server.stop()
         if not self._supervisor.watchdog_s:
-            return _LOOK_AT_DUTIES_EVERY_S
+            return _LOOK_AT_ROUNDS_EVERY_S
         server.loop.call(lambda: self._supervisor.tell("WATCHDOG=1"))
         return self._supervisor.watchdog_s / 3
 
     def _health(self) -> dict[str, Any]:
         """Return what /health says of updates; `beats` is about all that is done beside the server."""
         told = self._updates.health()
-        return told | {"beats": told["beats"] and not any(duty.has_died for duty in self._duties)}
+        return told | {"beats": told["beats"] and not any(rounds.has_died for rounds in self._rounds)}

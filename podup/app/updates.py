@@ -1,4 +1,4 @@
-"""The daemon's part in its own updates: maintenance, an update left alone, reports, the built-in thread.
+"""The daemon's part in its own updates: maintenance, an update left alone, the built-in thread.
 
 From SNAPSHOT to the verdict the database takes no write: whoever wants to write is told to come back, and
 accepted webhooks wait in the spool until the end, when each is handed over once, by its key.
@@ -9,33 +9,26 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from podup.api.request import Request
 from podup.api.router import Route, Who
-from podup.app.notices import Alarm, tell_end
-from podup.clock import Clock
+from podup.app.notices import Alarm
+from podup.app.report_import import ReportImport
 from podup.core.cron import next_time, parse_cron
 from podup.core.numbers import counted
 from podup.core.secrets import Redactor
-from podup.core.states import Status, Trigger, new_id
 from podup.engine.engine import Engine
 from podup.engine.inbox import Knock
 from podup.engine.outbox import Outbox
-from podup.engine.record import Outcome, Record
-from podup.engine.snapshot import TaskFiles
 from podup.engine.storage import Store
 from podup.errors import Busy, PodupError, Unavailable
-from podup.files import JournalWriter, Spool, is_locked, make_dirs
+from podup.files import Spool, is_locked
 from podup.late import late
-from podup.records import asdict, replace
+from podup.records import asdict
 from podup.settings.load import Loaded
-from podup.store import events, tasks
 from podup.store.db import Connection
-from podup.store.tasks import Task
-from podup.update import boot, checkout, reports
-from podup.update.reports import BadReport, Report
+from podup.update import boot, checkout
 
 if TYPE_CHECKING:
     import shlex
@@ -84,33 +77,37 @@ class SelfUpdates:
     """What the daemon does about its own updates; `turn` is called each second while one is under way."""
 
     def __init__(
-        self, loaded: Loaded, clock: Clock, *, say: Callable[[str], None], leave: Callable[[], None]
+        self,
+        loaded: Loaded,
+        engine: Engine,
+        outbox: Outbox,
+        *,
+        maintenance: boot.Maintenance,
+        say: Callable[[str], None],
+        leave: Callable[[], None],
     ) -> None:
         self._loaded = loaded
-        self.places = checkout.places_of(loaded)
-        self.maintenance = boot.Maintenance(self.places.journal)
-        self._clock = clock
+        self._engine = engine
+        self._outbox = outbox
+        self._maintenance = maintenance
+        self._clock = engine.clock
         self._say = say
         self._leave = leave
+        self.places = checkout.places_of(loaded)
+        self.alarm = Alarm(self.places, engine.clock)
+        self._reports = ReportImport(
+            self.places.reports, engine, outbox, redactor=Redactor(loaded.secrets()), say=say
+        )
         self._spool = Spool(self.places.spool)
         self._started_in = boot.running_txid(self.places)
-        self._beat_s = clock.monotonic()
+        self._beat_s = engine.clock.monotonic()
         self._import_at_s = 0.0
-        self._stuck: set[str] = set()
         self._next_run: float | None = self._first_run()
-        self._engine: Engine | None = None
-        self._outbox: Outbox | None = None
-        self.alarm = Alarm(self.places, clock)
 
     @property
     def parts(self) -> "assemble.Parts":
         """What everything of an update is built from."""
         return assemble.parts_of(self._loaded, self._clock, self._say)
-
-    def use(self, engine: Engine, outbox: Outbox) -> None:
-        """Take the engine, which is built over `QuietStore`, and the box for what is told."""
-        self._engine = engine
-        self._outbox = outbox
 
     def beat(self) -> None:
         """Hear that work that is done again and again goes on."""
@@ -119,12 +116,12 @@ class SelfUpdates:
     def health(self) -> dict[str, Any]:
         """Return what /health says of an update: its transaction, and whether this program's duties go on."""
         beats = self._clock.monotonic() - self._beat_s < _BEATS_WITHIN_S
-        is_on, hold = self.maintenance.is_on(), self.alarm.hold()
+        is_on, hold = self._maintenance.is_on(), self.alarm.hold()
         return {"txid": self._started_in, "maintenance": is_on, "beats": beats, "hold": hold}
 
     def check(self, request: Request, route: Route) -> None:
         """Turn away what cannot be served now. Raises Unavailable `maintenance`."""
-        if route.who is Who.SIGNATURE or request.path in _OPEN_PATHS or not self.maintenance.is_on():
+        if route.who is Who.SIGNATURE or request.path in _OPEN_PATHS or not self._maintenance.is_on():
             return
         raise in_maintenance()
 
@@ -139,13 +136,13 @@ class SelfUpdates:
         self.beat()
         now = self._clock.now()
         self._attend()
-        if not self.maintenance.is_on():
+        if not self._maintenance.is_on():
             if len(self._spool):
                 count = boot.replay(self._spool, self._hand_over)
                 self._say(f"handed over {counted(count, 'webhook')} that waited for the update")
             if self._clock.monotonic() >= self._import_at_s:
                 self._import_at_s = self._clock.monotonic() + _IMPORT_EVERY_S
-                self._import_reports()
+                self._reports.turn()
                 self._look_out()
             if self._next_run is not None and now >= self._next_run:
                 self._next_run = self._run_by_cron(now)
@@ -162,84 +159,23 @@ class SelfUpdates:
             self._say("an interrupted update is settled")
 
     def _hand_over(self, waited: Sequence[tuple[str, bytes]]) -> None:
-        engine = self._required_engine()
         good = []
         for _key, data in waited:
             body = json.loads(data)
             knock = Knock(**{**body, "body": base64.b64decode(body["body"])})
             try:
-                good.append(engine.inbox.check(knock))
+                good.append(self._engine.inbox.check(knock))
             except PodupError as error:
                 self._say(f"a webhook that waited for {knock.unit} is no longer good: {error.message}")
-        with engine.store.write() as cx:
-            engine.inbox.accept_all(cx, good)
-        engine.wake()
+        with self._engine.store.write() as cx:
+            self._engine.inbox.accept_all(cx, good)
+        self._engine.wake()
 
     def _look_out(self) -> None:
         """Tell what is badly wrong, and wake who sends it."""
-        engine, outbox = self._required_engine(), self._required_outbox()
-        self.alarm.look(engine.store, outbox)
-        if outbox.has_news:
-            engine.wake()
-
-    def _import_reports(self) -> None:
-        for report in reports.waiting(self.places.reports):
-            if report.path.name in self._stuck:
-                continue
-            if isinstance(report, BadReport):
-                self._tell_bad(report)
-            else:
-                self._import(report)
-            try:
-                reports.mark_imported(report)
-            except (PodupError, FileNotFoundError) as error:
-                self._stuck.add(report.path.name)
-                self._say(f"{_shown(report.path)} stays where it is and is not looked at again: {error}")
-
-    def _tell_bad(self, report: BadReport) -> None:
-        name = _shown(report.path)
-        self._say(f"{name} is not a report and is set aside: {report.why}")
-        meta = {"file": name, "why": report.why}
-        event = events.Event(self._clock.now(), action="self-update-report-bad", meta=meta)
-        with self._required_engine().store.write() as cx:
-            events.insert(cx, [event])
-
-    def _import(self, report: Report) -> None:
-        """Make a task of a report: its journal first, then the row, whose id comes from the report's name."""
-        engine = self._required_engine()
-        name = report.path.name.encode()
-        task_id = new_id("tsk", lambda count: (name * count)[-count:], report.started_at)
-        files = TaskFiles(engine.state_dir, task_id)
-        make_dirs(files.journal.parent)
-        summary = report.message or f"{report.status}: {report.release_tag or report.after}".rstrip(": ")
-        if not files.journal.exists():
-            with JournalWriter(files.journal) as sink:
-                record = Record(sink, self._clock, Redactor(self._loaded.secrets()))
-                meta = _meta(report)
-                record.note("info", summary, action=reports.TYPE, status=report.status.value, **meta)
-                for line in report.stderr_tail.splitlines():
-                    record.note("info", line, action=reports.TYPE)
-                record.outcome(Outcome(report.status, report.code, summary))
-        task = Task(
-            id=task_id,
-            kind=reports.KIND,
-            created_at=float(report.started_at),
-            trigger=Trigger("self", caller=report.runner_host, reason=report.release_tag),
-            params={"type": reports.TYPE, **_meta(report)},
-            status=report.status,
-            code=report.code,
-            summary=summary,
-            dry_run=report.dry_run,
-            unit=reports.UNIT,
-            phase="ended",
-            error="" if report.status is not Status.FAILED else summary,
-            started_at=float(report.started_at),
-            finished_at=float(report.finished_at),
-        )
-        with engine.store.write() as cx:
-            if tasks.get(cx, task_id) is None:
-                tasks.insert(cx, task)
-                tell_end(cx, self._required_outbox(), report, task, now_s=self._clock.now())
+        self.alarm.look(self._engine.store, self._outbox)
+        if self._outbox.has_news:
+            self._engine.wake()
 
     def _first_run(self) -> float | None:
         """Return when the built-in thread runs first; None leaves it off, with a warning by the settings."""
@@ -283,16 +219,6 @@ class SelfUpdates:
             _CRON_UNIT, shlex.split(command), says="update of pod-upgrade-trigger", properties=properties
         )
 
-    def _required_engine(self) -> Engine:
-        if self._engine is None:
-            raise RuntimeError("the engine comes before the first turn")
-        return self._engine
-
-    def _required_outbox(self) -> Outbox:
-        if self._outbox is None:
-            raise RuntimeError("the outbox comes before the first turn")
-        return self._outbox
-
 
 def in_maintenance() -> Unavailable:
     """Return the error that says: come back after the update."""
@@ -304,13 +230,3 @@ def in_maintenance() -> Unavailable:
 def refuse_for_now(_knock: Knock) -> None:
     """Turn a webhook away while an update is under way and there is no daemon to keep it."""
     raise in_maintenance()
-
-
-def _shown(path: Path) -> str:
-    return path.name.encode(errors="backslashreplace").decode()
-
-
-def _meta(report: Report) -> dict[str, Any]:
-    plain = asdict(replace(report, stderr_tail=""))
-    names = ("dry_run", "exit_code", "binary_path", "release_tag", "runner_host", "runner_pid", "txid")
-    return {**{name: plain[name] for name in names}, "from": report.before, "to": report.after}

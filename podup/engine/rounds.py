@@ -1,4 +1,4 @@
-"""Work that is done again and again beside the server: one thread a duty.
+"""Work that is done again and again beside the server, each kind in a thread of its own.
 
 The door of a scheduler tick, and of one task in a round of them: a fault is told and the next round comes
 after a pause. A fault we have words for is told in them, a defect with its trace; either once, until a round

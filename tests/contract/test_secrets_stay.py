@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 from docker_on_paper import DockerOnPaper, registry_behind_login
-from whole import CONTROL, SECRET, TOKEN
+from whole import CONTROL, SECRET, TOKEN, self_updates
 from working import Working, WorkingHere
 
-from podup.app.updates import SelfUpdates
 from podup.core.states import Status
 from podup.store import tasks
 from podup.store.tasks import TaskFilter
@@ -101,8 +100,7 @@ class Story:
     def import_report(self) -> None:
         """A self-update that failed and said too much."""
         program = self.services
-        updates = SelfUpdates(program.loaded, program.clock, say=self.said.append, leave=lambda: None)
-        updates.use(program.engine, program.built.outbox)
+        updates = self_updates(program, say=self.said.append)
         updates.places.reports.mkdir(parents=True, exist_ok=True)
         name = "self-update-10-5.json"
         (updates.places.reports / name).write_text(json.dumps(REPORT))

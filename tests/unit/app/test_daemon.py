@@ -16,20 +16,20 @@ def leave() -> float:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_daemon_leaves_when_a_duty_has_died_and_says_so_until_then(
+def test_a_daemon_leaves_when_one_of_its_threads_has_died_and_says_so_until_then(
     whole: Whole, capsys: pytest.CaptureFixture[str]
 ) -> None:
     daemon = Daemon(whole.loaded, whole.clock, whole.database, ground=Ground(simulator=whole.machine))
     stopped: list[str] = []
     server = SimpleNamespace(stop=lambda: stopped.append("server"))
-    duty = Rounds("dispatch", leave, say=print)
-    daemon._duties = [duty]
+    rounds = Rounds("dispatch", leave, say=print)
+    daemon._rounds = [rounds]
     assert daemon._watch(server) > 0
     assert daemon._health()["beats"]
     assert not stopped
 
-    duty.start()
-    duty._thread.join(10)
+    rounds.start()
+    rounds._thread.join(10)
     assert not daemon._health()["beats"]
     daemon._watch(server)
     assert stopped == ["server"]

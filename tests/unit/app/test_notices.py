@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from simulated_host import Channel
-from whole import Whole
+from whole import Whole, self_updates
 
-from podup.app.updates import SelfUpdates
 from podup.engine.outbox import Outbox
 from podup.update import remembered, starts
 
@@ -26,8 +25,7 @@ class Daemon:
         self.whole = whole
         self.channel = Channel()
         self.outbox = Outbox(whole.database, whole.clock, (self.channel,))
-        self.updates = SelfUpdates(whole.loaded, whole.clock, say=lambda _line: None, leave=lambda: None)
-        self.updates.use(whole.engine, self.outbox)
+        self.updates = self_updates(whole, outbox=self.outbox)
         self.places = self.updates.places
 
     def events(self, *, after_s: float = 61) -> list[str]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from update_simulator import build
-from whole import CONTROL, SECRET, Whole
+from whole import CONTROL, SECRET, Whole, maintenance_of, self_updates
 
-from podup.app.updates import QuietStore, SelfUpdates
+from podup.app.updates import QuietStore
 from podup.core.secrets import Secret
 from podup.core.signatures import sign
 from podup.engine.inbox import Knock
@@ -30,8 +30,7 @@ class Told:
     def __init__(self, whole: Whole) -> None:
         self.lines: list[str] = []
         self.left = 0
-        self.updates = SelfUpdates(whole.loaded, whole.clock, say=self.lines.append, leave=self.leave)
-        self.updates.use(whole.engine, whole.built.outbox)
+        self.updates = self_updates(whole, say=self.lines.append, leave=self.leave)
         self.journal = self.updates.places.journal
 
     def leave(self) -> None:
@@ -53,7 +52,7 @@ def knock(image: str = "ghcr.io/acme/web:latest", delivery: str = "one") -> Knoc
 
 
 def test_in_maintenance_the_database_takes_no_write(whole: Whole, told: Told) -> None:
-    quiet = QuietStore(whole.database, told.updates.maintenance)
+    quiet = QuietStore(whole.database, maintenance_of(whole))
     with quiet.write():
         pass
     told.begin(State.TRIAL)
