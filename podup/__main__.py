@@ -5,6 +5,7 @@ loaded by name for that reason.
 """
 
 import gc
+import os
 import sys
 from importlib import import_module
 
@@ -16,16 +17,39 @@ _GARBAGE_AFTER = 500_000  # new objects: imports make fewer. Who lives long look
 def main() -> int:
     """Run the program with the words it was called with; return the exit code."""
     words = sys.argv[1:]
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        stand_in()
     if words in (["--version"], ["-V"]):
         python = ".".join(map(str, sys.version_info[:3]))
-        sys.stdout.write(f"pod-upgrade-trigger {VERSION} (commit {COMMIT}, python {python})\n")
-        return 0
+        return say(f"pod-upgrade-trigger {VERSION} (commit {COMMIT}, python {python})\n")
     if words in (["--help"], ["-h"], ["help"]):
         text = OVERVIEW or import_module("podup.cli.overview").render("{program}")
-        sys.stdout.write(text.replace("{program}", called_by(sys.argv[0])))
-        return 0
+        return say(text.replace("{program}", called_by(sys.argv[0])))
     gc.set_threshold(_GARBAGE_AFTER)
     return int(import_module("podup.cli.main").main(called_by(sys.argv[0]), words, open_app))
+
+
+def stand_in() -> None:
+    """Open the null device for each standard stream that is closed (`<&-`).
+
+    The next file that is opened would get its number, and hear what is meant for the terminal.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def say(text: str) -> int:
+    """Write to standard output and return the exit code: 1 when nobody could take it."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it is tried again at the end
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"{called_by(sys.argv[0])}: the result cannot be written: {error.strerror}\n")
+        return 1
+    return 0
 
 
 def open_app(loaded: object) -> object:

@@ -106,6 +106,14 @@ def error_of(status: int, code: str, message: str, hint: str = "") -> PodupError
     return kind(code, message, hint)
 
 
+def error_of_os(error: OSError) -> PodupError:
+    """Return what the operating system's answer stands for, where no other words were found for it."""
+    why = error.strerror or str(error)
+    says = f"cannot use {error.filename}: {why}" if error.filename else why
+    hint = "check its owner and mode, and those of the directories above it"
+    return PodupError("system-error", says, hint if isinstance(error, PermissionError) else "")
+
+
 _KINDS = (
     Invalid,
     Unauthorized,

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from podup.cli.context import Context
-from podup.errors import EXIT_DONE, EXIT_FAILED, Refused
+from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
+from podup.store.backup import verify
 
 
 def run_backup(args: Mapping[str, Any], context: Context) -> int:
@@ -36,10 +37,10 @@ def run_check(args: Mapping[str, Any], context: Context) -> int:
 def run_restore(args: Mapping[str, Any], context: Context) -> int:
     """Put a backup in the database's place; what was there is kept beside it."""
     source = Path(args["file"]).expanduser()
-    if not args["yes"] and not context.out.ask(
-        f"put {source} in the place of the database?", sys.stdin.readline
-    ):
-        raise Refused("not-confirmed", "nothing was changed", "say --yes where nobody can answer")
+    verify(source)
+    question = f"put {source} in the place of the database?"
+    if not args["yes"] and not context.out.ask(question, sys.stdin.readline):
+        return EXIT_REFUSED
     restored = context.app().restore_database(source)
     value = {"restored": str(source), "schema": restored.schema, "rows": restored.counts}
     if args["json"]:

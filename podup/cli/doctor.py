@@ -11,7 +11,7 @@ from typing import Any
 
 from podup.cli.context import Context
 from podup.clock import SystemClock
-from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError, Refused
+from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError, Refused, error_of_os
 from podup.files import holder, require_own
 from podup.host.run import Command
 from podup.host.systemd import Systemd
@@ -59,8 +59,9 @@ _Look = Callable[[assemble.Parts], Iterator[Finding]]
 def _safely(look: _Look, parts: assemble.Parts) -> list[Finding]:
     try:
         return list(look(parts))
-    except PodupError as error:
-        return [Finding(look.__name__.strip("_"), _BAD, error.message, error.hint)]
+    except (PodupError, OSError) as error:
+        told = error_of_os(error) if isinstance(error, OSError) else error
+        return [Finding(look.__name__.strip("_"), _BAD, told.message, told.hint)]
 
 
 def _python(parts: assemble.Parts) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 from podup.cli.context import Context
 from podup.clock import SystemClock
 from podup.core.numbers import counted
-from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError
+from podup.errors import EXIT_DONE, EXIT_REFUSED, PodupError
 from podup.update import assemble, installation
 from podup.update.installation import HTTP, UPDATER, Standing
 from podup.update.places import own_file
@@ -29,7 +29,7 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     units = tuple(unit for unit in (service, f"{HTTP}.service", args["timer"] and f"{UPDATER}.timer") if unit)
     context.out.line(f"enable   {', '.join(units)}")
     if not _agreed(args, context, "install this?"):
-        return EXIT_DONE if args["dry_run"] else EXIT_FAILED
+        return EXIT_DONE if args["dry_run"] else EXIT_REFUSED
     installation.write(found, replace=args["force"])
     installation.switch_on(parts.runner, loaded.environment, units)
     context.out.line("installed; see `doctor`")
@@ -48,7 +48,7 @@ def uninstall(args: Mapping[str, Any], context: Context) -> int:
     for path in installation.leftovers(loaded.environment, target, state):
         context.out.line(f"{'remove' if args['purge'] else 'keep':<8} {path}")
     if not _agreed(args, context, "remove this?"):
-        return EXIT_DONE if args["dry_run"] else EXIT_FAILED
+        return EXIT_DONE if args["dry_run"] else EXIT_REFUSED
     parts = assemble.parts_of(loaded, SystemClock(), lambda line: None)
     installation.switch_off(parts.runner, loaded.environment)
     gone = installation.remove_installed(loaded.environment)
@@ -68,10 +68,7 @@ def _agreed(args: Mapping[str, Any], context: Context, question: str) -> bool:
     if args["dry_run"]:
         context.out.note("a dry run: nothing was done")
         return False
-    agreed = bool(args["yes"]) or context.out.ask(question, sys.stdin.readline)
-    if not agreed:
-        context.out.note("nothing was done; --yes agrees without being asked")
-    return agreed
+    return bool(args["yes"]) or context.out.ask(question, sys.stdin.readline)
 
 
 def _has_linger(parts: assemble.Parts, user: str) -> bool:

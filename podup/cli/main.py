@@ -16,7 +16,7 @@ from podup.cli.context import Context
 from podup.cli.output import Output
 from podup.cli.parse import Asked, AskedForGroup, parse
 from podup.cli.row import Command
-from podup.errors import EXIT_FAILED, PodupError
+from podup.errors import EXIT_FAILED, PodupError, error_of_os
 from podup.settings.environment import Environment, of_this_process
 from podup.settings.load import Loaded, load
 
@@ -41,6 +41,10 @@ def main(program: str, words: list[str], open_app: OpenApp) -> int:
         return _INTERRUPTED
     except BrokenPipeError:
         return EXIT_FAILED  # the reader went away (`| head`)
+    except OSError as error:
+        told = error_of_os(error)
+        out.error(program, told.message, told.hint)
+        return told.exit_code
     finally:
         _let_go(sys.stdout)
         _let_go(sys.stderr)

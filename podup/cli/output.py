@@ -77,9 +77,12 @@ class Output:
             self.note(f"{self._paint('hint:', 'accent', self._stderr)} {printable(hint)}")
 
     def ask(self, question: str, read_line: Callable[[], str]) -> bool:
-        """Ask and return whether the answer was yes; anything else, and no answer at all, is no."""
+        """Ask and return whether the answer was yes; anything else, and no answer at all, is no and said."""
         self._tell(f"{question} [y/N] ")
-        return read_line().strip().lower() in ("y", "yes")
+        if read_line().strip().lower() in ("y", "yes"):
+            return True
+        self.note("nothing was done; --yes agrees without being asked")
+        return False
 
     def flush(self) -> None:
         """See that the result is written. Raises Unavailable `result-not-written`, BrokenPipeError."""

@@ -1,5 +1,6 @@
 """`stack ...`: look at compose stacks, and submit tasks on them and follow these to the end."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -138,8 +139,7 @@ def run_restore(args: Mapping[str, Any], context: Context) -> int:
     what = "files and databases" if databases else "files"
     first = "The databases of now are NOT dumped first." if args["no_dumps"] else "All is backed up first."
     question = f"Put the {what} of {args['stack']} back to {args['backup']}? {first}"
-    if not (args["yes"] or args["dry_run"] or context.out.ask(question, input)):
-        context.out.note("nothing was done")
+    if not (args["yes"] or args["dry_run"] or context.out.ask(question, sys.stdin.readline)):
         return EXIT_REFUSED
     body = {"backup": args["backup"], "databases": databases, "dumps": not args["no_dumps"]}
     return _submit(args, context, "restore", body)

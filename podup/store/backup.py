@@ -21,6 +21,7 @@ from podup.store.db import Connection, Error, Reader, connect, copy_into, proble
 _CHUNK_BYTES = 1024 * 1024
 KEPT_BACKUPS = 7
 _SCRATCH = ".backup-in-progress"
+_OTHERS = "`db check` lists the backups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def back_up(reader: Reader, target: Path) -> Backup:
 def verify(path: Path) -> Backup:
     """Check a backup and return what it holds. Raises NotFound, or PodupError('backup-not-verified')."""
     if not path.exists():
-        raise NotFound("backup-missing", f"there is no backup at {path}")
+        raise NotFound("backup-missing", f"there is no backup at {path}", _OTHERS)
     try:
         cx = connect(path, read_only=True)
         try:
@@ -72,7 +73,8 @@ def verify(path: Path) -> Backup:
         finally:
             cx.close()
     except Error as error:
-        raise PodupError("backup-not-verified", f"{path} is not a whole database: {error}") from error
+        why = f"{path} is not a whole database: {error}"
+        raise PodupError("backup-not-verified", why, _OTHERS) from error
     if found:
         raise PodupError("backup-not-verified", f"{path} is damaged: {found[0]}", "use an older backup")
     return Backup(path, path.stat().st_size, _sha256(path), schema, counts)
