@@ -3,15 +3,13 @@
 from podup.api.request import PAGING, Request
 from podup.api.response import Response, answer, answer_list
 from podup.api.router import Route, Who
-from podup.core.units import unit_name
+from podup.core.units import STACK, target_name
 from podup.engine.engine import Engine
 from podup.errors import Invalid, NotFound
 from podup.records import asdict, dataclass
 from podup.store import digests, freezes, services
 from podup.store.db import Connection
-from podup.store.freezes import EVERYTHING, Freeze
-
-_STACK = "stack:"
+from podup.store.freezes import Freeze
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class SafeguardRoutes:
 
     def quarantined(self, request: Request) -> Response:
         unit = request.query_one("unit")
-        target = _target(unit) if unit else ""
+        target = target_name(unit)
         with_released = request.query_one("released") == "1"
         with self._engine.store.read() as cx:
             found = digests.quarantined(cx, target=target, with_released=with_released)
@@ -78,7 +76,7 @@ class SafeguardRoutes:
             raise Invalid("no-digest", "neither a digest nor a unit was named", "see `quarantine list`")
         by = body.caller or request.principal.name
         with self._engine.store.write() as cx:
-            held = digests.quarantined(cx, target=_target(body.unit) if body.unit else "")
+            held = digests.quarantined(cx, target=target_name(body.unit))
             chosen = [row for row in held if _begins(row.digest, body.digest)]
             for row in chosen:
                 now_s = self._engine.clock.now()
@@ -103,7 +101,7 @@ class SafeguardRoutes:
         return answer(_shown(wanted))
 
     def unfreeze(self, request: Request) -> Response:
-        target = _target(request.data.unit)
+        target = target_name(request.data.unit)
         with self._engine.store.write() as cx:
             if not freezes.unfreeze(cx, target):
                 raise NotFound("not-frozen", f"{target or 'everything'} is not frozen", "see `freeze --list`")
@@ -111,13 +109,9 @@ class SafeguardRoutes:
         return answer({"unit": target, "frozen": False})
 
 
-def _target(unit: str) -> str:
-    return unit if unit == EVERYTHING or unit.startswith(_STACK) else unit_name(unit)
-
-
 def _known(cx: Connection, unit: str) -> str:
-    target = _target(unit)
-    if target and not target.startswith(_STACK) and services.get(cx, target) is None:
+    target = target_name(unit)
+    if target and not target.startswith(STACK) and services.get(cx, target) is None:
         raise NotFound("unit-not-found", f"{target} is not a unit managed here", "see `services`")
     return target
 

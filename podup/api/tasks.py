@@ -8,6 +8,7 @@ from podup.api.response import Response, answer, answer_page
 from podup.api.router import Route, Who
 from podup.api.task_views import detail, row
 from podup.core.states import Status, Trigger
+from podup.core.units import target_name
 from podup.engine.control import request_stop, task_of
 from podup.engine.engine import Engine
 from podup.engine.record import read_records
@@ -73,7 +74,7 @@ class TaskRoutes:
         wanted = TaskFilter(
             status=_statuses(request.query_one("status")),
             kind=request.query_one("kind"),
-            unit=request.query_one("unit"),
+            unit=target_name(request.query_one("unit")),
             caller=request.query_one("caller"),
             source=request.query_one("source"),
             parent_id=request.query_one("parent_id"),

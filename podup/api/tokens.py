@@ -64,7 +64,8 @@ class TokenRoutes:
         body: TokenBody = request.data
         unknown = sorted(set(body.scopes) - set(SCOPES))
         if unknown or not body.scopes:
-            raise Invalid("bad-scope", f"not a scope: {unknown[:3]}", f"known are: {', '.join(SCOPES)}")
+            says = f"not a scope: {unknown[0]!r}" if unknown else "no scope was named"
+            raise Invalid("bad-scope", says, f"known are: {', '.join(SCOPES)}")
         if not body.name.strip() or len(body.name) > _NAME_LENGTH or not body.name.isprintable():
             raise Invalid("bad-name", f"a token wants a printable name of at most {_NAME_LENGTH} letters")
         if not 0 <= body.days <= 36500:

@@ -1,6 +1,6 @@
 """The rows of the commands about events, safeguards, tokens and what the program keeps."""
 
-from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, YES, Arg, Command
+from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, YES, Arg, Command, whole
 
 _TASKS, _SERVICES, _RUNNING = "Tasks and events", "Services", "Running"
 _UNIT = Arg("unit", "a unit, as web or web.service, or stack:NAME; without one everything", default="")
@@ -16,7 +16,7 @@ ROWS: tuple[Command, ...] = (
             Arg("--path", "only paths that begin so", value="PATH", default=""),
             Arg("--action", "only this action", value="ACTION", default=""),
             Arg("--status", "only this HTTP status", value="STATUS", default=""),
-            Arg("--count", "how many", value="N", parse=int, default=20),
+            Arg("--count", "how many", value="N", parse=whole, default=20),
             JSON,
         ),
         examples=("events", "events --action github-package-update", "events --status 401 --json"),
@@ -84,7 +84,7 @@ ROWS: tuple[Command, ...] = (
         "podup.cli.prune",
         "Forget what is old: tasks, timestamps, dead locks, files of an older version",
         args=(
-            Arg("--max-age-hours", "finished tasks and timestamps older than this", value="H", parse=int),
+            Arg("--max-age-hours", "finished tasks and timestamps older than this", value="H", parse=whole),
             DRY_RUN,
             JSON,
         ),
@@ -98,7 +98,7 @@ ROWS: tuple[Command, ...] = (
         args=(
             Arg("name", "a name to know it by", required=True),
             Arg("--scope", "admin, manual, stacks, auto-update or metrics", value="SCOPE", many=True),
-            Arg("--days", "it ends after so many days, else never", value="N", parse=int, default=0),
+            Arg("--days", "it ends after so many days, else never", value="N", parse=whole, default=0),
             JSON,
         ),
         examples=("token create ci --scope manual --days 90", "token create prometheus --scope metrics"),

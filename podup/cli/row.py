@@ -6,6 +6,14 @@ from typing import Any
 from podup.records import dataclass
 
 
+def whole(text: str) -> int:
+    """Return the whole number `text` writes. Raises ValueError with what was wanted."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("want a whole number") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Arg:
     """One word a command takes.

@@ -8,6 +8,7 @@ from podup.cli.calls import call_for_all
 from podup.cli.context import Context
 from podup.clock import SystemClock
 
+_DIGEST_SHOWN = 19  # sha256: and twelve letters, enough to release it by
 _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{1,64}|sha256:?")
 
 
@@ -21,7 +22,7 @@ def run_quarantine(args: Mapping[str, Any], context: Context) -> int:
     rows = [
         (
             row["target"],
-            row["digest"],
+            row["digest"][:_DIGEST_SHOWN],
             _when(row["since"]),
             f"released by {row['released_by']}" if row["released_at"] else "held",
             row["reason"],
@@ -52,7 +53,8 @@ def run_freeze(args: Mapping[str, Any], context: Context) -> int:
     if args["list"]:
         return _list(args, context)
     answer = context.app().api.call("POST", "/api/freeze", body=_body(args))
-    says = f"frozen: {answer['unit'] or 'everything'}; `unfreeze` lets it go on"
+    again = f"unfreeze {args['unit'] or ''}".strip()
+    says = f"frozen: {answer['unit'] or 'everything'}; `{again}` lets it go on"
     context.out.result(answer, says, as_json=args["json"])
     return 0
 

@@ -1,6 +1,6 @@
 """The rows of the commands about services and tasks."""
 
-from podup.cli.row import CALLER, DRY_RUN, JSON, NO_WAIT, REASON, VERBOSE, Arg, Command
+from podup.cli.row import CALLER, DRY_RUN, JSON, NO_WAIT, REASON, VERBOSE, Arg, Command, whole
 
 _FORCE = Arg("--force", "pass a freeze, a closed window and an operator's mark; never a quarantine")
 _TASK = Arg("task", "the task's id, as `tasks list` shows it", required=True)
@@ -85,7 +85,7 @@ ROWS: tuple[Command, ...] = (
             Arg("--status", "only these, separated by commas", value="STATUS", default=""),
             Arg("--unit", "only of this unit", value="UNIT", default=""),
             Arg("--kind", "only of this kind", value="KIND", default=""),
-            Arg("--count", "how many", value="N", parse=int, default=20),
+            Arg("--count", "how many", value="N", parse=whole, default=20),
             JSON,
         ),
         examples=("tasks list", "tasks list --status failed,rolled_back", "tasks list --unit web.service"),
@@ -141,8 +141,8 @@ ROWS: tuple[Command, ...] = (
         "podup.cli.scheduler",
         "Look for updates at intervals, through a running daemon or alone",
         args=(
-            Arg("--interval", "seconds between looks, else as configured", value="S", parse=int, default=0),
-            Arg("--max-iterations", "end after so many, else never", value="N", parse=int, default=0),
+            Arg("--interval", "seconds between looks, else as configured", value="S", parse=whole, default=0),
+            Arg("--max-iterations", "end after so many, else never", value="N", parse=whole, default=0),
         ),
         examples=("scheduler", "scheduler --interval 300", "scheduler --max-iterations 1"),
         group=_RUNNING,

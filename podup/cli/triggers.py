@@ -27,6 +27,8 @@ def _trigger(body: dict[str, Any], args: Mapping[str, Any], context: Context) ->
     body |= {"dry_run": args["dry_run"], "caller": args["caller"], "reason": args["reason"]}
     api, out = context.app().api, context.out
     answer = api.call("POST", "/api/manual/trigger", body=body)
+    if not (answer["triggered"] or answer["skipped"]):
+        out.note("no services are known; `services --refresh` looks for them")
     for left in answer["skipped"]:
         out.note(f"{left['unit']} was left out: {left['reason']}; see `services`", "bad")
     codes = [EXIT_FAILED] if answer["skipped"] else []

@@ -10,6 +10,7 @@ from functools import lru_cache
 from podup.errors import Invalid
 from podup.patterns import regex
 
+STACK = "stack:"
 _SUFFIX = ".service"
 _OTHER_TYPES = (
     ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope",
@@ -30,6 +31,14 @@ def unit_name(text: str) -> str:
     if len(name) > _MAX or _NAME.fullmatch(name.removesuffix(_SUFFIX)) is None:
         raise Invalid("bad-unit-name", f"not a unit name: {text[:80]!r}", "write web or web@1.service")
     return name
+
+
+def target_name(text: str) -> str:
+    """Return what is worked on: the full unit name, a stack as `stack:NAME`, or nothing for an empty text.
+
+    Raises Invalid('bad-unit-name').
+    """
+    return text if not text or text.startswith(STACK) else unit_name(text)
 
 
 def slug(unit: str) -> str:

@@ -8,6 +8,8 @@ from podup.records import dataclass
 from podup.store import deployments, digests, freezes, services
 from podup.store.db import Connection
 
+_LOOKED_BACK = 10  # deployments
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -64,10 +66,14 @@ def refuse_auto_update(cx: Connection) -> Plan | None:
 
 
 def well_before(cx: Connection, unit: str) -> tuple[str, ...]:
-    """Return the digests a unit can go back to, newest first: what ran well, but not what runs or is held."""
-    newest, _ = deployments.find(cx, target=unit, outcome="succeeded", per_page=1)
+    """Return the digests a unit can go back to, newest first: what ran well, but not what runs or is held.
+
+    What ran before the first of them counts too: deploying the same image again is no reason to forget it.
+    """
+    newest, _ = deployments.find(cx, target=unit, outcome=deployments.GOOD, per_page=_LOOKED_BACK)
     if not newest:
         return ()
     held = {row.digest for row in digests.quarantined(cx, target=unit)} | {newest[0].to_digest, ""}
-    candidates = (newest[0].from_digest, *deployments.good_digests(cx, unit))
+    before = [one.from_digest for one in newest]
+    candidates = (before[0], *deployments.good_digests(cx, unit), *before)
     return tuple(dict.fromkeys(digest for digest in candidates if digest not in held))

@@ -86,10 +86,18 @@ def test_events_are_filtered(whole: Whole, shell: Shell) -> None:
     assert json.loads(shell("events --json --count 1"))["page_size"] == 1
 
 
+def test_tasks_are_found_by_the_short_name_of_their_unit(whole: Whole, shell: Shell) -> None:
+    task_id = whole.deliver("web", {"image": "ghcr.io/acme/web:latest"}).json["task_id"]
+    assert task_id in shell("tasks list --unit web") and task_id in shell("tasks list --unit web.service")
+    assert task_id not in shell("tasks list --unit worker")
+
+
 def test_freezes_are_listed(shell: Shell) -> None:
     assert shell("freeze") == "frozen: everything; `unfreeze` lets it go on\n"
     assert "(everything)" in shell("freeze --list")
     assert shell("unfreeze") == "no longer frozen: everything\n"
+    assert shell("freeze web") == "frozen: web.service; `unfreeze web` lets it go on\n"
+    assert shell("unfreeze web") == "no longer frozen: web.service\n"
     assert json.loads(shell("freeze --list --json"))["freezes"] == []
 
 
@@ -97,6 +105,7 @@ def test_the_quarantine_is_listed_and_released(whole: Whole, shell: Shell) -> No
     digest = "sha256:" + "a" * 64
     with whole.database.write() as cx:
         digests.quarantine(cx, Quarantine("web.service", digest, "it crashed", 1.0))
+    assert f"  {digest[:19]}  " in shell("quarantine list")
     assert "it crashed" in shell("quarantine list")
     assert shell(f"quarantine release {digest[:15]}") == (
         f"released: {digest} may be deployed on web.service again\n"

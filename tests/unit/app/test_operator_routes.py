@@ -6,8 +6,11 @@ import pytest
 from whole import CONTROL, SECRET, TOKEN, Answer, Whole
 
 from podup.core.states import Status
-from podup.store import deliveries, digests, image_locks, limits, services, tasks
+from podup.engine.policy import well_before
+from podup.records import replace
+from podup.store import deliveries, deployments, digests, image_locks, limits, services, tasks
 from podup.store.deliveries import Delivery
+from podup.store.deployments import Deployment
 from podup.store.digests import Quarantine
 from podup.store.services import Attention
 from podup.store.tasks import Ending
@@ -367,3 +370,19 @@ def test_a_page_of_ones_own_is_served_in_its_place(
     assert script.headers["Content-Type"].startswith("text/javascript")
     form = {"content-type": "application/x-www-form-urlencoded"}
     assert whole.ask("POST", "/401", f"token={TOKEN}".encode(), headers=form).status == 303
+
+
+def test_deploying_the_same_image_again_forgets_nothing_to_go_back_to(whole: Whole) -> None:
+    old, new = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    with whole.database.write() as cx:
+        for number, before in enumerate((old, new)):
+            done = Deployment("web.service", "deploy", "succeeded", number, from_digest=before, to_digest=new)
+            deployments.insert(cx, replace(done, task_id=f"tsk_{number}"))
+    with whole.database.read() as cx:
+        assert well_before(cx, "web.service") == (old,)
+
+
+def test_a_token_wants_scopes_that_exist(whole: Whole) -> None:
+    for scopes, says in ((["all"], "not a scope: 'all'"), ([], "no scope was named")):
+        refused = whole.ask("POST", "/api/tokens", {"name": "ci", "scopes": scopes})
+        assert (refused.status, refused.json["error"]["message"]) == (400, says)

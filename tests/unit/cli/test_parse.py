@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from podup.cli.parse import Asked, AskedForGroup, parse
-from podup.cli.row import JSON, Arg, Command
+from podup.cli.row import JSON, Arg, Command, whole
 from podup.errors import EXIT_USAGE, Invalid
 
 COMMANDS = (
@@ -16,7 +16,7 @@ COMMANDS = (
         args=(
             Arg("units", "what", many=True, required=True),
             Arg("--image", "which", value="REF"),
-            Arg("--tries", "how often", value="N", parse=int, default=3),
+            Arg("--tries", "how often", value="N", parse=whole, default=3),
             Arg("--label", "marks", value="TEXT", many=True),
             Arg("--max-age", "how old", value="S"),
             Arg("--force", "anyway"),
@@ -97,7 +97,7 @@ def test_old_spellings() -> None:
         (["deploy", "a", "--force=1"], "--force takes no value", ""),
         (["deploy", "a", "--image"], "--image wants a value (REF)", ""),
         (["deploy", "a", "--image", "x", "--image", "y"], "--image is given twice", ""),
-        (["deploy", "a", "--tries", "x"], "--tries: 'x' is not possible", ""),
+        (["deploy", "a", "--tries", "x"], "--tries: 'x' is not possible: want a whole number", ""),
         (["tasks", "show"], "tasks show wants TASK", ""),
         (["tasks", "show", "a", "b"], "tasks show does not take 'b'", ""),
         (["shell", "bsh"], "kind is one of bash, zsh, not 'bsh'", "did you mean 'bash'?"),
