@@ -11,8 +11,8 @@ from podup.host.podman import Podman
 from podup.host.probe import Prober
 from podup.host.run import Command, Runner
 from podup.host.systemd import Systemd
-from podup.recipes import facts
-from podup.recipes.policy import Policy, PolicyOf, RunHook
+from podup.recipes import actions, facts
+from podup.recipes.policy import Policy, PolicyOf
 from podup.records import dataclass
 
 _HOOK_POSTPONES_S = 300
@@ -57,24 +57,24 @@ def service_world(host: ServiceHost) -> World:
             facts.AutoUpdateOutlook: lambda query: podman.auto_update_outlook(),
         },
         performers={
-            facts.PullImage: lambda action: podman.pull(
+            actions.PullImage: lambda action: podman.pull(
                 action.ref, timeout_s=action.timeout_s, on_line=host.hear
             ),
-            facts.TagImage: lambda action: podman.tag(action.source, action.name),
-            facts.UntagImage: lambda action: podman.untag(action.name),
-            facts.RemoveImage: lambda action: podman.remove_image(action.image_id),
-            facts.RestartUnit: lambda action: systemd.restart(action.unit, timeout_s=action.timeout_s),
-            facts.StartUnit: lambda action: systemd.start(
+            actions.TagImage: lambda action: podman.tag(action.source, action.name),
+            actions.UntagImage: lambda action: podman.untag(action.name),
+            actions.RemoveImage: lambda action: podman.remove_image(action.image_id),
+            actions.RestartUnit: lambda action: systemd.restart(action.unit, timeout_s=action.timeout_s),
+            actions.StartUnit: lambda action: systemd.start(
                 action.unit, wait=action.wait, timeout_s=action.timeout_s
             ),
-            facts.StopUnit: lambda action: systemd.stop(action.unit, timeout_s=action.timeout_s),
-            facts.ResetFailed: lambda action: systemd.reset_failed(action.unit),
-            RunHook: lambda action: _hook(host.runner, action),
+            actions.StopUnit: lambda action: systemd.stop(action.unit, timeout_s=action.timeout_s),
+            actions.ResetFailed: lambda action: systemd.reset_failed(action.unit),
+            actions.RunHook: lambda action: _hook(host.runner, action),
         },
     )
 
 
-def _hook(runner: Runner, action: RunHook) -> None:
+def _hook(runner: Runner, action: actions.RunHook) -> None:
     hook = Command(action.argv, mutates=True, timeout_s=action.timeout_s, env=dict(action.environment))
     done = runner.run(hook)
     if done.exit == EXIT_BUSY:

@@ -14,6 +14,7 @@ from podup.engine.world import World, at_once
 from podup.errors import PodupError, Refused
 from podup.host.compose_arguments import DOCKER, definitions_label
 from podup.host.run import Command
+from podup.recipes import stack_actions as actions
 from podup.recipes import stack_facts as facts
 from podup.recipes.facts import DiagnosticReport
 from podup.recipes.stack_goal import kept_prefix
@@ -49,23 +50,23 @@ def stack_world(machine: StackMachine) -> World:
             facts.StackLogs: lambda query: _logs(machine, stack(query.stack), query.lines),
         },
         performers={
-            facts.MakeBackup: lambda action: _back_up(machine, action),
-            facts.KeepStackImage: lambda action: machine.compose.tag(action.source, action.name),
-            facts.PullStackImage: lambda action: _pull(machine, action),
-            facts.RequireDigest: lambda action: _require(machine, action),
-            facts.SetVersion: lambda action: _set_version(machine, action),
-            facts.RestoreEnv: lambda action: _restore_env(machine, action),
-            facts.StackUp: lambda action: _up(machine, action),
-            facts.RemoveContainers: lambda action: machine.compose.remove_containers(action.ids),
-            facts.ConfirmUnchanged: lambda action: _confirm(machine, action),
-            facts.ConfirmWell: lambda action: _confirm_well(machine, stack(action.stack)),
-            facts.WriteProof: lambda action: _prove(machine, action),
-            facts.PutProofBack: lambda action: machine.write_proof(stack(action.stack), action.proof),
-            facts.PruneBackups: lambda action: _prune_backups(machine, action),
+            actions.MakeBackup: lambda action: _back_up(machine, action),
+            actions.KeepStackImage: lambda action: machine.compose.tag(action.source, action.name),
+            actions.PullStackImage: lambda action: _pull(machine, action),
+            actions.RequireDigest: lambda action: _require(machine, action),
+            actions.SetVersion: lambda action: _set_version(machine, action),
+            actions.RestoreEnv: lambda action: _restore_env(machine, action),
+            actions.StackUp: lambda action: _up(machine, action),
+            actions.RemoveContainers: lambda action: machine.compose.remove_containers(action.ids),
+            actions.ConfirmUnchanged: lambda action: _confirm(machine, action),
+            actions.ConfirmWell: lambda action: _confirm_well(machine, stack(action.stack)),
+            actions.WriteProof: lambda action: _prove(machine, action),
+            actions.PutProofBack: lambda action: machine.write_proof(stack(action.stack), action.proof),
+            actions.PruneBackups: lambda action: _prune_backups(machine, action),
             CopyIn: lambda action: stack_sync.copy_in(stack(action.stack), action.path),
-            facts.PruneKept: lambda action: _prune_kept(machine, action),
-            facts.RestoreFiles: lambda action: _restore_files(machine, action),
-            facts.RestoreDatabases: lambda action: _restore_databases(machine, action),
+            actions.PruneKept: lambda action: _prune_kept(machine, action),
+            actions.RestoreFiles: lambda action: _restore_files(machine, action),
+            actions.RestoreDatabases: lambda action: _restore_databases(machine, action),
         },
         together={
             facts.StackImageOf: lambda queries: machine.compose.images([query.ref for query in queries]),
@@ -162,7 +163,7 @@ def _is_unwell(item: facts.StackContainer) -> bool:
     return not item.state.running or item.state.restarts > 0 or item.state.health == "unhealthy"
 
 
-def _back_up(machine: StackMachine, action: facts.MakeBackup) -> None:
+def _back_up(machine: StackMachine, action: actions.MakeBackup) -> None:
     stack = machine.stack(action.stack)
     databases = stack.databases if action.dumps else ()
     reaches = tuple((database, machine.reach(stack, database)) for database in databases)
@@ -170,7 +171,7 @@ def _back_up(machine: StackMachine, action: facts.MakeBackup) -> None:
     stack_backups.make_backup(stack, Path(action.path), action.at, dumps, whole=action.whole)
 
 
-def _pull(machine: StackMachine, action: facts.PullStackImage) -> None:
+def _pull(machine: StackMachine, action: actions.PullStackImage) -> None:
     for number in range(_TRIES):
         try:
             machine.compose.pull(action.ref, timeout_s=action.timeout_s)
@@ -181,14 +182,14 @@ def _pull(machine: StackMachine, action: facts.PullStackImage) -> None:
         machine.tools.clock.sleep(_PAUSE_S * (number + 1))
 
 
-def _require(machine: StackMachine, action: facts.RequireDigest) -> None:
+def _require(machine: StackMachine, action: actions.RequireDigest) -> None:
     image = machine.compose.image(action.ref)
     if action.digest not in {digest.partition("@")[2] for digest in image.digests}:
         says = f"{action.ref} has moved: it is not the image that was verified ({action.digest[:19]})"
         raise Refused("tag-moved", says, "deploy it to staging again, or use --force, which is put on record")
 
 
-def _set_version(machine: StackMachine, action: facts.SetVersion) -> None:
+def _set_version(machine: StackMachine, action: actions.SetVersion) -> None:
     stack = machine.stack(action.stack)
     if machine.env_file(stack).sha256 != action.expected_sha256:
         raise Refused(
@@ -198,7 +199,7 @@ def _set_version(machine: StackMachine, action: facts.SetVersion) -> None:
     machine.write_env(stack, dotenv.replace(data, stack.tag_variable, action.version))
 
 
-def _restore_env(machine: StackMachine, action: facts.RestoreEnv) -> None:
+def _restore_env(machine: StackMachine, action: actions.RestoreEnv) -> None:
     stack = machine.stack(action.stack)
     copy = Path(action.backup) / ".env"
     if stack_backups.checksum(copy) != action.sha256:
@@ -206,7 +207,7 @@ def _restore_env(machine: StackMachine, action: facts.RestoreEnv) -> None:
     machine.write_env(stack, copy.read_bytes())
 
 
-def _up(machine: StackMachine, action: facts.StackUp) -> None:
+def _up(machine: StackMachine, action: actions.StackUp) -> None:
     stack, compose = machine.stack(action.stack), machine.compose
     if compose.engine.dialect == DOCKER:
         compose.up(machine.place(stack), (), "", timeout_s=action.timeout_s)
@@ -250,7 +251,7 @@ def _image_ids(machine: StackMachine, wanted: Composition) -> dict[str, str]:
     return {"": "", **{ref: image.id for ref, image in zip(refs, found, strict=True)}}
 
 
-def _confirm(machine: StackMachine, action: facts.ConfirmUnchanged) -> None:
+def _confirm(machine: StackMachine, action: actions.ConfirmUnchanged) -> None:
     stack = machine.stack(action.stack)
     ids = sorted(item.state.id for item in machine.compose.containers(stack.project))
     if machine.env_file(stack).sha256 != action.env_sha256 or ids != sorted(action.ids):
@@ -267,7 +268,7 @@ def _confirm_well(machine: StackMachine, stack: Stack) -> None:
             raise PodupError("not-well", f"{item.service} is {item.state.status}", "`stack show` tells more")
 
 
-def _prove(machine: StackMachine, action: facts.WriteProof) -> None:
+def _prove(machine: StackMachine, action: actions.WriteProof) -> None:
     stack, tools = machine.stack(action.stack), machine.tools
     proof = promotion.Proof(
         stack.family, action.version, stack.name, round(tools.clock.now(), 3), tools.task_id, action.digests
@@ -275,17 +276,17 @@ def _prove(machine: StackMachine, action: facts.WriteProof) -> None:
     machine.write_proof(stack, proof)
 
 
-def _prune_backups(machine: StackMachine, action: facts.PruneBackups) -> None:
+def _prune_backups(machine: StackMachine, action: actions.PruneBackups) -> None:
     stack_backups.prune_backups(machine.backups_dir(machine.stack(action.stack)), action.keep)
 
 
-def _prune_kept(machine: StackMachine, action: facts.PruneKept) -> None:
+def _prune_kept(machine: StackMachine, action: actions.PruneKept) -> None:
     for name in machine.compose.names_below(kept_prefix(machine.stack(action.stack))):
         if name not in action.spare:
             machine.compose.untag(name)
 
 
-def _restore_files(machine: StackMachine, action: facts.RestoreFiles) -> None:
+def _restore_files(machine: StackMachine, action: actions.RestoreFiles) -> None:
     stack, backup = machine.stack(action.stack), Path(action.backup)
     manifest = stack_backups.check_backup(backup)
     if stack.compose_file in manifest["files"]:
@@ -294,7 +295,7 @@ def _restore_files(machine: StackMachine, action: facts.RestoreFiles) -> None:
         machine.write_env(stack, (backup / ".env").read_bytes(), mode=manifest["env_mode"])
 
 
-def _restore_databases(machine: StackMachine, action: facts.RestoreDatabases) -> None:
+def _restore_databases(machine: StackMachine, action: actions.RestoreDatabases) -> None:
     stack, backup = machine.stack(action.stack), Path(action.backup)
     manifest = stack_backups.check_backup(backup)
     for database in stack.databases:

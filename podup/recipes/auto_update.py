@@ -8,13 +8,13 @@ Podman knows of no quarantine. So whoever starts this, it is refused while Podma
 that was quarantined for the unit: Podman is asked what it would update, and the registry what is there.
 """
 
+from podup.recipes.actions import StartUnit
 from podup.recipes.codec import register
 from podup.recipes.facts import (
     AutoUpdateOutlook,
     Diagnostics,
     RemoteImage,
     RemoteImageOf,
-    StartUnit,
     UnitState,
     UnitStateOf,
 )

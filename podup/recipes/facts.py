@@ -1,4 +1,4 @@
-"""What can be seen of, and done to, services and images: queries, the values they yield, and actions.
+"""What can be seen of services and images: queries, and the values they yield.
 
 Image ids and digests are always written `sha256:<hex>`; an absent one is the empty string. Podman's image
 id equals the registry's config digest, except for images pulled in parts (zstd:chunked, Podman 5), so a
@@ -9,7 +9,7 @@ container's image is held against what `ImageAt` says of the local reference, ne
 """
 
 from podup.recipes.codec import register
-from podup.recipes.verbs import Action, Query
+from podup.recipes.verbs import Query
 from podup.records import dataclass
 
 PROBE_LABEL = "io.podup.probe"
@@ -303,70 +303,7 @@ class AutoUpdateRow:
     updated: str
 
 
-@dataclass(frozen=True, slots=True)
-class PullImage(Action):
-    """Fetch an image, normally by digest (`name@sha256:...`), with podman's own credentials."""
-
-    ref: str
-    timeout_s: float = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class TagImage(Action):
-    """Let `name` (with tag) stand for the local image `source` (an id or a reference)."""
-
-    source: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class UntagImage(Action):
-    """Take `name` away; the image stays. A name that is not there is fine."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveImage(Action):
-    """Delete a local image by id, never by force: podman refuses while a container uses it."""
-
-    image_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class RestartUnit(Action):
-    """Restart and wait for the job; a unit with Type=notify must get ready in time."""
-
-    unit: str
-    timeout_s: float = 180.0
-
-
-@dataclass(frozen=True, slots=True)
-class StartUnit(Action):
-    """Start; `wait` for the job, which for a oneshot unit means its end."""
-
-    unit: str
-    wait: bool = True
-    timeout_s: float = 180.0
-
-
-@dataclass(frozen=True, slots=True)
-class StopUnit(Action):
-    """Stop and wait for it."""
-
-    unit: str
-    timeout_s: float = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class ResetFailed(Action):
-    """Forget the failed state and the start limit, so that a start is tried again."""
-
-    unit: str
-
-
 register(UnitStateOf, UnitState, UnitConfigOf, UnitConfig, FoundService, ContainerOf, ContainerState)
 register(ImageAt, LocalImage, ImagesOf, RemoteImageOf, RemoteTagsOf, RemoteImage)
 register(Dependants, DiskRoom, DiskSpace, ProbeResult, Probed, Diagnostics, DiagnosticReport)
 register(AutoUpdateOutlook, AutoUpdateRow)
-register(PullImage, TagImage, UntagImage, RemoveImage, RestartUnit, StartUnit, StopUnit, ResetFailed)

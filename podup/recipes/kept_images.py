@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from podup.core.units import slug
 from podup.patterns import regex
-from podup.recipes.facts import LocalImage, RemoveImage, UntagImage
+from podup.recipes.actions import RemoveImage, UntagImage
+from podup.recipes.facts import LocalImage
 from podup.recipes.policy import short
 from podup.recipes.verbs import Step
 

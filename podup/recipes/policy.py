@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from podup.recipes.codec import register
-from podup.recipes.verbs import Action, Decision, Plan, Query
+from podup.recipes.verbs import Decision, Plan, Query
 from podup.records import dataclass
 
 
@@ -44,15 +44,6 @@ class Policy:
     allowed: tuple[str, ...] = ()
     previous: tuple[str, ...] = ()
     held_back: tuple[HeldBack, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunHook(Action):
-    """Run the user's own command; exit 75 postpones the task, any other than 0 fails it."""
-
-    argv: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...] = ()
-    timeout_s: float = 300.0
 
 
 def forbid(policy: Policy, *, image: str, digests: Iterable[str], force: bool) -> Plan | None:
@@ -116,4 +107,4 @@ def short(digest: str) -> str:
     return f"{algorithm}:{letters[:12]}" if letters else digest
 
 
-register(PolicyOf, HeldBack, Policy, RunHook)
+register(PolicyOf, HeldBack, Policy)

@@ -1,16 +1,8 @@
 """Restarting a unit: it is restarted and proven well. There is nothing older to go back to."""
 
+from podup.recipes.actions import ResetFailed, RestartUnit
 from podup.recipes.codec import register
-from podup.recipes.facts import (
-    ContainerOf,
-    Dependants,
-    Diagnostics,
-    ResetFailed,
-    RestartUnit,
-    UnitConfig,
-    UnitConfigOf,
-    UnitStateOf,
-)
+from podup.recipes.facts import ContainerOf, Dependants, Diagnostics, UnitConfig, UnitConfigOf, UnitStateOf
 from podup.recipes.refusals import refuse_state
 from podup.recipes.unit_health import Wanted, judge_unit, queries
 from podup.recipes.verbs import (

@@ -9,6 +9,16 @@ there would be nothing to go back to. One that was stopped is started; taken bac
 
 from podup.core.images import ImageRef, parse_ref
 from podup.errors import PodupError
+from podup.recipes.actions import (
+    PullImage,
+    ResetFailed,
+    RestartUnit,
+    RunHook,
+    StartUnit,
+    StopUnit,
+    TagImage,
+    UntagImage,
+)
 from podup.recipes.codec import register
 from podup.recipes.facts import (
     ContainerOf,
@@ -19,22 +29,15 @@ from podup.recipes.facts import (
     ImageAt,
     ImagesOf,
     LocalImage,
-    PullImage,
     RemoteImage,
     RemoteImageOf,
-    ResetFailed,
-    RestartUnit,
-    StartUnit,
-    StopUnit,
-    TagImage,
     UnitConfig,
     UnitConfigOf,
     UnitState,
     UnitStateOf,
-    UntagImage,
 )
 from podup.recipes.kept_images import kept_repository, prune_images
-from podup.recipes.policy import Policy, PolicyOf, RunHook, forbid, short
+from podup.recipes.policy import Policy, PolicyOf, forbid, short
 from podup.recipes.refusals import refuse_disk, refuse_unit
 from podup.recipes.unit_health import (
     Wanted,

@@ -2,16 +2,8 @@
 
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
-from podup.recipes.stack_facts import (
-    Backup,
-    BackupAt,
-    BackupSlot,
-    EnvFile,
-    EnvFileOf,
-    MakeBackup,
-    PruneBackups,
-    Slot,
-)
+from podup.recipes.stack_actions import MakeBackup, PruneBackups
+from podup.recipes.stack_facts import Backup, BackupAt, BackupSlot, EnvFile, EnvFileOf, Slot
 from podup.recipes.stack_goal import history_line
 from podup.recipes.verbs import (
     Aim,

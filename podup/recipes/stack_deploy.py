@@ -10,14 +10,8 @@ is not.
 from podup.core.compose import Composition
 from podup.core.preflight import first_block
 from podup.core.stack_map import Stack
-from podup.recipes.stack_facts import (
-    Backup,
-    BackupAt,
-    BackupSlot,
+from podup.recipes.stack_actions import (
     ConfirmUnchanged,
-    EnvFile,
-    EnvFileOf,
-    HistoryOf,
     KeepStackImage,
     MakeBackup,
     PruneBackups,
@@ -27,6 +21,16 @@ from podup.recipes.stack_facts import (
     RequireDigest,
     RestoreEnv,
     SetVersion,
+    StackUp,
+    WriteProof,
+)
+from podup.recipes.stack_facts import (
+    Backup,
+    BackupAt,
+    BackupSlot,
+    EnvFile,
+    EnvFileOf,
+    HistoryOf,
     Slot,
     SmokeOf,
     SmokeReport,
@@ -35,8 +39,6 @@ from podup.recipes.stack_facts import (
     StackHistory,
     StackImageOf,
     StackLogs,
-    StackUp,
-    WriteProof,
 )
 from podup.recipes.stack_goal import (
     StackParams,

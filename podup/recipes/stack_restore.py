@@ -6,6 +6,7 @@ all, and when the stack is not well afterwards, the new backup is put back the s
 
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
+from podup.recipes.stack_actions import MakeBackup, RestoreDatabases, RestoreFiles, StackUp
 from podup.recipes.stack_deploy import judge_stack, nothing_changed
 from podup.recipes.stack_facts import (
     Backup,
@@ -14,14 +15,10 @@ from podup.recipes.stack_facts import (
     CompositionOf,
     EnvFile,
     EnvFileOf,
-    MakeBackup,
-    RestoreDatabases,
-    RestoreFiles,
     Slot,
     SmokeOf,
     StackContainersOf,
     StackLogs,
-    StackUp,
 )
 from podup.recipes.stack_goal import StackParams, has_ended, history_line, image_queries
 from podup.recipes.verbs import (

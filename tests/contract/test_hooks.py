@@ -15,7 +15,8 @@ from podup.host.journal import Journal
 from podup.host.podman import Podman
 from podup.host.run import HostRunner
 from podup.host.systemd import Systemd
-from podup.recipes.policy import Policy, RunHook
+from podup.recipes.actions import RunHook
+from podup.recipes.policy import Policy
 
 FACTS = (("PODUP_UNIT", "web.service"), ("PODUP_IMAGE", "ghcr.io/acme/web:latest"))
 

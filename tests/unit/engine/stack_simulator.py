@@ -16,6 +16,7 @@ from podup.core import compose, deploy_history, promotion
 from podup.core.stack_map import Stack, stacks_from
 from podup.engine.world import World
 from podup.errors import PodupError
+from podup.recipes import stack_actions as actions
 from podup.recipes import stack_facts as facts
 from podup.recipes.facts import ContainerState, DiagnosticReport
 from podup.recipes.stack_goal import kept_prefix
@@ -124,20 +125,20 @@ class Machine:
         performers = {
             kind: (lambda action, act=act: self._perform(action, act))
             for kind, act in {
-                facts.MakeBackup: self.back_up,
-                facts.KeepStackImage: self.keep,
-                facts.PullStackImage: self.pull,
-                facts.RequireDigest: self.require,
-                facts.SetVersion: self.set_version,
-                facts.RestoreEnv: self.restore_env,
-                facts.StackUp: lambda action: self.up(),
-                facts.RemoveContainers: self.remove,
-                facts.ConfirmUnchanged: self.confirm,
-                facts.ConfirmWell: lambda action: None,
-                facts.WriteProof: self.prove,
-                facts.PutProofBack: lambda action: setattr(self, "proof", action.proof),
-                facts.PruneBackups: lambda action: None,
-                facts.PruneKept: self.prune_kept,
+                actions.MakeBackup: self.back_up,
+                actions.KeepStackImage: self.keep,
+                actions.PullStackImage: self.pull,
+                actions.RequireDigest: self.require,
+                actions.SetVersion: self.set_version,
+                actions.RestoreEnv: self.restore_env,
+                actions.StackUp: lambda action: self.up(),
+                actions.RemoveContainers: self.remove,
+                actions.ConfirmUnchanged: self.confirm,
+                actions.ConfirmWell: lambda action: None,
+                actions.WriteProof: self.prove,
+                actions.PutProofBack: lambda action: setattr(self, "proof", action.proof),
+                actions.PruneBackups: lambda action: None,
+                actions.PruneKept: self.prune_kept,
             }.items()
         }
         return World(observers, performers)
@@ -193,7 +194,7 @@ class Machine:
                 return facts.SmokeReport(True, ("http://web.example/",))
         return facts.SmokeReport(True, (), ("http://web.example/: answers 500, not 200",))
 
-    def back_up(self, action: facts.MakeBackup) -> None:
+    def back_up(self, action: actions.MakeBackup) -> None:
         self._live()
         db = self.containers.get("db")
         if action.dumps and (db is None or not db.state.running):
@@ -202,28 +203,28 @@ class Machine:
         sha256 = hashlib.sha256(self.env).hexdigest()
         self.backups[action.path] = facts.Backup(action.path, action.at, self.version, sha256, ("odoo",))
 
-    def keep(self, action: facts.KeepStackImage) -> None:
+    def keep(self, action: actions.KeepStackImage) -> None:
         known = self.images.get(action.source, action.source)
         if not known.startswith("id-"):
             raise PodupError("image-not-local", f"{action.source} is not there")
         self.images[action.name] = known
 
-    def pull(self, action: facts.PullStackImage) -> None:
+    def pull(self, action: actions.PullStackImage) -> None:
         if action.ref not in self.registry:
             raise PodupError("image-not-found", f"{action.ref} could not be fetched: manifest unknown")
         self.images[action.ref] = self.moved_meanwhile.get(action.ref, self.registry[action.ref])
 
-    def require(self, action: facts.RequireDigest) -> None:
+    def require(self, action: actions.RequireDigest) -> None:
         if f"{REPOSITORY}@{action.digest}" not in self.image(action.ref).digests:
             raise PodupError("tag-moved", f"{action.ref} has moved")
 
-    def set_version(self, action: facts.SetVersion) -> None:
+    def set_version(self, action: actions.SetVersion) -> None:
         if self.env_file().sha256 != action.expected_sha256:
             raise PodupError("env-changed", ".env was changed by somebody else")
         self.env = self.env.replace(self.version.encode(), action.version.encode())
         self.version = action.version
 
-    def restore_env(self, action: facts.RestoreEnv) -> None:
+    def restore_env(self, action: actions.RestoreEnv) -> None:
         self.env = self.env_copies[action.backup]
         self.version = self.env.decode().split("'")[1]
 
@@ -236,22 +237,22 @@ class Machine:
                 if image:
                     self._start(service, image)
 
-    def remove(self, action: facts.RemoveContainers) -> None:
+    def remove(self, action: actions.RemoveContainers) -> None:
         self.containers = {
             name: item for name, item in self.containers.items() if item.state.id not in action.ids
         }
 
-    def confirm(self, action: facts.ConfirmUnchanged) -> None:
+    def confirm(self, action: actions.ConfirmUnchanged) -> None:
         ids = sorted(item.state.id for item in self.containers.values())
         if ids != sorted(action.ids) or self.env_file().sha256 != action.env_sha256:
             raise PodupError("not-as-before", "it is not what it was before")
 
-    def prove(self, action: facts.WriteProof) -> None:
+    def prove(self, action: actions.WriteProof) -> None:
         self.proof = promotion.Proof(
             self.stack.family, action.version, self.stack.name, self.clock.now(), "tsk_x", action.digests
         )
 
-    def prune_kept(self, action: facts.PruneKept) -> None:
+    def prune_kept(self, action: actions.PruneKept) -> None:
         prefix = kept_prefix(self.stack)
         gone = [name for name in self.images if name.startswith(prefix) and name not in action.spare]
         for name in gone:

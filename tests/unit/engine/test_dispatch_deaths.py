@@ -21,7 +21,7 @@ from podup.errors import Invalid, PodupError
 from podup.files import JournalWriter
 from podup.host.processes import ProcessIdentity, identify, is_alive
 from podup.host.simulator.scenes import container_unit
-from podup.recipes.facts import RestartUnit
+from podup.recipes.actions import RestartUnit
 from podup.recipes.verbs import Step
 from podup.records import replace
 from podup.store import image_locks, services

@@ -21,7 +21,7 @@ from podup.engine.stack_log import StackLog
 from podup.engine.stack_machine import StackMachine, StackRoots, StackTools
 from podup.errors import Invalid, NotFound, PodupError, Refused
 from podup.host.postgres import Postgres
-from podup.recipes.stack_facts import RestoreFiles
+from podup.recipes.stack_actions import RestoreFiles
 
 ENV = b"# mine\r\nTAG='v1' # here\r\nPASSWORD=x\r\n"
 FACT = {"stack": "odoo", "env": "prod", "action": "deploy", "version": "v1", "status": "success", "notes": ""}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from podup.recipes.actions import RemoveImage, UntagImage
 from podup.recipes.facts import (
     ContainerOf,
     ContainerState,
@@ -17,12 +18,10 @@ from podup.recipes.facts import (
     ProbeResult,
     RemoteImage,
     RemoteImageOf,
-    RemoveImage,
     UnitConfig,
     UnitConfigOf,
     UnitState,
     UnitStateOf,
-    UntagImage,
 )
 from podup.recipes.policy import Policy, PolicyOf
 from podup.recipes.service import DEPLOY, ROLLBACK, ServiceParams
