@@ -21,7 +21,6 @@ from podup.recipes.facts import (
 from podup.recipes.policy import HeldBack, Policy, PolicyOf, refuse_return
 from podup.recipes.verbs import (
     Aim,
-    Decision,
     Facts,
     Health,
     Plan,
@@ -31,6 +30,10 @@ from podup.recipes.verbs import (
     Timing,
     Unknown,
     Verdict,
+    fail,
+    fail_unseen,
+    leave,
+    refuse,
 )
 from podup.records import dataclass
 
@@ -107,13 +110,13 @@ class AutoUpdateRecipe:
     def plan(self, p: AutoUpdateParams, seen: Facts) -> Plan:
         state = seen[UnitStateOf(p.unit)]
         if isinstance(state, Unknown):
-            return Plan((), Decision.FAIL, state.code, state.reason, state.hint)
+            return fail_unseen(state)
         if not isinstance(state, UnitState) or not state.exists:
             hint = "name the right one in PODUP_MANUAL_AUTO_UPDATE_UNIT"
-            return Plan((), Decision.REFUSE, "unit-not-found", f"{p.unit} is not known to systemd", hint)
+            return refuse("unit-not-found", f"{p.unit} is not known to systemd", hint)
         outlook = seen.get(AutoUpdateOutlook())
         if isinstance(outlook, Unknown) and p.dry_run:
-            return Plan((), Decision.FAIL, outlook.code, outlook.reason, outlook.hint)
+            return fail_unseen(outlook)
         refusal = _refuse_quarantined(p, seen)
         if refusal is not None:
             return refusal
@@ -146,9 +149,7 @@ class AutoUpdateRecipe:
         return Verdict(Health.OK)
 
     def revert(self, p: AutoUpdateParams, before: Facts, after: Facts) -> Plan:
-        return Plan(
-            (), Decision.DO, "podmans-own", "what podman auto-update did is podman's own to take back"
-        )
+        return leave("podmans-own", "what podman auto-update did is podman's own to take back")
 
     def diagnose(self, p: AutoUpdateParams) -> tuple[Query, ...]:
         return (Diagnostics(p.unit, p.journal_lines),)
@@ -184,7 +185,7 @@ def _refuse_quarantined(p: AutoUpdateParams, seen: Facts) -> Plan | None:
         if not isinstance(remote, RemoteImage):
             reason = remote.reason if isinstance(remote, Unknown) else "the registry was not asked"
             why = f"whether {held.image} is what is quarantined for {held.unit} is not known: {reason}"
-            return Plan((), Decision.FAIL, "quarantine-unknown", why, "see `quarantine list`")
+            return fail("quarantine-unknown", why, "see `quarantine list`")
         refusal = refuse_return(held, (remote.digest, remote.index_digest))
         if refusal is not None:
             return refusal

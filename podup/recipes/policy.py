@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from podup.recipes.codec import register
-from podup.recipes.verbs import Decision, Plan, Query
+from podup.recipes.verbs import Decision, Plan, Query, refuse, skip
 from podup.records import dataclass
 
 
@@ -54,19 +54,12 @@ def forbid(policy: Policy, *, image: str, digests: Iterable[str], force: bool) -
     """
     if policy.allowed and not any(fnmatchcase(image, pattern) for pattern in policy.allowed):
         hint = "add it to PODUP_ALLOWED_IMAGES"
-        return Plan(
-            (), Decision.REFUSE, "image-not-allowed", f"{image} is not among the allowed images", hint
-        )
+        return refuse("image-not-allowed", f"{image} is not among the allowed images", hint)
     known = dict(policy.quarantined)
     held = next((digest for digest in digests if digest in known), "")
     if held:
-        return Plan(
-            (),
-            Decision.SKIP,
-            "quarantined",
-            f"{short(held)} is quarantined: {known[held]}",
-            f"push a mended image, or release it: quarantine release {held}",
-        )
+        why = f"{short(held)} is quarantined: {known[held]}"
+        return skip("quarantined", why, f"push a mended image, or release it: quarantine release {held}")
     if force:
         return None
     return _not_now(policy, digests)
@@ -79,17 +72,15 @@ def refuse_return(held: HeldBack, offered: Iterable[str]) -> Plan | None:
         return None
     why = f"it would deploy what is quarantined for {held.unit}"
     hint = f"push a mended image, deploy the other units by name, or release it: quarantine release {digest}"
-    return Plan((), Decision.REFUSE, "quarantined", why, hint)
+    return refuse("quarantined", why, hint)
 
 
 def _not_now(policy: Policy, digests: Iterable[str]) -> Plan | None:
     if policy.needs_operator:
         why = f"a rollback failed here: {policy.needs_operator}"
-        return Plan(
-            (), Decision.REFUSE, "needs-operator", why, "mend the service, then deploy it with --force"
-        )
+        return refuse("needs-operator", why, "mend the service, then deploy it with --force")
     if policy.frozen:
-        return Plan((), Decision.REFUSE, "frozen", f"frozen: {policy.frozen}", "unfreeze it first")
+        return refuse("frozen", f"frozen: {policy.frozen}", "unfreeze it first")
     if policy.opens_s > policy.now_s:
         return Plan(
             (), Decision.POSTPONE, "window-closed", "outside its maintenance window", "", policy.opens_s

@@ -1,7 +1,7 @@
 """Which units cannot be given another image, or not now: said before anything is touched."""
 
 from podup.recipes.facts import DiskSpace, LocalImage, UnitConfig, UnitState
-from podup.recipes.verbs import Decision, Plan, Unknown
+from podup.recipes.verbs import Plan, Unknown, fail, fail_unseen, refuse
 
 _UNPACKED = 3
 _SPARE_BYTES = 64 * 1024 * 1024
@@ -11,16 +11,16 @@ _UNREADABLE = ("error", "bad-setting")
 def refuse_state(unit: str, state: object) -> Plan | None:
     """Return why systemd would not start this unit, or None."""
     if isinstance(state, Unknown):
-        return Plan((), Decision.FAIL, state.code, state.reason, state.hint)
+        return fail_unseen(state)
     if not isinstance(state, UnitState) or not state.exists:
         hint = "is it spelled right, and was `systemctl --user daemon-reload` run?"
-        return Plan((), Decision.REFUSE, "unit-not-found", f"{unit} is not known to systemd", hint)
+        return refuse("unit-not-found", f"{unit} is not known to systemd", hint)
     if state.load == "masked":
         hint = f"`systemctl --user unmask {unit}` lets it be started again"
-        return Plan((), Decision.REFUSE, "unit-masked", f"{unit} is masked", hint)
+        return refuse("unit-masked", f"{unit} is masked", hint)
     if state.load in _UNREADABLE:
         hint = f"see `systemctl --user status {unit}`"
-        return Plan((), Decision.REFUSE, "unit-unreadable", f"systemd cannot read the files of {unit}", hint)
+        return refuse("unit-unreadable", f"systemd cannot read the files of {unit}", hint)
     return None
 
 
@@ -30,12 +30,12 @@ def refuse_unit(unit: str, config: object, state: object) -> Plan | None:
     if refusal is not None:
         return refusal
     if isinstance(config, Unknown):
-        return Plan((), Decision.FAIL, config.code, config.reason, config.hint)
+        return fail_unseen(config)
     if not isinstance(config, UnitConfig):
-        return Plan((), Decision.FAIL, "unit-not-read", f"the files of {unit} could not be read")
+        return fail("unit-not-read", f"the files of {unit} could not be read")
     if isinstance(state, UnitState) and state.need_reload:
         why = f"the files of {unit} were changed and systemd has not read them: it would start something else"
-        return Plan((), Decision.REFUSE, "unit-not-reloaded", why, "run `systemctl --user daemon-reload`")
+        return refuse("unit-not-reloaded", why, "run `systemctl --user daemon-reload`")
     return refuse_config(config)
 
 
@@ -45,21 +45,21 @@ def refuse_config(config: UnitConfig) -> Plan | None:
     if config.source == "podman-start":
         why = f"{unit} starts a container that was made before, which keeps its image"
         hint = "generate the unit with `podman generate systemd --new`, or write a Quadlet file"
-        return Plan((), Decision.REFUSE, "container-is-fixed", why, hint)
+        return refuse("container-is-fixed", why, hint)
     if not config.image:
         hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
-        return Plan((), Decision.REFUSE, "image-unknown", f"the image of {unit} is not known", hint)
+        return refuse("image-unknown", f"the image of {unit} is not known", hint)
     if config.image.startswith("localhost/"):
         why = f"the image of {unit} is one built on this machine"
         hint = "push it to a registry, and name it there in Image="
-        return Plan((), Decision.REFUSE, "image-is-local", why, hint)
+        return refuse("image-is-local", why, hint)
     if config.pinned:
         hint = "name the image by tag; the digest is pinned for every deployment anyway"
-        return Plan((), Decision.REFUSE, "image-pinned", f"{unit} names its image by digest", hint)
+        return refuse("image-pinned", f"{unit} names its image by digest", hint)
     if config.pulls_at_start:
         hint = "take away Pull=always, --pull or ExecStartPre=podman pull"
         why = f"{unit} pulls by itself at start, so it could not be taken back"
-        return Plan((), Decision.REFUSE, "pulls-at-start", why, hint)
+        return refuse("pulls-at-start", why, hint)
     return None
 
 
@@ -71,4 +71,4 @@ def refuse_disk(space: object, pulled: object, size_bytes: int) -> Plan | None:
     if space.free_bytes >= wanted:
         return None
     says = f"{space.free_bytes >> 20} MiB free at {space.path}, about {wanted >> 20} MiB wanted"
-    return Plan((), Decision.REFUSE, "disk-full", says, "make room, for example with `podman image prune`")
+    return refuse("disk-full", says, "make room, for example with `podman image prune`")

@@ -8,7 +8,6 @@ from podup.recipes.unit_health import Wanted, judge_unit, queries
 from podup.recipes.verbs import (
     DEFAULT_TIMING,
     Aim,
-    Decision,
     Facts,
     Plan,
     Query,
@@ -16,6 +15,7 @@ from podup.recipes.verbs import (
     Step,
     Timing,
     Verdict,
+    leave,
 )
 from podup.records import dataclass
 
@@ -65,7 +65,7 @@ class RestartRecipe:
         return judge_unit(_wanted(p, before), before, after)
 
     def revert(self, p: RestartParams, before: Facts, after: Facts) -> Plan:
-        return Plan((), Decision.DO, "nothing-older", "a restart cannot be taken back")
+        return leave("nothing-older", "a restart cannot be taken back")
 
     def diagnose(self, p: RestartParams) -> tuple[Query, ...]:
         return (Diagnostics(p.unit, p.journal_lines),)

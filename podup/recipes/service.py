@@ -52,7 +52,6 @@ from podup.recipes.unit_health import (
 from podup.recipes.verbs import (
     DEFAULT_TIMING,
     Aim,
-    Decision,
     Facts,
     Health,
     Plan,
@@ -62,6 +61,11 @@ from podup.recipes.verbs import (
     Timing,
     Unknown,
     Verdict,
+    fail,
+    fail_unseen,
+    leave,
+    refuse,
+    skip,
 )
 from podup.records import dataclass
 
@@ -141,7 +145,7 @@ class ServiceRecipe:
             return target
         policy: Policy = seen[PolicyOf(p.unit)]
         if not p.force and _is_running(p, seen, target):
-            return Plan((), Decision.SKIP, "up-to-date", f"{p.unit} already runs {short(target.digest)}")
+            return skip("up-to-date", f"{p.unit} already runs {short(target.digest)}")
         digests = tuple(filter(None, (target.digest, target.index_digest)))
         return (
             forbid(policy, image=target.own_ref.name, digests=digests, force=p.force or bool(p.to))
@@ -178,10 +182,10 @@ class ServiceRecipe:
         own = str(target.own_ref)
         broken = is_broken(_wanted(p, before, ""), before)
         if broken and not p.force and not _is_untouched(p, before, after):
-            return Plan((), Decision.DO, "was-broken", f"{broken} before; left on the new image")
+            return leave("was-broken", f"{broken} before; left on the new image")
         was_stopped = _was_stopped(p, before)
         if not old_id and not was_stopped:
-            return Plan((), Decision.DO, "no-image-before", f"{p.unit} ran no image before")
+            return leave("no-image-before", f"{p.unit} ran no image before")
         steps: list[Step] = []
         if old_id and _id_at(after, own) != old_id:
             lost_digest = _digest_before(p, before)
@@ -242,35 +246,29 @@ def _refs(p: ServiceParams, config: UnitConfig) -> tuple[ImageRef, ImageRef] | P
         own = parse_ref(config.image).with_default_tag()
         wanted = parse_ref(p.image).with_default_tag() if p.image else own
     except PodupError as error:
-        return Plan((), Decision.REFUSE, error.code, error.message, error.hint)
+        return refuse(error.code, error.message, error.hint)
     if wanted.name != own.name:
         why = f"{p.unit} runs {own.name}, not {wanted.name}"
-        return Plan((), Decision.REFUSE, "image-mismatch", why, "change Image= in the unit's file for that")
+        return refuse("image-mismatch", why, "change Image= in the unit's file for that")
     return own, wanted
 
 
 def _target(p: ServiceParams, seen: Facts) -> Target | Plan:
     config = seen.get(UnitConfigOf(p.unit))
     if not isinstance(config, UnitConfig):
-        return Plan((), Decision.FAIL, "unit-not-read", f"the files of {p.unit} could not be read")
+        return fail("unit-not-read", f"the files of {p.unit} could not be read")
     refs = _refs(p, config)
     if isinstance(refs, Plan):
         return refs
     own, wanted = refs
-    digest = p.to or wanted.digest
     if p.to:
         return Target(own, own, p.to)
     remote = seen.get(RemoteImageOf(str(wanted)))
     if isinstance(remote, RemoteImage):
         return Target(own, wanted, remote.digest, remote.index_digest, remote.size_bytes)
     if isinstance(remote, Unknown):
-        return Plan((), Decision.FAIL, remote.code, remote.reason, remote.hint)
-    return Plan(
-        (),
-        Decision.FAIL,
-        "registry-not-asked",
-        f"what the registry has under {digest or wanted} is not known",
-    )
+        return fail_unseen(remote)
+    return fail("registry-not-asked", f"what the registry has under {wanted} is not known")
 
 
 def _is_running(p: ServiceParams, seen: Facts, target: Target) -> bool:
@@ -372,20 +370,15 @@ def _running_as(p: ServiceParams, seen: Facts) -> tuple[str, str, str]:
 
 def _prune(p: ServiceParams, before: Facts, after: Facts) -> list[Step]:
     """Let go of this service's old images but the `keep_images` that ran last."""
-    target = _target(p, before)
-    images = (
-        before.get(ImagesOf((target.own_ref.name, kept_repository(p.unit))))
-        if isinstance(target, Target)
-        else ()
-    )
-    if not isinstance(target, Target) or not isinstance(images, tuple):
+    target, kept = _target(p, before), kept_repository(p.unit)
+    if not isinstance(target, Target):
+        return []
+    images, policy = before.get(ImagesOf((target.own_ref.name, kept))), before.get(PolicyOf(p.unit))
+    if not isinstance(images, tuple):
         return []
     running = (_image_before(p, before), _id_at(after, target.pull_ref))
-    policy = before.get(PolicyOf(p.unit))
     previous = policy.previous if isinstance(policy, Policy) else ()
-    return prune_images(
-        images, kept_repository(p.unit), running=running, previous=previous, keep=p.keep_images
-    )
+    return prune_images(images, kept, running=running, previous=previous, keep=p.keep_images)
 
 
 DEPLOY = ServiceRecipe("deploy", "Deploy a service")

@@ -7,7 +7,6 @@ from podup.recipes.stack_facts import Backup, BackupAt, BackupSlot, EnvFile, Env
 from podup.recipes.stack_goal import history_line
 from podup.recipes.verbs import (
     Aim,
-    Decision,
     Facts,
     Health,
     Plan,
@@ -17,6 +16,8 @@ from podup.recipes.verbs import (
     Timing,
     Unknown,
     Verdict,
+    fail_unseen,
+    leave,
 )
 from podup.records import dataclass
 
@@ -44,7 +45,7 @@ class StackBackup:
     def plan(self, p: StackBackupParams, seen: Facts) -> Plan:
         slot = seen[BackupSlot(p.stack.name)]
         if not isinstance(slot, Slot):
-            return Plan((), Decision.FAIL, slot.code, slot.reason, slot.hint)
+            return fail_unseen(slot)
         says = f"back {p.stack.name} up to {slot.path}"
         return Plan((Step(says, MakeBackup(p.stack.name, slot.path, slot.at)),))
 
@@ -63,7 +64,7 @@ class StackBackup:
         return Verdict(Health.OK) if is_there else Verdict(Health.BAD, ("there is no complete backup",))
 
     def revert(self, p: StackBackupParams, before: Facts, after: Facts) -> Plan:
-        return Plan((), Decision.DO, "backup-failed", "nothing had changed")
+        return leave("backup-failed", "nothing had changed")
 
     def diagnose(self, p: StackBackupParams) -> tuple[Query, ...]:
         return ()

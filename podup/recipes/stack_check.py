@@ -12,7 +12,7 @@ from podup.recipes.stack_actions import ConfirmWell
 from podup.recipes.stack_deploy import judge_stack
 from podup.recipes.stack_facts import CompositionOf, EnvFileOf, StackContainersOf, StackLogs
 from podup.recipes.stack_goal import StackParams, current_version, goal, history_line, image_queries
-from podup.recipes.verbs import Aim, Decision, Facts, Plan, Query, Remember, Step, Timing, Verdict
+from podup.recipes.verbs import Aim, Facts, Plan, Query, Remember, Step, Timing, Verdict, leave, skip
 from podup.records import dataclass
 
 
@@ -47,7 +47,7 @@ class StackCheck:
         current = _change(p, seen).version
         if p.version and current != p.version:
             why = f"{p.stack.name} is at {current or 'no version'} by now"
-            return Plan((), Decision.SKIP, "superseded", why)
+            return skip("superseded", why)
         return Plan((Step(f"look at {p.stack.name} once more", ConfirmWell(p.stack.name)),))
 
     def watch(self, p: StackCheckParams, before: Facts) -> tuple[Query, ...]:
@@ -61,7 +61,7 @@ class StackCheck:
 
     def revert(self, p: StackCheckParams, before: Facts, after: Facts) -> Plan:
         follows = f"a rollback to {p.back_to} follows" if p.back_to else "there is no version to go back to"
-        return Plan((), Decision.DO, "not-well", follows)
+        return leave("not-well", follows)
 
     def diagnose(self, p: StackCheckParams) -> tuple[Query, ...]:
         return (StackLogs(p.stack.name),)

@@ -58,7 +58,6 @@ from podup.recipes.stack_preflight import checks_of, queries
 from podup.recipes.unit_health import worst
 from podup.recipes.verbs import (
     Aim,
-    Decision,
     Facts,
     Health,
     Plan,
@@ -68,6 +67,10 @@ from podup.recipes.verbs import (
     Timing,
     Unknown,
     Verdict,
+    fail_unseen,
+    leave,
+    refuse,
+    skip,
 )
 
 _EVERY_S = 0.5
@@ -95,25 +98,25 @@ class StackChange:
     def plan(self, p: StackParams, seen: Facts) -> Plan:
         version, current = goal_version(p, seen), current_version(p, seen)
         if p.instead_of and p.instead_of != current:
-            return Plan((), Decision.SKIP, "superseded", f"{p.stack.name} is at {current} by now")
+            return skip("superseded", f"{p.stack.name} is at {current} by now")
         if not version:
             hint = "name one: `stack rollback STACK --list` shows what ran here"
             why = f"no other version of {p.stack.name} ran well here"
-            return Plan((), Decision.REFUSE, "no-good-version", why, hint)
+            return refuse("no-good-version", why, hint)
         if not p.stack.tag_variable:
             why = f"{p.stack.name} has no variable that names its version"
-            return Plan((), Decision.REFUSE, "no-tag-variable", why, "set tag_variable in the configuration")
+            return refuse("no-tag-variable", why, "set tag_variable in the configuration")
         block = first_block(checks_of(p, seen, is_rollback=self._is_rollback))
         if block is not None:
             why = f"preflight: {block.name}: {block.says}"
-            return Plan((), Decision.REFUSE, block.code or "preflight", why, block.hint)
+            return refuse(block.code or "preflight", why, block.hint)
         slot, env = seen[BackupSlot(p.stack.name)], seen[EnvFileOf(p.stack.name)]
         if isinstance(slot, Unknown):
-            return Plan((), Decision.FAIL, slot.code, slot.reason, slot.hint)
+            return fail_unseen(slot)
         if not versioned(p, seen):
             why = f"no service's image follows {p.stack.tag_variable}"
             hint = "write image: NAME:${" + p.stack.tag_variable + "} in the compose file"
-            return Plan((), Decision.REFUSE, "version-not-used", why, hint)
+            return refuse("version-not-used", why, hint)
         return Plan(self._steps(p, seen, slot, env))
 
     def _steps(self, p: StackParams, seen: Facts, slot: Slot, env: EnvFile) -> tuple[Step, ...]:
@@ -176,7 +179,7 @@ class StackChange:
         backup = after.get(BackupAt(name, slot.path))
         if not isinstance(backup, Backup) and not changed_env and not changed_containers:
             may_leave_out = self._is_rollback and p.dumps
-            return Plan((), Decision.DO, "backup-failed", nothing_changed(may_leave_out=may_leave_out))
+            return leave("backup-failed", nothing_changed(may_leave_out=may_leave_out))
         steps: list[Step] = []
         if changed_env:
             steps.append(Step("restore .env byte for byte", RestoreEnv(name, slot.path, env.sha256)))

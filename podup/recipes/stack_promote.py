@@ -9,7 +9,6 @@ from podup.recipes.stack_goal import StackParams, current_version, digests, goal
 from podup.recipes.stack_preflight import queries
 from podup.recipes.verbs import (
     Aim,
-    Decision,
     Facts,
     Health,
     Plan,
@@ -19,6 +18,7 @@ from podup.recipes.verbs import (
     Timing,
     Unknown,
     Verdict,
+    refuse,
 )
 from podup.records import dataclass
 
@@ -49,14 +49,14 @@ class StackPromote:
         change, name = _change(p, seen), p.stack.name
         if not change.version:
             why = f".env of {name} names no version"
-            return Plan((), Decision.REFUSE, "no-version", why, f"set {p.stack.tag_variable} in it")
+            return refuse("no-version", why, f"set {p.stack.tag_variable} in it")
         if not p.stack.proves:
             hint = "set proves = true for it in the configuration"
-            return Plan((), Decision.REFUSE, "does-not-prove", f"{name} is no proof for others", hint)
+            return refuse("does-not-prove", f"{name} is no proof for others", hint)
         verdict = judge_stack(p.stack, goal(change, seen), seen, seen, with_smoke=bool(p.stack.smoke))
         if verdict.health is not Health.OK:
             why = "; ".join(verdict.reasons) or "the stack is not well"
-            return Plan((), Decision.REFUSE, "not-well", why, "what is not well cannot be verified")
+            return refuse("not-well", why, "what is not well cannot be verified")
         action = WriteProof(name, change.version, digests(change, seen, seen))
         return Plan((Step(f"record {change.version} as verified for {p.stack.family}", action),))
 

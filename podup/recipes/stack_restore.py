@@ -23,7 +23,6 @@ from podup.recipes.stack_facts import (
 from podup.recipes.stack_goal import StackParams, has_ended, history_line, image_queries
 from podup.recipes.verbs import (
     Aim,
-    Decision,
     Facts,
     Plan,
     Query,
@@ -31,6 +30,9 @@ from podup.recipes.verbs import (
     Step,
     Timing,
     Verdict,
+    fail_unseen,
+    leave,
+    refuse,
 )
 from podup.records import dataclass
 
@@ -81,9 +83,9 @@ class StackRestore:
         )
         if not isinstance(backup, Backup):
             why = f"there is no complete backup at {p.backup}"
-            return Plan((), Decision.REFUSE, "backup-not-found", why, "`stack backup --list` shows them")
+            return refuse("backup-not-found", why, "`stack backup --list` shows them")
         if not isinstance(slot, Slot):
-            return Plan((), Decision.FAIL, slot.code, slot.reason, slot.hint)
+            return fail_unseen(slot)
         first = MakeBackup(name, slot.path, slot.at, p.dumps, whole=False)
         return Plan((Step(f"back up what is there now to {slot.path}", first), *_put_back(p, p.backup)))
 
@@ -105,7 +107,7 @@ class StackRestore:
     def revert(self, p: StackRestoreParams, before: Facts, after: Facts) -> Plan:
         slot = before[BackupSlot(p.stack.name)]
         if not isinstance(after.get(BackupAt(p.stack.name, slot.path)), Backup):
-            return Plan((), Decision.DO, "backup-failed", nothing_changed(may_leave_out=p.dumps))
+            return leave("backup-failed", nothing_changed(may_leave_out=p.dumps))
         loaded = "databases stay as they were loaded" if p.databases and not p.dumps else ""
         return Plan(_put_back(p, slot.path), reason=loaded)
 

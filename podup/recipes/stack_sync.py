@@ -10,7 +10,6 @@ from podup.recipes.codec import register
 from podup.recipes.verbs import (
     Action,
     Aim,
-    Decision,
     Facts,
     Health,
     Plan,
@@ -20,6 +19,9 @@ from podup.recipes.verbs import (
     Timing,
     Unknown,
     Verdict,
+    leave,
+    refuse,
+    skip,
 )
 from podup.records import dataclass
 
@@ -64,10 +66,10 @@ class StackSync:
     def plan(self, p: StackSyncParams, seen: Facts) -> Plan:
         found = seen[SyncPlanOf(p.stack.name)]
         if isinstance(found, Unknown):
-            return Plan((), Decision.REFUSE, found.code, found.reason, found.hint)
+            return refuse(found.code, found.reason, found.hint)
         if not found.copies:
             why = f"{p.stack.run_dir} has all of {p.stack.source_dir}"
-            return Plan((), Decision.SKIP, "up-to-date", "; ".join(filter(None, (why, _left_alone(found)))))
+            return skip("up-to-date", "; ".join(filter(None, (why, _left_alone(found)))))
         steps = [Step(f"copy {path} (new)", CopyIn(p.stack.name, path)) for path in found.create]
         steps += [Step(f"copy {path} (changed)", CopyIn(p.stack.name, path)) for path in found.update]
         return Plan(tuple(steps), reason=_left_alone(found))
@@ -85,7 +87,7 @@ class StackSync:
         return Verdict(Health.BAD, ("the directories still differ",))
 
     def revert(self, p: StackSyncParams, before: Facts, after: Facts) -> Plan:
-        return Plan((), Decision.DO, "sync-incomplete", "every file is whole; sync again to complete it")
+        return leave("sync-incomplete", "every file is whole; sync again to complete it")
 
     def diagnose(self, p: StackSyncParams) -> tuple[Query, ...]:
         return ()

@@ -10,7 +10,7 @@ from podup.recipes.facts import (
     UnitState,
     UnitStateOf,
 )
-from podup.recipes.verbs import Decision, Facts, Health, Plan, Query, Unknown, Verdict
+from podup.recipes.verbs import Facts, Health, Plan, Query, Unknown, Verdict, refuse
 from podup.records import dataclass
 
 
@@ -65,7 +65,7 @@ def refuse_probe(spec: str) -> Plan | None:
         if spec:
             parse_probe(spec)
     except PodupError as error:
-        return Plan((), Decision.REFUSE, error.code, error.message, error.hint)
+        return refuse(error.code, error.message, error.hint)
     return None
 
 

@@ -93,6 +93,31 @@ class Plan:
     until_s: float = 0.0
 
 
+def refuse(code: str, reason: str, hint: str = "") -> Plan:
+    """Return the plan of a task that a rule forbids."""
+    return Plan((), Decision.REFUSE, code, reason, hint)
+
+
+def skip(code: str, reason: str, hint: str = "") -> Plan:
+    """Return the plan of a task with nothing to do."""
+    return Plan((), Decision.SKIP, code, reason, hint)
+
+
+def fail(code: str, reason: str, hint: str = "") -> Plan:
+    """Return the plan of a task that cannot be planned, as something it has to know is not known."""
+    return Plan((), Decision.FAIL, code, reason, hint)
+
+
+def fail_unseen(unknown: Unknown) -> Plan:
+    """`fail`, for what could not be observed."""
+    return fail(unknown.code, unknown.reason, unknown.hint)
+
+
+def leave(code: str, reason: str) -> Plan:
+    """Return the way back that takes nothing back, and why."""
+    return Plan((), Decision.DO, code, reason)
+
+
 class Aim(StrEnum):
     """What a judgement is held against: the new state, or the one from before."""
 
