@@ -2,25 +2,28 @@
 
 No test and no end of a run hangs: a test that is not done within `--longest` seconds fails where it waits
 (the stacks of all threads were printed before, see faulthandler_timeout in pyproject.toml), and threads left
-over are named and ended. `--share 1/3` runs the first of three shares of the tests, for runs
-side by side. `--full` runs every case of the sweeps of faults, of which the daily run takes a sample.
+over are named and ended. `--share 1/3` runs the first of three shares of the tests, for runs side by side,
+and tells what each file took. `--full` runs every case of the sweeps of faults, of which the daily run
+takes a sample.
 """
 
 import faulthandler
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shares import shared_out
+from shares import UNKNOWN_S, shared_out
 
 SECONDS = Path(__file__).with_name("seconds.txt")
 LONGEST_S = 300.0
 LONGEST_FULL_S = 7200.0
 LONGEST_END_S = 60.0
 AGAIN_S = 30.0
+_took_s: Counter[str] = Counter()  # by file
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,6 +60,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if thread is not threading.main_thread() and not thread.daemon:
             print(f"waiting for a thread that a test has left: {thread.name}", file=sys.stderr)
     faulthandler.dump_traceback_later(min(LONGEST_END_S, longest_s(config)), exit=True)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _took_s[Path(report.location[0]).name] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--share") == "1/1":
+        return
+    terminalreporter.write_line(f"seconds by file, from {UNKNOWN_S:g} on:")
+    for name, seconds in _took_s.most_common():
+        if seconds >= UNKNOWN_S:
+            terminalreporter.write_line(f"{name} {seconds:.0f}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
