@@ -9,7 +9,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from podup.api import reference as api_reference  # noqa: E402
-from podup.api.sse import Hub  # noqa: E402
 from podup.app.building import build  # noqa: E402
 from podup.app.machine import Ground  # noqa: E402
 from podup.app.opening import BriefStore  # noqa: E402
@@ -17,6 +16,7 @@ from podup.app.routes import UpdateHooks, all_routes, auth_of, site_of  # noqa: 
 from podup.cli import reference as cli_reference  # noqa: E402
 from podup.host.simulator.clock import ManualClock  # noqa: E402
 from podup.host.simulator.simulator import Simulator  # noqa: E402
+from podup.server.sse import Hub  # noqa: E402
 from podup.settings import render as settings_render  # noqa: E402
 from podup.settings.environment import Environment  # noqa: E402
 from podup.settings.load import load  # noqa: E402

@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from podup.api import login
-from podup.api.auth import Auth, AuthRules
-from podup.api.dispatch import Site
-from podup.api.failures import Failures
-from podup.api.listeners import listen_tcp
-from podup.api.request import Principal
-from podup.api.router import Route, Router
-from podup.api.server import Server
-from podup.api.server_limits import ServerLimits
-from podup.api.sessions import Sessions, hash_token
 from podup.clock import SystemClock
+from podup.server.auth import Auth, AuthRules
+from podup.server.dispatch import Site
+from podup.server.failures import Failures
+from podup.server.limits import ServerLimits
+from podup.server.listeners import listen_tcp
+from podup.server.request import Principal
+from podup.server.router import Route, Router
+from podup.server.server import Server
+from podup.server.sessions import Sessions, hash_token
 
 QUICK = ServerLimits(
     connections=50,

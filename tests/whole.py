@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from podup.api.request import Peer
 from podup.api.request_log import RequestLog
-from podup.api.sse import Hub
 from podup.api.token_uses import TokenUses
 from podup.app.building import build
 from podup.app.machine import Ground
@@ -26,6 +24,8 @@ from podup.files import FileLock, durable_write, make_dirs
 from podup.host.simulator.clock import ManualClock
 from podup.host.simulator.scenes import set_up_demo
 from podup.host.simulator.simulator import Simulator
+from podup.server.request import Peer
+from podup.server.sse import Hub
 from podup.settings.environment import Environment
 from podup.settings.load import load
 from podup.store.migrations import open_current

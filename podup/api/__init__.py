@@ -1,1 +1,1 @@
-"""The HTTP surface: server, routes, authentication, handlers."""
+"""The HTTP surface: the rows of the table of routes and their handlers, one file a subject."""

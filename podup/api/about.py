@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 
 from podup import records
 from podup.api.openapi import describe
-from podup.api.request import PAGING, Request
-from podup.api.response import Response, answer, answer_list
-from podup.api.router import Route, Who
 from podup.recipes.table import RECIPES
+from podup.server.request import PAGING, Request
+from podup.server.response import Response, answer, answer_list
+from podup.server.router import Route, Who
 from podup.settings.load import Loaded
 from podup.settings.render import value_rows
 from podup.version import COMMIT, VERSION

@@ -6,14 +6,14 @@ while Podman, which knows of no quarantine, would bring back what is quarantined
 
 from math import ceil
 
-from podup.api.request import Request
-from podup.api.response import MethodNotAllowed, Response, answer
-from podup.api.router import Route, Who, methods_of
 from podup.api.tasks import as_trigger
 from podup.engine.engine import Engine
 from podup.engine.policy import refuse_auto_update
 from podup.errors import RateLimited, Refused
 from podup.records import dataclass
+from podup.server.request import Request
+from podup.server.response import MethodNotAllowed, Response, answer
+from podup.server.router import Route, Who, methods_of
 from podup.settings.server_table import Limits
 from podup.store import limits, tasks
 from podup.store.db import Connection

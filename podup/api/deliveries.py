@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from podup.api.request import PAGING, Request, read_page
-from podup.api.response import Response, answer, answer_list, answer_page
-from podup.api.router import Route, Who
 from podup.api.services import webhook_path
 from podup.api.task_views import row as task_row
 from podup.core.units import unit_name
@@ -13,6 +10,9 @@ from podup.engine.engine import Engine
 from podup.engine.inbox import Decision
 from podup.errors import NotFound
 from podup.records import dataclass
+from podup.server.request import PAGING, Request, read_page
+from podup.server.response import Response, answer, answer_list, answer_page
+from podup.server.router import Route, Who
 from podup.settings.load import Loaded
 from podup.store import deliveries, events, services, tasks
 from podup.store.db import Connection

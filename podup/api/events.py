@@ -5,14 +5,14 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from podup.api.request import PAGING, Request, read_page
-from podup.api.response import Response, answer_page
-from podup.api.router import Route, Who
-from podup.api.sse import Event as LiveEvent
-from podup.api.sse import Hub, last_event_id
 from podup.engine.engine import Engine
 from podup.errors import Invalid
 from podup.late import late
+from podup.server.request import PAGING, Request, read_page
+from podup.server.response import Response, answer_page
+from podup.server.router import Route, Who
+from podup.server.sse import Event as LiveEvent
+from podup.server.sse import Hub, last_event_id
 from podup.store import events
 from podup.store.events import Event, EventFilter
 

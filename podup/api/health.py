@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from podup.api.request import Request
-from podup.api.response import Response, answer
-from podup.api.router import Route, Who
 from podup.engine.engine import Engine
 from podup.engine.host_state import HostState
 from podup.errors import PodupError
 from podup.records import asdict
+from podup.server.request import Request
+from podup.server.response import Response, answer
+from podup.server.router import Route, Who
 from podup.store import services
 from podup.update.remembered import CLEAR_HOLD
 

@@ -5,16 +5,16 @@ called by the daemon while anybody watches. A line's number is its place in the 
 that comes back with Last-Event-ID misses nothing. A batch has no lines of its own: it ends when its tasks do.
 """
 
-from podup.api.request import Request
-from podup.api.response import Response
-from podup.api.router import Route, Who
-from podup.api.sse import END, Event, Hub, last_event_id
 from podup.engine.control import task_of
 from podup.engine.engine import Engine
 from podup.engine.record import read_records
 from podup.engine.snapshot import TaskFiles
 from podup.engine.story import tell
 from podup.errors import Invalid, NotFound
+from podup.server.request import Request
+from podup.server.response import Response
+from podup.server.router import Route, Who
+from podup.server.sse import END, Event, Hub, last_event_id
 
 _TASK = "task:"
 _HELLO = b'event: hello\ndata: {"message":"hello"}\n\n'

@@ -1,12 +1,12 @@
 """Logging in and out of the pages: `POST /api/login`, `POST /api/logout`, `GET /api/session`."""
 
-from podup.api.auth import ADMIN, Auth
-from podup.api.request import Principal, Request
-from podup.api.response import Response, answer
-from podup.api.router import Route, Who
-from podup.api.sessions import CODE_SESSION_S, COOKIE, TOKEN_SESSION_S
 from podup.errors import Unauthorized
 from podup.records import dataclass
+from podup.server.auth import ADMIN, Auth
+from podup.server.request import Principal, Request
+from podup.server.response import Response, answer
+from podup.server.router import Route, Who
+from podup.server.sessions import CODE_SESSION_S, COOKIE, TOKEN_SESSION_S
 
 
 @dataclass(frozen=True, slots=True)

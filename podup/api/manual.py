@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from podup.api.request import Request
-from podup.api.response import Response, answer
-from podup.api.router import Route, Who
 from podup.api.tasks import as_trigger
 from podup.core.units import unit_name
 from podup.engine.engine import Engine
 from podup.engine.intake import Intent
 from podup.errors import Invalid, NotFound, PodupError
 from podup.records import dataclass
+from podup.server.request import Request
+from podup.server.response import Response, answer
+from podup.server.router import Route, Who
 from podup.store import services
 from podup.store.db import Connection
 from podup.store.services import Service

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from podup import records
-from podup.api.router import Route, Who
+from podup.server.router import Route, Who
 
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _PROBLEM = {

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from podup.api.auth import BEARER, Auth
 from podup.api.login import LoginBody, begin_session
-from podup.api.request import Principal, Request
-from podup.api.response import Response
-from podup.api.router import Handler, Route, Who
 from podup.core.states import Status
 from podup.engine.engine import Engine
 from podup.errors import Forbidden, Invalid, PodupError
 from podup.late import late
+from podup.server.auth import BEARER, Auth
+from podup.server.request import Principal, Request
+from podup.server.response import Response
+from podup.server.router import Handler, Route, Who
 from podup.store import deployments, tasks
 from podup.store.tasks import TaskFilter
 from podup.version import COMMIT, VERSION

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, get_type_hints
 
 from podup import records
-from podup.api.router import Route, Who
+from podup.server.router import Route, Who
 
 _HEAD = """\
 # The HTTP API

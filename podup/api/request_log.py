@@ -8,12 +8,12 @@ row in the transaction of its delivery (`Response.is_logged`).
 import json
 from typing import Any
 
-from podup.api.request import Request
-from podup.api.response import JSON, Response
-from podup.api.router import PROBES
 from podup.clock import Clock
 from podup.engine.event_log import EventLog
 from podup.patterns import regex
+from podup.server.request import Request
+from podup.server.response import JSON, Response
+from podup.server.router import PROBES
 from podup.store.events import Event
 
 _TASK_ID = regex(rb'"task_id":"([a-z]+_[a-z0-9]{16})"')

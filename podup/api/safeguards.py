@@ -1,12 +1,12 @@
 """The routes of what holds deployments back: quarantined digests and freezes."""
 
-from podup.api.request import PAGING, Request
-from podup.api.response import Response, answer, answer_list
-from podup.api.router import Route, Who
 from podup.core.units import STACK, target_name
 from podup.engine.engine import Engine
 from podup.errors import Invalid, NotFound
 from podup.records import asdict, dataclass
+from podup.server.request import PAGING, Request
+from podup.server.response import Response, answer, answer_list
+from podup.server.router import Route, Who
 from podup.store import digests, freezes, services
 from podup.store.db import Connection
 from podup.store.freezes import Freeze

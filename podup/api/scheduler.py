@@ -1,12 +1,12 @@
 """The routes of the scheduler: when it ticks, what the last tick said, and a tick now."""
 
-from podup.api.request import Request
-from podup.api.response import Response, answer
-from podup.api.router import Route, Who
 from podup.engine.scheduler import Scheduler
 from podup.engine.ticks import AUTO_UPDATE, SERVICES
 from podup.errors import Invalid
 from podup.records import dataclass
+from podup.server.request import Request
+from podup.server.response import Response, answer
+from podup.server.router import Route, Who
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from typing import Any
 from urllib.parse import quote
 
-from podup.api.request import PAGING, Request
-from podup.api.response import Response, answer_list
-from podup.api.router import Route, Who
 from podup.engine.engine import Engine
+from podup.server.request import PAGING, Request
+from podup.server.response import Response, answer_list
+from podup.server.router import Route, Who
 from podup.store import deployments, digests, freezes, services
 from podup.store.deployments import Deployment
 from podup.store.services import Service

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from podup.api.request import PAGING, Request, read_page
-from podup.api.response import Response, answer, answer_list, answer_page
-from podup.api.router import Route, Who
 from podup.api.tasks import as_trigger
 from podup.core.preflight import first_block
 from podup.engine.engine import Engine
 from podup.engine.intake import Intent
 from podup.engine.stack_catalogue import ChangeWish, RestoreWish, StackCatalogue
 from podup.records import dataclass
+from podup.server.request import PAGING, Request, read_page
+from podup.server.response import Response, answer, answer_list, answer_page
+from podup.server.router import Route, Who
 from podup.store import stack_history
 
 _ONE = "/api/stacks/{name}"

@@ -3,9 +3,6 @@
 from typing import Any
 
 from podup.api.events import read_moment
-from podup.api.request import PAGING, Request, read_page
-from podup.api.response import Response, answer, answer_page
-from podup.api.router import Route, Who
 from podup.api.task_views import detail, row
 from podup.core.states import Status, Trigger
 from podup.core.units import target_name
@@ -16,6 +13,9 @@ from podup.engine.snapshot import TaskFiles
 from podup.engine.story import tell
 from podup.errors import Invalid
 from podup.records import dataclass
+from podup.server.request import PAGING, Request, read_page
+from podup.server.response import Response, answer, answer_page
+from podup.server.router import Route, Who
 from podup.store import tasks
 from podup.store.tasks import TaskFilter
 

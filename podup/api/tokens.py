@@ -3,14 +3,14 @@
 import base64
 from typing import Any
 
-from podup.api.request import PAGING, Request
-from podup.api.response import Response, answer, answer_list
-from podup.api.router import Route, Who
-from podup.api.sessions import hash_token
 from podup.core.states import new_id
 from podup.engine.engine import Engine
 from podup.errors import Invalid, NotFound
 from podup.records import dataclass
+from podup.server.request import PAGING, Request
+from podup.server.response import Response, answer, answer_list
+from podup.server.router import Route, Who
+from podup.server.sessions import hash_token
 from podup.store import tokens
 from podup.store.tokens import Token
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from podup.api.request import Request
-from podup.api.response import Response, answer
-from podup.api.router import Route, Who
 from podup.errors import Invalid, Refused
 from podup.late import late
 from podup.records import asdict, dataclass
+from podup.server.request import Request
+from podup.server.response import Response, answer
+from podup.server.router import Route, Who
 from podup.update import checkout, journal, remembered
 from podup.update.journal import Damaged, Record
 from podup.update.places import Places, check_target

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from podup.api.request import PAGING, Request
-from podup.api.response import Response, answer, answer_list
-from podup.api.router import Route, Who
 from podup.engine.engine import Engine
 from podup.engine.upkeep import Upkeep
 from podup.errors import Invalid, NotFound, Refused
 from podup.host.processes import ProcessIdentity, is_alive
 from podup.records import dataclass
+from podup.server.request import PAGING, Request
+from podup.server.response import Response, answer, answer_list
+from podup.server.router import Route, Who
 from podup.store import backup, image_locks, tasks
 from podup.store.db import problems, table_counts
 

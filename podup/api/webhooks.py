@@ -6,13 +6,13 @@ an operator to look at and no row of its own.
 
 from collections.abc import Callable, Sequence
 
-from podup.api.request import Request
-from podup.api.response import Response, answer, problem
-from podup.api.router import Route, Who
 from podup.engine.engine import Engine
 from podup.engine.inbox import Checked, Knock, Reply
 from podup.errors import PodupError, Unauthorized
 from podup.records import replace
+from podup.server.request import Request
+from podup.server.response import Response, answer, problem
+from podup.server.router import Route, Who
 from podup.store.events import Event
 
 BODY_LIMIT = 1024 * 1024

@@ -12,14 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from podup.api.auth import Auth
 from podup.api.events import EventFeed
 from podup.api.last_payload import LastPayload
-from podup.api.listeners import Listener, inherit, listen_control, listen_tcp
 from podup.api.live import TaskFeed
 from podup.api.request_log import RequestLog
-from podup.api.server import Server
-from podup.api.sse import Hub
 from podup.api.token_uses import TokenUses
 from podup.app.access import admin_token
 from podup.app.building import Built, build
@@ -41,6 +37,10 @@ from podup.late import load_ours
 from podup.loader import drop_sources
 from podup.log import say
 from podup.net.notify.log import LogChannel
+from podup.server.auth import Auth
+from podup.server.listeners import Listener, inherit, listen_control, listen_tcp
+from podup.server.server import Server
+from podup.server.sse import Hub
 from podup.settings.load import Loaded
 from podup.store import services
 from podup.store.db import Database

@@ -63,7 +63,7 @@ class App:
         """Serve the socket systemd passed, or the one connection on standard input; return the exit code."""
         if not Supervisor(self.loaded.environment.variables, pid=os.getpid()).listening_sockets:
             return int(_part("local").serve_connection(self.loaded, self.clock))
-        listeners = import_module("podup.api.listeners")
+        listeners = import_module("podup.server.listeners")
         if listeners.accepted():
             inherited = listeners.FIRST_INHERITED_FD
             return int(_part("local").serve_connection(self.loaded, self.clock, stdin=inherited))

@@ -13,10 +13,7 @@ from typing import Any
 
 from podup.api.last_payload import LastPayload
 from podup.api.live import task_events
-from podup.api.request import Peer
 from podup.api.request_log import RequestLog
-from podup.api.server import serve_one
-from podup.api.sse import Hub
 from podup.api.token_uses import TokenUses
 from podup.app.access import admin_token
 from podup.app.building import Built, build
@@ -28,6 +25,9 @@ from podup.core.http1 import Head
 from podup.engine.storage import Store
 from podup.errors import Invalid, PodupError
 from podup.net.control import read_answer
+from podup.server.request import Peer
+from podup.server.server import serve_one
+from podup.server.sse import Hub
 from podup.settings.load import Loaded
 from podup.store import tasks
 from podup.update import assemble

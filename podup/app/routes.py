@@ -4,25 +4,18 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from podup.api import login, static
+from podup.api import login
 from podup.api.about import AboutRoutes, openapi_route
-from podup.api.auth import ADMIN, NO_SECRET, Auth, AuthRules, allow_hosts
 from podup.api.auto_update import AutoUpdateRoutes, windows_of
 from podup.api.deliveries import DeliveryRoutes
-from podup.api.dispatch import Check, OnDone, Site
 from podup.api.events import EventRoutes
-from podup.api.failures import Failures
 from podup.api.health import HealthRoutes
 from podup.api.live import LiveRoutes
 from podup.api.manual import ManualRoutes
 from podup.api.plain_pages import LOGIN, PAGES, PlainPages
-from podup.api.request import Principal
-from podup.api.router import Route, Router
 from podup.api.safeguards import SafeguardRoutes
 from podup.api.scheduler import SchedulerRoutes
 from podup.api.services import ServiceRoutes
-from podup.api.sessions import Sessions, hash_token
-from podup.api.sse import Hub
 from podup.api.stacks import StackRoutes
 from podup.api.tasks import TaskRoutes
 from podup.api.tokens import TokenRoutes
@@ -40,6 +33,14 @@ from podup.engine.host_state import HostState
 from podup.engine.inbox import Knock
 from podup.engine.upkeep import Upkeep
 from podup.records import dataclass
+from podup.server import static
+from podup.server.auth import ADMIN, NO_SECRET, Auth, AuthRules, allow_hosts
+from podup.server.dispatch import Check, OnDone, Site
+from podup.server.failures import Failures
+from podup.server.request import Principal
+from podup.server.router import Route, Router
+from podup.server.sessions import Sessions, hash_token
+from podup.server.sse import Hub
 from podup.settings.load import Loaded
 from podup.store import tokens
 from podup.store.tokens import Token

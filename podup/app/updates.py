@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from podup.api.request import Request
-from podup.api.router import Route, Who
 from podup.app.notices import Alarm
 from podup.app.report_import import ReportImport
 from podup.core.cron import next_time, parse_cron
@@ -26,6 +24,8 @@ from podup.errors import Busy, PodupError, Unavailable
 from podup.files import Spool, is_locked
 from podup.late import late
 from podup.records import asdict
+from podup.server.request import Request
+from podup.server.router import Route, Who
 from podup.settings.load import Loaded
 from podup.store.db import Connection
 from podup.update import boot, checkout

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from whole import SECRET, TOKEN, Whole
 
-from podup.api.listeners import listen_tcp
-from podup.api.server import Server
 from podup.clock import SystemClock
+from podup.server.listeners import listen_tcp
+from podup.server.server import Server
 from podup.store import digests, image_locks
 from podup.store.digests import Quarantine
 

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from whole import Whole
 
-from podup.api.listeners import listen_tcp
-from podup.api.server import Server
 from podup.clock import SystemClock
 from podup.core.secrets import Secret
 from podup.core.signatures import sign
+from podup.server.listeners import listen_tcp
+from podup.server.server import Server
 
 SECRET = "the-webhook-secret"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")

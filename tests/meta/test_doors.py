@@ -20,7 +20,7 @@ MODULE_DOORS = {
     "tempfile": ("podup/files/",),
     "random": (),
     "uuid": (),
-    "secrets": ("podup/app/", "podup/app.py", "podup/store/", "podup/api/"),
+    "secrets": (),
     "logging": (),
     "pickle": (),
     "multiprocessing": (),
@@ -34,7 +34,7 @@ CALL_DOORS = {
     "os.system": (),
     "os.popen": (),
     "os.execv": ("podup/app/program.py",),
-    "os.urandom": ("podup/app/", "podup/app.py", "podup/store/", "podup/api/", "podup/files/"),
+    "os.urandom": ("podup/app/",),
     "datetime.now": ("podup/clock.py",),
     "datetime.utcnow": (),
     "datetime.today": ("podup/clock.py",),
@@ -84,7 +84,7 @@ WRITING_PATH = set(
         "lchmod",
     ]
 )
-BROAD_ROOMS = ("api", "engine")
+BROAD_ROOMS = ("server", "engine")
 BROAD_AT_MOST = 3
 
 

@@ -25,6 +25,7 @@ LEVELS = {
     "host": 3,
     "net": 3,
     "store": 3,
+    "server": 3,
     "engine": 4,
     "update": 4,
     "api": 5,

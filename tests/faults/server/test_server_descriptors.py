@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from podup.api.response import answer
-from podup.api.router import Route, Who
-from podup.api.server_limits import ServerLimits
+from podup.server.limits import ServerLimits
+from podup.server.response import answer
+from podup.server.router import Route, Who
 
 LIMITS = ServerLimits(sweep_s=0.1, head_s=30, grace_s=0.5)
 REQUEST = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"

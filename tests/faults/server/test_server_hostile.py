@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from serving import Wire
 
-from podup.api.response import answer
-from podup.api.router import Route, Who
-from podup.api.server_limits import ServerLimits
-from podup.api.sse import Event, Hub
-from podup.api.static import read_files, routes
+from podup.server.limits import ServerLimits
+from podup.server.response import answer
+from podup.server.router import Route, Who
+from podup.server.sse import Event, Hub
+from podup.server.static import read_files, routes
 
 SECRET = Route("GET", "/admin", "Only for some.", Who.ADMIN, handler=lambda request: answer({"told": "all"}))
 HELLO = Route("GET", "/hello", "Says hello.", Who.OPEN, handler=lambda request: answer({}))

@@ -10,9 +10,9 @@ import time
 import pytest
 from serving import QUICK, Wire
 
-from podup.api.response import Response, answer
-from podup.api.router import Route, Who
-from podup.api.server_limits import ServerLimits
+from podup.server.limits import ServerLimits
+from podup.server.response import Response, answer
+from podup.server.router import Route, Who
 
 HELLO = Route("GET", "/hello", "Says hello.", Who.OPEN, handler=lambda request: answer({}))
 HOOK = Route("POST", "/hook", "Takes.", Who.SIGNATURE, batch=lambda turn: [answer({}, 202) for _ in turn])

@@ -10,9 +10,9 @@ from whole import CONTROL, SECRET, TOKEN, Whole
 
 from podup.api.events import EventFeed, EventRoutes
 from podup.api.health import HealthRoutes
-from podup.api.request import Request
 from podup.engine.inbox import Knock
 from podup.errors import Unauthorized, Unavailable
+from podup.server.request import Request
 from podup.store import events
 from podup.store.events import Event
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from serving import QUICK, Serve, serve
 
-from podup.api.dispatch import Site
-from podup.api.listeners import listen_control
-from podup.api.router import Route, Who
-from podup.api.server import Server
-from podup.api.sse import END, Event, Hub, last_event_id
 from podup.app import remote
 from podup.app.remote import RemoteApi
 from podup.clock import SystemClock
 from podup.errors import NotFound, Unavailable
 from podup.host.simulator.clock import ManualClock
+from podup.server.dispatch import Site
+from podup.server.listeners import listen_control
+from podup.server.router import Route, Who
+from podup.server.server import Server
+from podup.server.sse import END, Event, Hub, last_event_id
 
 __all__ = ["serve"]
 

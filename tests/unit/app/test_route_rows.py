@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from whole import BEARER, CLIENT, CONTROL, Whole
 
-from podup.api.request import PAGING, Principal
-from podup.api.router import Route, Who
-from podup.api.sessions import COOKIE
+from podup.server.request import PAGING, Principal
+from podup.server.router import Route, Who
+from podup.server.sessions import COOKIE
 
 ROW_COUNT_AT_LEAST = 70
 

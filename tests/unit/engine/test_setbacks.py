@@ -13,7 +13,6 @@ import pytest
 from simulated_host import WEB, Host
 
 from podup.api.live import TaskFeed
-from podup.api.sse import Hub
 from podup.core.states import Status, Trigger
 from podup.engine.dispatch import Dispatcher, Launch
 from podup.engine.memory import KEEPERS, Memory
@@ -22,6 +21,7 @@ from podup.engine.snapshot import TaskFiles
 from podup.files import JournalWriter
 from podup.host.simulator.scenes import container_unit
 from podup.records import replace
+from podup.server.sse import Hub
 from podup.store import image_locks, services
 from podup.store.tasks import Task
 

@@ -24,14 +24,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from http import HTTPStatus
 
-from podup.api.dispatch import Site
-from podup.api.listeners import Listener
-from podup.api.loop import ServerLoop
-from podup.api.request import Peer, Request
-from podup.api.response import Response, header_lines
-from podup.api.server_limits import ServerLimits
 from podup.clock import Clock
 from podup.core.http1 import http_date
+from podup.server.dispatch import Site
+from podup.server.limits import ServerLimits
+from podup.server.listeners import Listener
+from podup.server.loop import ServerLoop
+from podup.server.request import Peer, Request
+from podup.server.response import Response, header_lines
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _PIPE_BYTES = 64 * 1024

@@ -10,11 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from podup import records
-from podup.api.auth import Auth, Barred
-from podup.api.codec import read_body
-from podup.api.request import Peer, Principal, Request
-from podup.api.response import Response, problem
-from podup.api.router import Route, Router
 from podup.clock import Clock
 from podup.core.http1 import Head
 from podup.core.states import new_id
@@ -22,6 +17,11 @@ from podup.errors import PodupError
 from podup.late import late
 from podup.log import say
 from podup.records import dataclass
+from podup.server.auth import Auth, Barred
+from podup.server.codec import read_body
+from podup.server.request import Peer, Principal, Request
+from podup.server.response import Response, problem
+from podup.server.router import Route, Router
 
 if TYPE_CHECKING:
     import traceback

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from podup.api.request import Request
-from podup.api.response import Response
-from podup.api.router import Handler, Route, Who
 from podup.errors import NotFound
 from podup.late import late
 from podup.records import dataclass
+from podup.server.request import Request
+from podup.server.response import Response
+from podup.server.router import Handler, Route, Who
 
 if TYPE_CHECKING:
     import gzip

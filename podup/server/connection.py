@@ -13,13 +13,13 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
-from podup.api.dispatch import Admitted, Site
-from podup.api.poll import READ, WRITE
-from podup.api.request import Peer, Request
-from podup.api.response import EventSource, Response
-from podup.api.server_limits import ServerLimits
 from podup.core.http1 import Head, RequestParser
 from podup.errors import PodupError, Unavailable
+from podup.server.dispatch import Admitted, Site
+from podup.server.limits import ServerLimits
+from podup.server.poll import READ, WRITE
+from podup.server.request import Peer, Request
+from podup.server.response import EventSource, Response
 
 Encode = Callable[[Request, Response, bool], bytes]  # the bytes of an answer; True: it keeps the connection
 

@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from podup.api.request import Request
-from podup.api.static import read_files, routes
 from podup.errors import NotFound
+from podup.server.request import Request
+from podup.server.static import read_files, routes
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from functools import cache, lru_cache
 
-from podup.api.request import Request
-from podup.api.response import MethodNotAllowed, Response
 from podup.errors import Invalid, NotFound
 from podup.records import dataclass, field
+from podup.server.request import Request
+from podup.server.response import MethodNotAllowed, Response
 
 Handler = Callable[[Request], Response]
 BatchHandler = Callable[[Sequence[Request]], Sequence[Response]]

@@ -16,17 +16,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from podup.api.connection import NEVER, Connection, Encode, Phase
-from podup.api.dispatch import Admitted, Site
-from podup.api.listeners import BACKLOG, Listener
-from podup.api.poll import READ, Poll
-from podup.api.pool import Pool
-from podup.api.request import Peer, Request
-from podup.api.response import EventSource
-from podup.api.router import Route
-from podup.api.server_limits import ServerLimits
 from podup.clock import Clock
 from podup.errors import Unavailable
+from podup.server.connection import NEVER, Connection, Encode, Phase
+from podup.server.dispatch import Admitted, Site
+from podup.server.limits import ServerLimits
+from podup.server.listeners import BACKLOG, Listener
+from podup.server.poll import READ, Poll
+from podup.server.pool import Pool
+from podup.server.request import Peer, Request
+from podup.server.response import EventSource
+from podup.server.router import Route
 
 _ACCEPT_AT_ONCE = 64
 _EVICT_PART = 20

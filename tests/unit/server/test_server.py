@@ -3,9 +3,9 @@
 import json
 import threading
 
-from podup.api.response import Response, answer
-from podup.api.router import Route, Who
-from podup.api.server_limits import ServerLimits
+from podup.server.limits import ServerLimits
+from podup.server.response import Response, answer
+from podup.server.router import Route, Who
 
 HELLO = Route("GET", "/hello", "Says hello.", Who.OPEN, handler=lambda request: answer({"hello": "you"}))
 HOOK = Route(

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from serving import QUICK
 
-from podup.api.listeners import accepted, inherit, listen_control, listen_tcp, split_address
-from podup.api.response import answer
-from podup.api.router import Route, Who
-from podup.api.server import Server, serve_one
 from podup.clock import SystemClock
 from podup.errors import Busy, Invalid
+from podup.server.listeners import accepted, inherit, listen_control, listen_tcp, split_address
+from podup.server.response import answer
+from podup.server.router import Route, Who
+from podup.server.server import Server, serve_one
 
 WHO = Route("GET", "/who", "Says who asks.", Who.ADMIN, handler=lambda request: answer(request.principal.how))
 REQUEST = b"GET /who HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good-token\r\n\r\n"

@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from podup import records
-from podup.api.request import Request
-from podup.api.response import JSON
 from podup.core.json_body import read_json
 from podup.errors import Invalid, WrongMediaType
+from podup.server.request import Request
+from podup.server.response import JSON
 
 MAX_DEPTH = 32
 _NAMES = {str: "a string", bool: "true or false", int: "a whole number", float: "a number"}

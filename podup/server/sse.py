@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from podup.api.request import Request
-from podup.api.response import Response, Wake, dump
 from podup.errors import Invalid, Unavailable
 from podup.records import dataclass
+from podup.server.request import Request
+from podup.server.response import Response, Wake, dump
 
 QUEUE_BYTES = 512 * 1024
 MAX_WATCHERS = 1000

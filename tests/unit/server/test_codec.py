@@ -2,10 +2,10 @@
 
 import pytest
 
-from podup.api.codec import read_body, to_json
-from podup.api.request import Request
 from podup.errors import PodupError
 from podup.records import dataclass
+from podup.server.codec import read_body, to_json
+from podup.server.request import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Tests of the API meet a real server."""
+"""Tests of the server meet a real one."""
 
 from serving import serve
 

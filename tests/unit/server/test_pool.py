@@ -2,7 +2,7 @@
 
 import threading
 
-from podup.api.pool import Pool
+from podup.server.pool import Pool
 
 
 def test_what_does_not_fit_is_refused_and_the_rest_is_done() -> None:

@@ -12,14 +12,14 @@ import ipaddress
 from collections.abc import Callable
 from functools import lru_cache
 
-from podup.api.failures import Failures
-from podup.api.request import NOBODY, Peer, Principal, Request
-from podup.api.router import PROBES, Route, Who
-from podup.api.sessions import COOKIE, Sessions, hash_token
 from podup.core.json_body import read_json
 from podup.core.secrets import Secret
 from podup.errors import Forbidden, Invalid, PodupError, Unauthorized
 from podup.records import dataclass
+from podup.server.failures import Failures
+from podup.server.request import NOBODY, Peer, Principal, Request
+from podup.server.router import PROBES, Route, Who
+from podup.server.sessions import COOKIE, Sessions, hash_token
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 TokenLookup = Callable[[str], Principal | None]

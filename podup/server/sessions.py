@@ -9,9 +9,9 @@ import hashlib
 import threading
 from collections.abc import Callable
 
-from podup.api.request import Principal
 from podup.clock import Clock
 from podup.records import dataclass
+from podup.server.request import Principal
 
 COOKIE = "podup_session"
 CODE_S = 15 * 60

@@ -8,10 +8,10 @@ import socket
 import struct
 from pathlib import Path
 
-from podup.api.request import Peer
 from podup.errors import Busy, Invalid, PodupError
 from podup.files import remove
 from podup.records import dataclass
+from podup.server.request import Peer
 
 FIRST_INHERITED_FD = 3
 BACKLOG = 1024

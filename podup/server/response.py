@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
-from podup.api.request import Page, Request, read_page
 from podup.errors import PodupError
 from podup.late import late
 from podup.records import dataclass
+from podup.server.request import Page, Request, read_page
 
 if TYPE_CHECKING:
     import html

@@ -6,10 +6,10 @@ import json
 import pytest
 from serving import LONG_TOKEN
 
-from podup.api.auth import AuthRules, allow_hosts
-from podup.api.response import answer
-from podup.api.router import Route, Who
 from podup.core.secrets import Secret
+from podup.server.auth import AuthRules, allow_hosts
+from podup.server.response import answer
+from podup.server.router import Route, Who
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 FORWARD = AuthRules("remote-user", Secret("boss"), LOOPBACK)

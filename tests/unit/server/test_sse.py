@@ -6,10 +6,10 @@ import threading
 import pytest
 from serving import QUICK
 
-from podup.api.request import Request
-from podup.api.router import Route, Who
-from podup.api.sse import END, Event, Hub, last_event_id
 from podup.errors import Invalid, Unavailable
+from podup.server.request import Request
+from podup.server.router import Route, Who
+from podup.server.sse import END, Event, Hub, last_event_id
 
 
 def event(number: int, name: str = "log") -> Event:

@@ -6,9 +6,9 @@ import pytest
 
 from podup.api.login import LoginBody
 from podup.api.openapi import describe
-from podup.api.response import MethodNotAllowed, Response
-from podup.api.router import Route, Router, Who
 from podup.errors import Invalid, NotFound
+from podup.server.response import MethodNotAllowed, Response
+from podup.server.router import Route, Router, Who
 
 
 def row(method: str, path: str, **more) -> Route:
