@@ -19,6 +19,7 @@ from podup.recipes.codec import decode, decode_facts
 from podup.recipes.verbs import Aim, Decision, Facts, Health, Plan, Query, Recipe, Unknown, Verdict
 from podup.records import dataclass
 
+_ASK_EVERY_S = 2.0
 _ENDED_WITHOUT_STEPS = {
     Decision.SKIP: Status.SKIPPED,
     Decision.POSTPONE: Status.PENDING,
@@ -190,6 +191,7 @@ class Run:
         timing = self._recipe.timing(self._params)
         started = self._clock.monotonic()
         ok_since: float | None = None
+        asked = started
         said: Verdict | None = None
         while True:
             if stoppable and self._is_stopped():
@@ -210,6 +212,9 @@ class Run:
             if verdict != said:
                 self._record.verdict(verdict, aim, final=False)
                 said = verdict
+            if verdict.health is Health.PENDING and now - asked >= _ASK_EVERY_S:
+                self._observe(verdict.asks)
+                asked = self._clock.monotonic()
             self._clock.sleep(timing.every_s)
 
     def _look_closer(self) -> None:

@@ -12,6 +12,7 @@ from podup.host.probe import Prober
 from podup.host.run import Command, Runner
 from podup.host.systemd import Systemd
 from podup.recipes import actions, facts
+from podup.recipes.health_checks import HealthCheckNow
 from podup.recipes.policy import Policy, PolicyOf
 from podup.records import dataclass
 
@@ -53,6 +54,7 @@ def service_world(host: ServiceHost) -> World:
             facts.Dependants: lambda query: systemd.dependants(query.unit),
             facts.DiskRoom: lambda query: podman.disk("" if query.what == "images" else query.what),
             facts.ProbeResult: lambda query: host.prober.probe(query.spec, timeout_s=query.timeout_s),
+            HealthCheckNow: lambda query: podman.check_health(query.container),
             facts.Diagnostics: lambda query: _diagnose(host, query),
             facts.AutoUpdateOutlook: lambda query: podman.auto_update_outlook(),
         },

@@ -13,6 +13,7 @@ from podup.host.podman_answers import (
     UNIT_LABEL,
     ListedContainer,
     claimed_units,
+    health_command,
     parse,
     pull_error,
     read_container,
@@ -23,7 +24,7 @@ from podup.host.podman_answers import (
     sha256_id,
 )
 from podup.host.run import Command, Completed, Runner
-from podup.recipes.facts import AutoUpdateRow, ContainerState, DiskSpace, LocalImage
+from podup.recipes.facts import AutoUpdateRow, ContainerState, DiskSpace, LocalImage, Probed
 from podup.records import replace
 
 ASK_TIMEOUT_S = 30.0
@@ -106,6 +107,27 @@ class Podman:
             return None
         found = parse(done.check("podman-failed", f"container {name} could not be inspected"))
         return read_container(found[0])
+
+    def check_health(self, name: str) -> Probed:
+        """Make the container's own health check now; one that passes is told to podman as well.
+
+        It is tried inside the container first, because podman counts what it makes itself: a failure too
+        many, and it does what the unit wants done on failure. Raises PodupError when there is no container.
+        """
+        words = ("container", "inspect", container_argument(name))
+        done = self._run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)
+        found = parse(done.check("podman-failed", f"container {name} could not be inspected"))
+        test, timeout_s = health_command(found[0])
+        if not test:
+            return Probed(False, f"container {name} has no health check")
+        timeout_s = min(timeout_s or ASK_TIMEOUT_S, ASK_TIMEOUT_S)
+        tried = self._run(("exec", container_argument(name), *test), mutates=False, timeout_s=timeout_s)
+        if not tried.ok:
+            return Probed(False, f"the health check failed: exit {tried.exit}")
+        words = ("healthcheck", "run", container_argument(name))
+        told = self._run(words, mutates=True, timeout_s=timeout_s)
+        told.check("check-failed", f"the health check of {name} passed, and then failed")
+        return Probed(True, "the health check passed")
 
     def image(self, ref: str) -> LocalImage | None:
         """Return the local image `ref` (name, digest or id) stands for, or None when there is none."""

@@ -14,6 +14,7 @@ from podup.errors import PodupError
 from podup.host.run import Completed
 from podup.patterns import regex
 from podup.recipes.facts import AutoUpdateRow, ContainerState, LocalImage
+from podup.recipes.health_checks import HealthCheck
 from podup.records import dataclass
 
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
@@ -117,6 +118,7 @@ def read_container(found: Mapping[str, Any]) -> ContainerState:
         health=health,
         health_says=says,
         labels=_labels(config.get("Labels")),
+        check=_check(state, config),
     )
 
 
@@ -160,6 +162,40 @@ def _health(state: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, s
     word = str(told.get("Status", ""))
     newest = (told.get("Log") or [{}])[-1]
     return (word if word in _HEALTH else "starting"), str(newest.get("Output") or "").strip()[:500]
+
+
+def health_command(found: Mapping[str, Any]) -> tuple[tuple[str, ...], float]:
+    """Return the command of a container's health check and its seconds (0: not said); no check, no words.
+
+    The forms are those of podman-inspect(1): `CMD` and its words, `CMD-SHELL` and a line for the shell.
+    """
+    told = (found.get("Config") or {}).get("Healthcheck") or {}
+    form, *words = told.get("Test") or ("NONE",)
+    timeout_s = _seconds(told.get("Timeout"))
+    match form:
+        case "NONE" | "":
+            return (), 0.0
+        case "CMD":
+            return tuple(words), timeout_s
+        case "CMD-SHELL":
+            return ("sh", "-c", " ".join(words)), timeout_s
+    return (form, *words), timeout_s
+
+
+def _check(state: Mapping[str, Any], config: Mapping[str, Any]) -> HealthCheck:
+    told = config.get("Healthcheck") or {}
+    seen = state.get("Health") or state.get("Healthcheck") or {}
+    return HealthCheck(
+        interval_s=_seconds(told.get("Interval")),
+        start_period_s=_seconds(told.get("StartPeriod")),
+        retries=int(told.get("Retries") or 0),
+        failing=int(seen.get("FailingStreak") or 0),
+        has_passed=any(one.get("ExitCode") == 0 for one in seen.get("Log") or ()),
+    )
+
+
+def _seconds(nanoseconds: object) -> float:
+    return nanoseconds / 1e9 if isinstance(nanoseconds, int) else 0.0
 
 
 def _unix(moment: object) -> float:

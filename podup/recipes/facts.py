@@ -9,6 +9,7 @@ container's image is held against what `ImageAt` says of the local reference, ne
 """
 
 from podup.recipes.codec import register
+from podup.recipes.health_checks import HealthCheck
 from podup.recipes.verbs import Query
 from podup.records import dataclass
 
@@ -156,6 +157,12 @@ class ContainerState:
     health: str = ""
     health_says: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    check: HealthCheck = HealthCheck()
+
+    @property
+    def is_unwell(self) -> bool:
+        """Return whether its health check has failed, and not only too early."""
+        return self.health == "unhealthy" and not self.check.is_early
 
 
 @dataclass(frozen=True, slots=True)

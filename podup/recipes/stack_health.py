@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from podup.core.compose import ComposeService, Composition
 from podup.core.stack_map import Stack
 from podup.recipes.stack_facts import StackContainer, StackContainers
-from podup.recipes.unit_health import worst
+from podup.recipes.unit_health import judge_check, worst
 from podup.recipes.verbs import Health, Verdict
 
 MAX_RESTARTS = 3
@@ -118,11 +118,9 @@ def _judge_state(
         return Verdict(Health.BAD, (f"{name} is {state.status} with exit code {state.exit_code}{hint}",))
     if state.status == "paused":
         return Verdict(Health.BAD, (f"{name} is paused",))
-    if state.health == "unhealthy":
-        says = f": {state.health_says}" if state.health_says else ""
-        return Verdict(Health.BAD, (f"{name} is unhealthy{says}",))
-    if state.health == "starting":
-        return Verdict(Health.PENDING, (f"{name} is not healthy yet",))
+    checked = judge_check(state, name)
+    if checked.health is not Health.OK:
+        return Verdict(checked.health, checked.reasons)  # not every engine can be asked for it
     up_s = at - state.started_at
     if not ends and up_s < stack.settle_s:
         return Verdict(Health.PENDING, (f"{name} has been up for {max(up_s, 0):.0f} s",))

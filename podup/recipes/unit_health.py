@@ -10,6 +10,7 @@ from podup.recipes.facts import (
     UnitState,
     UnitStateOf,
 )
+from podup.recipes.health_checks import HealthCheckNow
 from podup.recipes.verbs import Facts, Health, Plan, Query, Unknown, Verdict, refuse
 from podup.records import dataclass
 
@@ -72,11 +73,10 @@ def refuse_probe(spec: str) -> Plan | None:
 def worst(verdicts: list[Verdict]) -> Verdict:
     """Return the gravest health with all reasons of that health."""
     for health in (Health.BAD, Health.UNKNOWN, Health.PENDING):
-        reasons = tuple(
-            reason for verdict in verdicts if verdict.health is health for reason in verdict.reasons
-        )
-        if any(verdict.health is health for verdict in verdicts):
-            return Verdict(health, reasons)
+        alike = [verdict for verdict in verdicts if verdict.health is health]
+        if alike:
+            reasons = tuple(reason for verdict in alike for reason in verdict.reasons)
+            return Verdict(health, reasons, tuple(ask for verdict in alike for ask in verdict.asks))
     return Verdict(Health.OK)
 
 
@@ -149,11 +149,24 @@ def _judge_container(container: ContainerState | Unknown | None, wanted: Wanted)
         return Verdict(
             Health.PENDING, (f"container {container.name} is {container.status or 'not running'}",)
         )
-    if container.health == "unhealthy":
-        said = f": {container.health_says}" if container.health_says else ""
-        return Verdict(Health.BAD, (f"container {container.name} is unhealthy{said}",))
-    if container.health == "starting":
-        return Verdict(Health.PENDING, (f"the health check of {container.name} has not passed yet",))
+    return judge_check(container, f"container {container.name}")
+
+
+def judge_check(container: ContainerState, name: str) -> Verdict:
+    """Return what the container's own health check says; one without is well.
+
+    Podman makes it at the start, too early, and then after its interval: minutes, or never. So where that is
+    not soon the check is asked for.
+    """
+    said = f": {container.health_says}" if container.health_says else ""
+    if container.is_unwell:
+        return Verdict(Health.BAD, (f"{name} is unhealthy{said}",))
+    if container.health in ("starting", "unhealthy"):
+        check = container.check
+        period = f" (its start period is {check.start_period_s:g} s)" if check.start_period_s else ""
+        asks = () if check.comes_soon else (HealthCheckNow(container.id),)
+        says = f"the health check of {name} has not passed yet{period}{said}"
+        return Verdict(Health.PENDING, (says,), asks)
     return Verdict(Health.OK)
 
 

@@ -5,6 +5,7 @@ from benches import Bench, Machine, Variation
 
 from podup.errors import NotFound, PodupError
 from podup.host.podman_answers import UNIT_LABEL
+from podup.recipes.facts import ContainerState
 
 
 @pytest.fixture
@@ -144,6 +145,25 @@ def test_a_health_check_speaks(machine: Machine, behaviour: str, ends: str) -> N
 
     machine.eventually(f"it is {ends}", lambda: word() == ends)
     assert machine.systemd.show(web.unit)[0].is_active
+
+
+def test_a_health_check_that_comes_late_can_be_made_now(machine: Machine) -> None:
+    web = machine.bench.service()
+    machine.running(web, "v1", "seldom-checked")
+
+    def container() -> ContainerState:
+        found = machine.podman.container_of(web.unit)
+        assert found is not None
+        return found
+
+    before = container()
+    assert (before.health, before.is_unwell) != ("healthy", True)
+    assert before.check.interval_s == 300
+    failing = before.check.failing
+    assert not machine.podman.check_health(before.id).ok
+    assert container().check.failing == failing, "podman has not counted that"
+    machine.eventually("it passes", lambda: machine.podman.check_health(before.id).ok)
+    assert container().health == "healthy"
 
 
 def test_health_may_turn(machine: Machine) -> None:

@@ -106,6 +106,19 @@ def test_a_bad_image_is_taken_back_and_not_tried_again(
     assert running_image_id(web) == good
 
 
+@pytest.mark.parametrize("daemon", [{"PODUP_VERIFY_TIMEOUT_SECS": "8"}], indirect=True)
+def test_a_healthcheck_that_podman_makes_every_five_minutes_is_asked_for(
+    daemon: Daemon, new_service: Make
+) -> None:
+    web = running_v1(daemon, new_service)
+    task = deploy_by_webhook(daemon, pushed(web, Build("v2", "seldom-checked")))
+    assert task["status"] == "succeeded", task
+    assert served_version(web) == "v2"
+    task = deploy_by_webhook(daemon, pushed(web, Build("v3", "seldom-checked-bad")))
+    assert task["status"] == "rolled_back", task
+    wait_for_version(web, "v2")
+
+
 def test_a_mended_image_is_deployed_after_a_bad_one(daemon: Daemon, new_service: Make) -> None:
     web = running_v1(daemon, new_service)
     assert deploy_by_webhook(daemon, pushed(web, Build("v2", "exits")))["status"] == "rolled_back"

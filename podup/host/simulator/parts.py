@@ -15,7 +15,8 @@ class Behaviour:
     """How the program in an image behaves, in seconds after its start; None is never.
 
     `ready_s` counts only where the unit waits for the container's own word (sdnotify=container). Health is
-    `starting` until `healthy_s`, and unhealthy from `sickens_s` on. `answers_s` is when its port answers.
+    `starting` until `healthy_s`, and unhealthy from `sickens_s` on, as seen at the start and every
+    `check_every_s` (0: all the time). `answers_s` is when its port answers.
     """
 
     ready_s: float | None = 0.0
@@ -24,6 +25,7 @@ class Behaviour:
     healthcheck: bool = False
     healthy_s: float | None = 1.0
     sickens_s: float | None = None
+    check_every_s: float = 0.0
     answers_s: float | None = 0.0
 
 
@@ -36,6 +38,8 @@ BEHAVIOURS = {
     "dies": Behaviour(exits_s=15.0),
     "unhealthy": Behaviour(healthcheck=True, healthy_s=None, sickens_s=1.0),
     "sickens": Behaviour(healthcheck=True, sickens_s=3.0),
+    "seldom-checked": Behaviour(healthcheck=True, healthy_s=1.0, check_every_s=300.0),
+    "seldom-checked-bad": Behaviour(healthcheck=True, healthy_s=None, check_every_s=300.0),
     "never-ready": Behaviour(ready_s=None, healthcheck=True, healthy_s=None, answers_s=None),
     "mute": Behaviour(answers_s=None),
 }
@@ -74,7 +78,8 @@ class StoredImage:
 class SimulatedContainer:
     """A running container; `--rm` takes it away when it ends. Times: `born` monotonic, `started_at` Unix.
 
-    `unit` is empty when a person started it.
+    `unit` is empty when a person started it. `checked_s` is its age when somebody else than podman's own
+    timer made its health check.
     """
 
     id: str
@@ -86,6 +91,7 @@ class SimulatedContainer:
     started_at: float
     labels: tuple[tuple[str, str], ...] = ()
     log: tuple[str, ...] = ()
+    checked_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +251,12 @@ def health(container: SimulatedContainer, behaviour: Behaviour, moment: float) -
     """Return the word of its health check, empty when it has none."""
     if not behaviour.healthcheck:
         return ""
-    lived = age(container, moment)
-    if behaviour.sickens_s is not None and lived >= behaviour.sickens_s:
+    seen_s, every_s = age(container, moment), behaviour.check_every_s
+    if every_s:
+        seen_s = max(seen_s // every_s * every_s, container.checked_s)
+    if behaviour.sickens_s is not None and seen_s >= behaviour.sickens_s:
         return "unhealthy"
-    return "healthy" if behaviour.healthy_s is not None and lived >= behaviour.healthy_s else "starting"
+    return "healthy" if behaviour.healthy_s is not None and seen_s >= behaviour.healthy_s else "starting"
 
 
 register(Behaviour, RegistryImage, StoredImage, SimulatedContainer, SimulatedUnit)

@@ -7,14 +7,15 @@ from typing import Any
 
 from podup.host.podman_answers import UNIT_LABEL, repository_of
 from podup.host.simulator import images
-from podup.host.simulator.parts import Machine, SimulatedContainer, StoredImage, health
+from podup.host.simulator.parts import Machine, SimulatedContainer, StoredImage, age, health
 from podup.host.simulator.physics import auto_update, behaviour_of
 from podup.host.simulator.programs import Answer, Call, NotSimulated, Program, Working
+from podup.records import replace
 
 VERSION = "4.3.1"
 GRAPH_ROOT = "/home/podup/.local/share/containers/storage"
 _PULL_STEPS = 4
-_CHANGING = {"pull", "tag", "untag", "rmi"}
+_CHANGING = {"pull", "tag", "untag", "rmi", "healthcheck"}
 
 
 def _changes(words: tuple[str, ...]) -> bool:
@@ -65,6 +66,10 @@ def _podman(machine: Machine, call: Call) -> Answer | Working:
             if found is None:
                 return _failed(f'no container with name or ID "{name}" found: no such container')
             return Answer("".join(f"{line}\n" for line in found.log))
+        case ("exec", name, "sh", "-c", "check"):
+            return _checked(machine, name)
+        case ("healthcheck", "run", name):
+            return _checked(machine, name, remember=True)
         case ("auto-update", "--dry-run", "--format", "json"):
             return _printed(_outlooks(machine))
         case ("auto-update",):
@@ -144,6 +149,19 @@ def _find_container(machine: Machine, name: str) -> SimulatedContainer | None:
     return None
 
 
+def _checked(machine: Machine, name: str, *, remember: bool = False) -> Answer:
+    """Make the health check of a container; podman's own way of making it is remembered."""
+    found = _find_container(machine, name)
+    if found is None:
+        return _failed(f"no container with name or ID {name} found: no such container")
+    lived_s = age(found, machine.at)
+    made = replace(found, checked_s=lived_s)
+    if remember:
+        machine.containers[made.id] = made
+    seen = health(made, behaviour_of(machine, made), machine.at)
+    return Answer() if seen == "healthy" else Answer("unhealthy\n", "", 1)
+
+
 def _printed(value: Any) -> Answer:
     return Answer(json.dumps(value, indent=1) + "\n")
 
@@ -190,8 +208,10 @@ def _inspected(machine: Machine, container: SimulatedContainer) -> dict[str, Any
     behaviour = behaviour_of(machine, container)
     word = health(container, behaviour, machine.at)
     image = machine.images.get(container.image_id)
-    test = {"Healthcheck": {"Test": ["CMD-SHELL", "check"]}} if behaviour.healthcheck else {}
-    log = [{"Output": "the check failed"}] if word == "unhealthy" else None
+    every_ns = int((behaviour.check_every_s or 1.0) * 1e9)
+    check = {"Test": ["CMD-SHELL", "check"], "Interval": every_ns, "Retries": 1}
+    test = {"Healthcheck": check} if behaviour.healthcheck else {}
+    log = [{"ExitCode": 1, "Output": "the check failed"}] if word == "unhealthy" else None
     return {
         "Id": container.id,
         "Name": container.name,
@@ -204,7 +224,7 @@ def _inspected(machine: Machine, container: SimulatedContainer) -> dict[str, Any
             "Running": True,
             "ExitCode": 0,
             "StartedAt": _time(container.started_at),
-            "Health": {"Status": word, "FailingStreak": 0, "Log": log},
+            "Health": {"Status": word, "FailingStreak": 2 if log else 0, "Log": log},
         },
         "Config": {"Labels": dict(container.labels), **test},
     }

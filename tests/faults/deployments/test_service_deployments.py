@@ -31,6 +31,23 @@ def test_a_good_image_goes_live_and_the_old_one_is_kept() -> None:
     assert kept.id == bench.old_id
 
 
+def test_a_good_image_that_is_checked_every_five_minutes_goes_live() -> None:
+    bench, new_id = pushed("seldom-checked")
+    outcome = bench.deploy()
+    assert outcome.status is Status.SUCCEEDED, outcome
+    assert bench.is_well_on(new_id)
+    asked = [change for change in bench.changes if "healthcheck run" in change]
+    assert len(asked) == 1, "podman is told once, when it passed"
+
+
+def test_a_bad_image_that_is_checked_every_five_minutes_is_taken_back() -> None:
+    bench, _ = pushed("seldom-checked-bad")
+    outcome = bench.deploy()
+    assert outcome.status is Status.ROLLED_BACK, outcome
+    assert "has not passed yet" in outcome.summary
+    assert not [change for change in bench.changes if "healthcheck run" in change], "podman counts none"
+
+
 def test_the_same_again_is_up_to_date() -> None:
     bench, _ = pushed()
     bench.deploy()

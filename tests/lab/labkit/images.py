@@ -32,9 +32,18 @@ BEHAVIOURS = {
     "unhealthy": SERVE,
     "sickens": "(sleep 3; touch /sick) &\n" + SERVE,
     "healthy": SERVE,
+    "seldom-checked": "(sleep 1; touch /ready) &\n" + SERVE,
+    "seldom-checked-bad": SERVE,
     "never-ready": "trap 'exit 0' TERM\nsleep 100000 & wait\n",
 }
-HEALTHCHECKS = {"unhealthy": "false", "sickens": "test ! -e /sick", "healthy": "true"}
+OFTEN = "--interval=1s --retries=1 --timeout=3s"
+HEALTHCHECKS = {
+    "unhealthy": f"{OFTEN} CMD false",
+    "sickens": f"{OFTEN} CMD test ! -e /sick",
+    "healthy": f"{OFTEN} CMD true",
+    "seldom-checked": "--interval=5m CMD test -e /ready",
+    "seldom-checked-bad": "--interval=5m --start-period=1m CMD test -e /ready",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ def _build(build: Build) -> None:
         (root / "start").write_text(f"echo starting {build.version}\n{BEHAVIOURS[build.behaviour]}")
         lines = [f"FROM {BASE}", "COPY root/ /", 'CMD ["/bin/sh", "/start"]']
         if test := HEALTHCHECKS.get(build.behaviour):
-            lines.append(f"HEALTHCHECK --interval=1s --retries=1 --timeout=3s CMD {test}")
+            lines.append(f"HEALTHCHECK {test}")
         lines += [f"LABEL {name}={value}" for name, value in build.labels]
         Path(directory, "Containerfile").write_text("\n".join(lines) + "\n")
         # the OCI format knows no HEALTHCHECK

@@ -3,6 +3,7 @@
 import pytest
 
 from podup.host.podman_answers import (
+    health_command,
     pull_error,
     read_container,
     read_image,
@@ -10,6 +11,7 @@ from podup.host.podman_answers import (
     repository_of,
 )
 from podup.host.run import Command, Completed
+from podup.recipes.health_checks import HealthCheck
 
 REF = "ghcr.io/acme/geoffrey-denied-429@sha256:" + "429" * 20 + "0000"
 PULL = Command(("podman", "pull", REF), mutates=True)
@@ -45,6 +47,30 @@ def test_health_in_all_releases(state: dict, config: dict, health: str) -> None:
     assert container.health == health
     assert container.started_at == pytest.approx(1767323045.678901)
     assert container.image_id == "sha256:" + "a" * 64
+
+
+def test_how_a_check_is_set_and_went() -> None:
+    told = {"Test": ["CMD", "true"], "Interval": 300 * 10**9, "StartPeriod": 5 * 10**9, "Retries": 2}
+    log = [{"ExitCode": 0, "Output": ""}, {"ExitCode": 1, "Output": "no\n"}]
+    state = {"Health": {"Status": "unhealthy", "FailingStreak": 1, "Log": log}}
+    assert read_container(inspected(state, Healthcheck=told)).check == HealthCheck(300.0, 5.0, 2, 1, True)
+    assert read_container(inspected({}, Healthcheck={"Test": ["CMD", "true"]})).check == HealthCheck()
+
+
+@pytest.mark.parametrize(
+    ("test", "command"),
+    [
+        (["CMD", "curl", "-f", "localhost"], ("curl", "-f", "localhost")),
+        (["CMD-SHELL", "curl -f localhost || exit 1"], ("sh", "-c", "curl -f localhost || exit 1")),
+        (["/check", "now"], ("/check", "now")),
+        (["NONE"], ()),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_the_command_of_a_check(test: list[str] | None, command: tuple[str, ...]) -> None:
+    config = {"Healthcheck": {"Test": test, "Timeout": 2 * 10**9}} if test is not None else {}
+    assert health_command(inspected({}, **config)) == (command, 2.0 if command else 0.0)
 
 
 def test_what_a_container_that_never_ran_lacks() -> None:

@@ -11,7 +11,7 @@ CLASSES = [cls for _, cls in inspect.getmembers(facts, dataclasses.is_dataclass)
 
 
 def example(cls: type) -> object:
-    words = {"str": "a", "int": 7, "float": 1.5, "bool": True}
+    words = {"str": "a", "int": 7, "float": 1.5, "bool": True, "HealthCheck": facts.HealthCheck(5.0)}
     given = {}
     for field in dataclasses.fields(cls):
         kind = getattr(field.type, "__name__", "")

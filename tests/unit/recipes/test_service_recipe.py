@@ -23,6 +23,7 @@ from podup.recipes.facts import (
     UnitState,
     UnitStateOf,
 )
+from podup.recipes.health_checks import HealthCheck, HealthCheckNow
 from podup.recipes.policy import Policy, PolicyOf
 from podup.recipes.service import DEPLOY, ROLLBACK, ServiceParams
 from podup.recipes.verbs import Aim, Decision, Facts, Health, Plan, Query, Unknown
@@ -142,6 +143,10 @@ NEW_CONTAINER = replace(CONTAINER, id="c2", image_id=NEW_ID, image_digest=NEW)
 AGAIN = replace(STATE, invocation="i2")
 
 
+def checked(word: str, check: HealthCheck) -> ContainerState:
+    return replace(NEW_CONTAINER, health=word, check=check)
+
+
 def after(**changes: Any) -> Facts:
     defaults = {
         "state": AGAIN,
@@ -165,6 +170,12 @@ def after(**changes: Any) -> Facts:
         ({"container": None}, Health.PENDING),
         ({"container": replace(NEW_CONTAINER, health="starting")}, Health.PENDING),
         ({"container": replace(NEW_CONTAINER, health="unhealthy")}, Health.BAD),
+        ({"container": checked("unhealthy", HealthCheck(failing=1))}, Health.PENDING),
+        ({"container": checked("unhealthy", HealthCheck(failing=2))}, Health.PENDING),
+        ({"container": checked("unhealthy", HealthCheck(failing=3))}, Health.BAD),
+        ({"container": checked("unhealthy", HealthCheck(retries=1, failing=1))}, Health.PENDING),
+        ({"container": checked("unhealthy", HealthCheck(retries=1, failing=2))}, Health.BAD),
+        ({"container": checked("unhealthy", HealthCheck(failing=1, has_passed=True))}, Health.BAD),
         ({"container": replace(NEW_CONTAINER, health="healthy")}, Health.OK),
         ({"container": replace(NEW_CONTAINER, running=False, status="exited")}, Health.PENDING),
         ({"container": CONTAINER}, Health.PENDING),
@@ -172,6 +183,24 @@ def after(**changes: Any) -> Facts:
 )
 def test_the_new_state_is_judged(changes: dict[str, Any], health: Health) -> None:
     assert DEPLOY.judge(ServiceParams(UNIT), seen(), after(**changes), Aim.NEW).health is health
+
+
+@pytest.mark.parametrize(
+    ("word", "check", "is_asked_for"),
+    [
+        ("starting", HealthCheck(interval_s=300.0), True),
+        ("starting", HealthCheck(interval_s=0.0), True),
+        ("unhealthy", HealthCheck(interval_s=30.0, failing=1), True),
+        ("unhealthy", HealthCheck(interval_s=300.0, failing=3), False),
+        ("starting", HealthCheck(interval_s=5.0), False),
+        ("healthy", HealthCheck(interval_s=300.0), False),
+    ],
+)
+def test_a_check_that_podman_makes_late_is_asked_for(
+    word: str, check: HealthCheck, is_asked_for: bool
+) -> None:
+    verdict = DEPLOY.judge(ServiceParams(UNIT), seen(), after(container=checked(word, check)), Aim.NEW)
+    assert verdict.asks == ((HealthCheckNow("c2"),) if is_asked_for else ())
 
 
 def test_a_dependant_left_dead_is_bad() -> None:
