@@ -106,17 +106,31 @@ keep_code() { # make the good copy of what is checked out, unless an interrupted
     mv "$GOOD.new" "$GOOD" && sync && rm -rf "$GOOD.before"
 }
 
-lay_out_code() ( # COMMIT DIRECTORY: its code, to be tried there; says whether the installed packages are its
+lay_out_code() ( # COMMIT DIRECTORY: its code, to be tried there
     rm -rf "$2" "$2".index* && mkdir -p "$2" || exit 1
     export GIT_INDEX_FILE="$2.index"
-    git_code read-tree "$1" && git_code checkout-index --all --prefix="$2/" && make_runnable "$2" || exit 1
-    needs=$REQUIREMENTS
-    case $needs in "$CODE"/*) needs=$2${needs#"$CODE"} ;; esac
-    if is_installed "$needs"; then echo fits; else echo differs; fi
+    git_code read-tree "$1" && git_code checkout-index --all --prefix="$2/" && make_runnable "$2"
 )
 
-make_runnable() { # DIRECTORY: `python DIRECTORY` is the program then
-    printf 'from podup.__main__ import main\n\nraise SystemExit(main())\n' >"$1/__main__.py"
+lay_packages() { # DIRECTORY: beside the code laid out there the packages it needs, unless those installed are its
+    needs=$REQUIREMENTS
+    case $needs in "$CODE"/*) needs=$1${needs#"$CODE"} ;; esac
+    is_installed "$needs" && return 0
+    if ! pip_install "$needs" --target "$1/.packages" --log "$1/pip.log"; then
+        grep 'Could not fetch URL' "$1/pip.log" >&2   # pip tells on no other stream whether an index answered
+        return 1
+    fi
+    make_runnable "$1" '
+import sys
+from pathlib import Path
+
+first = [number for number, path in enumerate(sys.path) if path.endswith("-packages")]
+sys.path.insert(first[0] if first else len(sys.path), str(Path(__file__).resolve().parent / ".packages"))
+'
+}
+
+make_runnable() { # DIRECTORY [PYTHON]: `python DIRECTORY` is the program then
+    printf '%s\nfrom podup.__main__ import main\n\nraise SystemExit(main())\n' "${2:-}" >"$1/__main__.py"
 }
 
 is_installed() { # REQUIREMENTS
@@ -125,10 +139,15 @@ is_installed() { # REQUIREMENTS
     [ "$sum" = "$(cat "$STATE/requirements.sha256" 2>/dev/null)" ]
 }
 
+pip_install() { # REQUIREMENTS OPTIONS; a path in the file is one of the directory it lies in
+    (cd "$(dirname "$1")" && file=$(basename "$1") && shift &&
+        exec "$PYTHON" -P -m pip install --quiet --disable-pip-version-check --no-input "$@" -r "$file")
+}
+
 install_requirements() {
     is_installed "$REQUIREMENTS" && return 0
     rm -f "$STATE/requirements.sha256"   # what is installed is in doubt until pip is done
-    "$PYTHON" -m pip install --quiet --disable-pip-version-check -r "$REQUIREMENTS" || return 1
+    pip_install "$REQUIREMENTS" || return 1
     printf '%s\n' "$sum" | put "$STATE/requirements.sha256"
 }
 
@@ -164,6 +183,7 @@ change_code() { # VERB ARGUMENTS: what self-update calls; a second one waits for
         head) describe HEAD ;;
         fetch) fetch_code "$@" ;;
         lay-out) lay_out_code "$1" "$2" ;;
+        lay-packages) lay_packages "$1" ;;
         keep) keep_code ;;
         backup) archive_code "$BACKUPS/code_backup_$1.tar.gz" ;;
         switch) switch_code "$1" ;;

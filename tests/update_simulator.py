@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from podup.core.host_faults import Blame, Problem
 from podup.core.releases import Release
 from podup.core.versions import parse_tag
 from podup.errors import PodupError, Unavailable
@@ -286,18 +287,20 @@ class SimReleases:
         return kept.digest(target)
 
 
-def dry_start(program: Path, copy: Path | None) -> DryStart:
+def dry_start(program: Path, copy: Path | None, patience: int) -> DryStart:
     seen = about(program)
     behaviour = seen["behaviour"]
     if behaviour in ("no-json", "dry-crash"):
-        return DryStart(problem="it ended with 1")
+        return DryStart(problem=Problem("it ended with 1"))
     if behaviour == "host-fails":
-        return DryStart(problem="no space left", is_of_host=True)
+        return DryStart(problem=Problem("no space left", Blame.WORLD))
+    if behaviour.startswith("needs-patience-") and patience < int(behaviour.rpartition("-")[2]):
+        return DryStart(problem=Problem("it did not end in time", Blame.UNCLEAR))
     if copy is not None:
         try:
             migrate(copy, seen["schema"], behaviour if behaviour == "drops-column" else "good")
         except sqlite3.Error as error:
-            return DryStart(problem=str(error))
+            return DryStart(problem=Problem(str(error)))
     version = "7.7.7" if behaviour == "lies" else seen["version"]
     return DryStart(version, seen["schema"])
 

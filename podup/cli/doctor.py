@@ -149,7 +149,11 @@ def _updates(parts: assemble.Parts) -> Iterator[Finding]:
     if journal.load(places.journal) is not None:
         hint = "boot-guard settles it at the next start of the service"
         yield Finding("updates", _LOOK, "an update is under way, or was interrupted", hint)
-    for version, one in remembered.load_rejected(places).versions.items():
+    known = remembered.load_rejected(places)
+    if known.put_off.version:
+        says = f"{known.put_off.version} was put off: {known.put_off.reason}"
+        yield Finding("updates", _LOOK, says, "it is tried again by itself; `self-update` does it at once")
+    for version, one in known.versions.items():
         yield Finding(
             "updates", _LOOK, f"{version} was rejected: {one.reason}", "see: self-update rejected list"
         )

@@ -5,9 +5,11 @@ how CPython prints an exception that nobody caught (its last line).
 """
 
 import errno
+from enum import StrEnum
 
 from podup.errors import PodupError
 from podup.patterns import regex
+from podup.records import dataclass
 
 HOST_UNFIT = "host-unfit"
 _ERRNOS = frozenset(
@@ -37,6 +39,22 @@ _ERRNO_SAID = regex(r"\[Errno ([0-9]{1,4})\]")
 _NO_MEMORY = ("MemoryError", "RuntimeError: can't start new thread")
 # What dlopen(3) says in an ImportError when a module's library finds no memory or no descriptor.
 _NOT_LOADED = ("failed to map segment", "Cannot allocate memory", "Too many open files")
+
+
+class Blame(StrEnum):
+    """Whose fault it is: the program's, the world's (this machine, the network), or nobody can tell."""
+
+    PROGRAM = "program"
+    WORLD = "world"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What was found before anything was touched: a sentence, and whose fault it is."""
+
+    says: str
+    blame: Blame = Blame.PROGRAM
 
 
 def is_of_host(error: BaseException) -> bool:

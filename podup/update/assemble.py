@@ -28,6 +28,7 @@ from podup.update.machine import (
     SupervisedService,
     SystemdService,
     dry_start,
+    dry_start_s,
     signature_check,
 )
 from podup.update.places import Places
@@ -115,12 +116,12 @@ def releases_of(parts: Parts, ground: Ground, *, dry_run: bool) -> ReleaseClient
     return ReleaseClient(_http(parts), parts.clock, source, verify=verify)
 
 
-def _dry_start(parts: Parts, ground: Ground) -> Callable[[Path, Path | None], DryStart]:
-    within_s = parts.loaded.settings.updates.trial_s
+def _dry_start(parts: Parts, ground: Ground) -> Callable[[Path, Path | None, int], DryStart]:
+    trial_s = parts.loaded.settings.updates.trial_s
     given = checkout.variables(parts.loaded.environment) if ground.checkout else {}
     python = given.get("PYTHON") or sys.executable
-    return lambda program, copy: dry_start(
-        parts.runner, python, program, copy, within_s=within_s, given=given
+    return lambda program, copy, patience: dry_start(
+        parts.runner, python, program, copy, within_s=dry_start_s(trial_s, patience), given=given
     )
 
 

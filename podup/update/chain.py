@@ -30,7 +30,7 @@ from podup.version import VERSION
 class Request:
     """What is asked for. `kept_version` goes back to a kept version instead of asking the release server.
 
-    `is_automatic` obeys HOLD, windows and the canary share; an operator's request does not.
+    `is_automatic` obeys HOLD, windows, the canary share and what was put off; an operator's request does not.
     """
 
     tag: str = ""
@@ -149,7 +149,8 @@ def _prepare(world: World, request: Request, record: Record) -> Record:
         kept.set_good(places, record.before)
     chosen = _choose(ground, world.releases, request, record.before.version)
     if request.is_automatic:
-        why = world.may_begin(chosen.version)
+        now = int(ground.clock.now())
+        why = world.may_begin(chosen.version) or remembered.why_not_yet(places, chosen.version, now)
         if why:
             raise Skip("put-off", why)
     source = world.releases.url_of(chosen.tag) if chosen.release else chosen.path or "the repository"

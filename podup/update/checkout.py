@@ -6,19 +6,28 @@ works, and the code recovery runs from, are those of the good copy: the code as 
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from podup.core.versions import tag_of
 from podup.errors import PodupError
 from podup.host.run import Command, Completed, Runner
+from podup.late import late
 from podup.settings.environment import Environment
 from podup.settings.load import Loaded
 from podup.update.journal import Build
 from podup.update.places import Places, behind
 
+if TYPE_CHECKING:
+    from podup.core import pip_words
+    from podup.core.host_faults import Problem
+else:
+    pip_words = late("podup.core.pip_words")
+
 SOURCE = "UPDATE_SOURCE"
 GIT = "git"
 DEFAULT_CODE = Path("/app")
 VARIABLES = (SOURCE, "CODE_DIR", "UPDATE_REMOTE", "UPDATE_BRANCH", "PYTHON", "PYTHONPATH", "REQUIREMENTS")
+_OF_THEIRS = ("GIT_", "PIP_", "SSH_AUTH_SOCK")  # settings of git and pip: an index, a key
 _LOOK_S = 30.0
 _FETCH_S = 600.0
 _PIP_S = 3600.0
@@ -51,7 +60,8 @@ def asked_for(environment: Environment, text: str) -> str:
 
 def variables(environment: Environment) -> dict[str, str]:
     """Return what layer 1's script is to be given besides what every child gets."""
-    return {name: environment.get(name) for name in VARIABLES if environment.get(name)}
+    names = (*VARIABLES, *(name for name in environment.variables if name.startswith(_OF_THEIRS)))
+    return {name: environment.get(name) for name in names if environment.get(name)}
 
 
 class ScriptedCheckout:
@@ -68,9 +78,10 @@ class ScriptedCheckout:
     def fetch(self, wanted: str) -> Build:
         return _build(self._do("fetch", *((wanted,) if wanted else ()), timeout_s=_FETCH_S).stdout)
 
-    def lay_out(self, commit: Build, directory: Path) -> bool:
-        done = self._do("lay-out", commit.sha256, str(directory), timeout_s=_FETCH_S)
-        return done.stdout.strip() == "fits"
+    def lay_out(self, commit: Build, directory: Path) -> "Problem | None":
+        self._do("lay-out", commit.sha256, str(directory), timeout_s=_FETCH_S)
+        done = self._run("lay-packages", str(directory), timeout_s=_PIP_S)
+        return None if done.ok else pip_words.read(done.stderr)
 
     def keep(self) -> Path:
         self._do("keep", timeout_s=_FETCH_S, script=self._places.target)
@@ -88,11 +99,16 @@ class ScriptedCheckout:
     def _do(
         self, verb: str, *words: str, timeout_s: float, mutates: bool = True, script: Path | None = None
     ) -> Completed:
+        done = self._run(verb, *words, timeout_s=timeout_s, mutates=mutates, script=script)
+        return done.check(f"code-{verb}-failed", f"the checkout {self._places.target}, {verb}")
+
+    def _run(
+        self, verb: str, *words: str, timeout_s: float, mutates: bool = True, script: Path | None = None
+    ) -> Completed:
         good = self._places.good_code
         root = script or (good if good.is_dir() else self._places.target)
         argv = ("sh", str(root / "scripts/entrypoint.sh"), "code", verb, *words)
-        done = self._runner.run(Command(argv, mutates=mutates, timeout_s=timeout_s, env=self._env))
-        return done.check(f"code-{verb}-failed", f"the checkout {self._places.target}, {verb}")
+        return self._runner.run(Command(argv, mutates=mutates, timeout_s=timeout_s, env=self._env))
 
 
 def _build(line: str) -> Build:

@@ -7,7 +7,7 @@ from signal import SIGKILL
 from typing import Any
 
 from podup.clock import Clock
-from podup.core.host_faults import is_of_host, says_host
+from podup.core.host_faults import Blame, Problem, is_of_host, says_host
 from podup.errors import EXIT_BUSY, NotFound, PodupError, Unavailable
 from podup.files import durable_write, holder, is_locked, make_dirs, remove
 from podup.host.run import NOT_STARTED, Command, Runner
@@ -154,6 +154,11 @@ def read_health(door: str, body: Any) -> Answer:
     )
 
 
+def dry_start_s(trial_s: float, patience: int) -> float:
+    """Return how long a dry start may take: as long as a trial, at most a minute, `patience` times over."""
+    return min(DRY_START_S, trial_s) * patience
+
+
 def dry_start(
     runner: Runner,
     python: str,
@@ -165,14 +170,15 @@ def dry_start(
 ) -> DryStart:
     """Run `PROGRAM boot-check --db COPY`: it imports all, migrates the copy, listens on a free port.
 
-    It has `within_s`, at most 60 s, and no setting of ours but those `given`: its state directory is the
-    scratch directory. Exit 75, a traceback that ends with no room or no memory, a SIGKILL (the kernel's, when
-    memory runs out) and an interpreter that cannot be started are the machine's faults.
+    It has no setting of ours but those `given`: its state directory is the scratch directory. Exit 75, a
+    traceback that ends with no room or no memory, a SIGKILL (the kernel's, when memory runs out) and an
+    interpreter that cannot be started are the machine's faults; one that is not done in time may be the
+    program's, or a machine's that has much else to do.
     """
     scratch = program.parent if copy is None else copy.parent
     words = (python, str(program), "boot-check", *(("--db", str(copy)) if copy else ()))
     env = {**given, "PODUP_STATE_DIR": str(scratch)}
-    done = runner.run(Command(words, mutates=True, timeout_s=min(DRY_START_S, within_s), env=env))
+    done = runner.run(Command(words, mutates=True, timeout_s=within_s, env=env))
     try:
         seen = json.loads(done.stdout.strip().splitlines()[-1])
         found = str(seen["version"]), int(seen["schema"])
@@ -181,7 +187,10 @@ def dry_start(
     if done.ok and found is not None:
         return DryStart(*found)
     why = _last_line(done.stderr) or f"it ended with {done.exit} and said nothing"
-    return DryStart(problem=why, is_of_host=done.exit in _FAILED_BY_HOST or says_host(why))
+    if done.timed_out:
+        return DryStart(problem=Problem(f"it did not end within {within_s:g} s", Blame.UNCLEAR))
+    is_of_world = done.exit in _FAILED_BY_HOST or says_host(why)
+    return DryStart(problem=Problem(why, Blame.WORLD if is_of_world else Blame.PROGRAM))
 
 
 def signature_check(runner: Runner, signers: Path, scratch: Path) -> Callable[[Path, bytes], None]:

@@ -18,7 +18,6 @@ from podup.update.world import Ground
 
 INTERRUPTED = "interrupted"
 TRIAL_FAILED = "trial-failed"
-_VERDICTS = frozenset((TRIAL_FAILED, "code-switch-failed"))  # on the new version, and not on the machine
 _TRY_AGAIN_S = 1.0
 _KEPT_BACKUPS = 3
 
@@ -199,7 +198,7 @@ def _remember_failure(ground: Ground, record: Record) -> None:
     if not version or version == record.before.version:
         return
     attempts = remembered.load_rejected(places).attempts.get(version, 0)
-    if record.code in _VERDICTS or is_given_up(attempts):
+    if record.code == TRIAL_FAILED or is_given_up(attempts):
         rejection = remembered.Rejection(record.message, int(ground.clock.now()), record.after.sha256)
         remembered.reject(places, version, rejection)
 

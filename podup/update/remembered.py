@@ -1,12 +1,13 @@
 """What outlives a self-update: rejected versions, attempts, HOLD, and the history.
 
-`rejected.json` holds the versions that failed here and why, and how often a version was attempted (written
-before the attempt). `HOLD.json` stops all automatic updates until an operator clears it. The history is
-one line a transaction. A file damaged from outside is set aside and begun anew: remembering must never be
-what keeps a machine from its way back.
+`rejected.json` holds the versions that failed here and why, how often a version was attempted (written
+before the attempt), and the version that was put off last. `HOLD.json` stops all automatic updates until an
+operator clears it. The history is one line a transaction. A file damaged from outside is set aside and begun
+anew: remembering must never be what keeps a machine from its way back.
 """
 
 import json
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from podup.files import append_line, durable_write, remove, rename, sync_dir
 from podup.late import late
 from podup.records import asdict, dataclass, field, fields, replace
 from podup.update.places import Places, check_target
+from podup.update.states import again_after_s
 
 if TYPE_CHECKING:
     from podup.update import kept
@@ -35,11 +37,23 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class PutOff:
+    """A version to be tried again: how often it was put off, how often in doubt, when last, and why."""
+
+    version: str = ""
+    count: int = 0
+    in_doubt: int = 0
+    at: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """All of `rejected.json`."""
 
     versions: dict[str, Rejection] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    put_off: PutOff = PutOff()
 
     def reasons(self) -> dict[str, str]:
         """Return version -> reason."""
@@ -71,9 +85,12 @@ def load_rejected(places: Places) -> Rejected:
             for version, one in body.get("versions", {}).items()
         }
         attempts = {str(version): int(count) for version, count in body.get("attempts", {}).items()}
+        late = {"version": "", "reason": "", "count": 0, "in_doubt": 0, "at": 0, **body.get("put_off", {})}
+        numbers = {name: int(late[name]) for name in ("count", "in_doubt", "at")}
+        put_off = PutOff(version=str(late["version"]), reason=str(late["reason"]), **numbers)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return Rejected()
-    return Rejected(versions, attempts)
+    return Rejected(versions, attempts, put_off)
 
 
 def reject(places: Places, version: str, rejection: Rejection) -> None:
@@ -96,10 +113,40 @@ def release(places: Places, version: str) -> None:
 def forget(places: Places, version: str) -> None:
     """Forget all about a version; without effect when nothing is known."""
     seen = load_rejected(places)
-    if version in seen.versions or version in seen.attempts:
+    is_put_off = version == seen.put_off.version
+    if version in seen.versions or version in seen.attempts or is_put_off:
         versions = {name: one for name, one in seen.versions.items() if name != version}
         attempts = {name: count for name, count in seen.attempts.items() if name != version}
-        _write_rejected(places, Rejected(versions, attempts))
+        _write_rejected(places, Rejected(versions, attempts, PutOff() if is_put_off else seen.put_off))
+
+
+def times_put_off(places: Places, version: str) -> PutOff:
+    """Return what is remembered of putting this version off."""
+    seen = load_rejected(places).put_off
+    return seen if seen.version == version else PutOff(version)
+
+
+def put_off(places: Places, version: str, reason: str, now: int, *, in_doubt: bool) -> PutOff:
+    """Remember that this version is to be tried again later; return what is remembered now."""
+    seen = times_put_off(places, version)
+    made = PutOff(version, seen.count + 1, seen.in_doubt + in_doubt, now, reason[:_LONGEST_TEXT])
+    _write_rejected(places, replace(load_rejected(places), put_off=made))
+    return made
+
+
+def why_not_yet(places: Places, version: str, now: int) -> str:
+    """Return why an automatic update still leaves a version alone that was put off, else empty."""
+    seen = times_put_off(places, version)
+    wait_s = again_after_s(seen.count)
+    left_s = seen.at + wait_s - now
+    if not seen.count or not 0 < left_s <= wait_s:  # a clock that was set back keeps nothing off
+        return ""
+    return f"{version} was put off, for another {minutes(left_s)}: {seen.reason}"
+
+
+def minutes(seconds: float) -> str:
+    """Return a time for a person to read."""
+    return f"{ceil(seconds / 60)} min"
 
 
 def count_attempt(places: Places, version: str) -> int:

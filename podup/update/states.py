@@ -19,6 +19,9 @@ from enum import StrEnum
 
 MAX_ROLLBACK_TRIES = 3
 MAX_ATTEMPTS = 2
+MAX_IN_DOUBT = 3
+_FIRST_WAIT_S = 300.0
+_LONGEST_WAIT_S = 6 * 3600.0
 
 
 class State(StrEnum):
@@ -96,6 +99,11 @@ def decide_recovery(
     if state in UNTOUCHED and is_target_old:
         return Act.ABORT
     return Act.HOLD if tries >= MAX_ROLLBACK_TRIES else Act.ROLL_BACK
+
+
+def again_after_s(count: int) -> float:
+    """Return for how long automatic updates leave a version alone that was put off so often."""
+    return float(min(_FIRST_WAIT_S * 2 ** min(count - 1, 16), _LONGEST_WAIT_S))
 
 
 def is_given_up(attempts: int) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from podup.clock import Clock
+from podup.core.host_faults import Problem
 from podup.core.releases import Release
 from podup.records import dataclass, field
 from podup.update.journal import Build
@@ -100,8 +101,11 @@ class Checkout(Protocol):
     def fetch(self, wanted: str) -> Build:
         """Fetch, and return the commit `wanted` names, the newest of the branch when it is empty."""
 
-    def lay_out(self, commit: Build, directory: Path) -> bool:
-        """Put the commit's code into the new `directory`; return whether the installed packages are its."""
+    def lay_out(self, commit: Build, directory: Path) -> Problem | None:
+        """Put the commit's code into the new `directory`, with the packages it needs that are not installed.
+
+        Returns why they cannot be had, None when all is there.
+        """
 
     def keep(self) -> Path:
         """Make the good copy of what is checked out; return the directory to run it from."""
@@ -118,15 +122,11 @@ class Checkout(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DryStart:
-    """What `boot-check` of a program printed: its version and schema; `problem` says why it is no good.
-
-    With `is_of_host` the problem is the machine's, and nothing was found out about the program.
-    """
+    """What `boot-check` of a program printed: its version and schema; or why it printed neither."""
 
     version: str = ""
     schema: int = 0
-    problem: str = ""
-    is_of_host: bool = False
+    problem: Problem | None = None
 
 
 class Releases(Protocol):
@@ -187,14 +187,15 @@ class World:
 
     `may_begin` returns why an automatic update has to wait (a closed window, a canary share this machine
     is not in), empty when it may go on now. With `is_judged` off nothing is expected of the service: it did
-    not come up before either. `free_bytes` measures the room of a directory's file system.
+    not come up before either. `free_bytes` measures the room of a directory's file system. `dry_start` is
+    given a program, a copy of the database, and by how much its time is multiplied.
     """
 
     ground: Ground
     service: Service | None
     prober: Prober
     releases: Releases
-    dry_start: Callable[[Path, Path | None], DryStart]
+    dry_start: Callable[[Path, Path | None, int], DryStart]
     may_begin: Callable[[str], str] = lambda version: ""
     free_bytes: Callable[[Path], int] = lambda directory: 1 << 62
     timing: Timing = Timing()

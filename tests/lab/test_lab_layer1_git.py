@@ -49,7 +49,9 @@ class Repository:
         about = ("-c", "user.name=lab", "-c", "user.email=lab@example.org")
         return run("git", "-C", str(self.root), *about, *words)
 
-    def commit(self, version: str, requirements: str = "") -> str:
+    def commit(self, version: str, requirements: str = "", *, first: str = "") -> str:
+        """Commit a version that needs these, and whose program begins with the words `first`; its id."""
+        (self.root / "podup/__main__.py").write_text(first + Path("podup/__main__.py").read_text())
         path = self.root / "podup/version.py"
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(f'VERSION = "{version}"\n' if x.startswith("VERSION") else x for x in lines))
@@ -97,12 +99,16 @@ def test_a_checkout_is_updated_with_what_it_needs_and_taken_back(
     assert container.inside("git -C /app rev-parse HEAD") == good
     repository.commit("1.2.0", "/app/vendor/there-is-none.whl\n")
     update = "cd /app && python3 -m podup self-update >&2; echo $?"
-    assert container.inside(update, timeout_s=120) == "4"
+    assert container.inside(update, timeout_s=120) == "1", "pip fails beside the code that runs"
+    needy = "import tiny\nif tiny.ANSWER != 43: raise SystemExit('another tiny')\n"
+    repository.commit("1.3.0", f"/app/vendor/{WHEEL}\n# once more\n", first=needy)
+    assert container.inside(update, timeout_s=120) == "1", "so does its start, with its packages"
+    assert "another tiny" in container.inside("cat /state/update.log")
     container.wait_for("1.1.0")
     assert container.inside("git -C /app rev-parse HEAD") == good
     assert container.inside("cat /app/data/kept /app/unknown-to-git") == "mine\nmine"
     kept = container.inside("cd /state/backups/auto_update && ls")
-    assert kept.count("code_backup_") == 2 and ".db." in kept, kept
+    assert kept.count("code_backup_") == 1 and ".db." in kept, kept
     repository.server.terminate()
     assert container.inside(update) == "1", "nobody answers: nothing is changed"
     assert container.stop() == 0

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from programs import GOOD, ROOT, changed
 
-REFUSED, TAKEN_BACK = 1, 4
+REFUSED, TAKEN_BACK, PUT_OFF = "refused", "taken back", "put off"
+EXITS = {REFUSED: 1, TAKEN_BACK: 4, PUT_OFF: 1}
+HANGS = "put off: its dry start failed: it did not end within 12 s (try 1 of 3)"
 SERVES = "import sys\nserves = 'http-server' in sys.argv\n"
 MIGRATION = f"podup/migrations/{len(list((ROOT / 'migrations').glob('*.sql'))) + 1:04}_next.sql"
 NEVER_ANSWERS = """
@@ -48,7 +50,7 @@ WITH RECURSIVE up (n) AS (SELECT 1 UNION ALL SELECT 1 FROM up) SELECT n FROM up 
 
 @dataclass(frozen=True)
 class Candidate:
-    ends: int
+    ends: str
     why: str
     main: str = GOOD
     files: Mapping[str, str] = field(default_factory=dict)
@@ -58,8 +60,8 @@ class Candidate:
         return changed(newer, target, main=self.main, files=self.files)
 
 
-def migrating(why: str, sql: str) -> Candidate:
-    return Candidate(REFUSED, why, files={MIGRATION: f"-- oldest-reader: 0.1.0\n{sql}"})
+def migrating(why: str, sql: str, *, ends: str = REFUSED) -> Candidate:
+    return Candidate(ends, why, files={MIGRATION: f"-- oldest-reader: 0.1.0\n{sql}"})
 
 
 CANDIDATES = {
@@ -76,7 +78,7 @@ CANDIDATES = {
     "exits 10 instead of serving": Candidate(
         TAKEN_BACK, "not steadily well", f"{SERVES}if serves: sys.exit(10)\n{GOOD}"
     ),
-    "hangs at once": Candidate(REFUSED, "stopped after 12 s", "import time\ntime.sleep(3600)\n"),
+    "hangs at once": Candidate(PUT_OFF, HANGS, "import time\ntime.sleep(3600)\n"),
     "hangs before listening": Candidate(
         TAKEN_BACK, "not steadily well", f"{SERVES}if serves: __import__('time').sleep(3600)\n{GOOD}"
     ),
@@ -90,7 +92,7 @@ CANDIDATES = {
     "migration raises": migrating(
         "no such table: nowhere", "CREATE TABLE half (n INTEGER);\nINSERT INTO nowhere VALUES (1);\n"
     ),
-    "migration hangs": migrating("stopped after 12 s", ENDLESS),
+    "migration hangs": migrating(HANGS, ENDLESS, ends=PUT_OFF),
     "migration drops a column": migrating(
         "its migration damages the database", "ALTER TABLE event_log DROP COLUMN meta;\n"
     ),

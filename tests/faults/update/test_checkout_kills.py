@@ -46,11 +46,10 @@ class Code:
     def fetch(self, wanted: str) -> Build:
         return self.build(COMMITS[NEW])
 
-    def lay_out(self, commit: Build, directory: Path) -> bool:
+    def lay_out(self, commit: Build, directory: Path) -> None:
         announce("lay-out", directory)
         directory.mkdir(parents=True)
         shutil.copy(self.root / "published.pyz", directory / "program")
-        return True
 
     def keep(self) -> Path:
         raise NotImplementedError("started by hand here")

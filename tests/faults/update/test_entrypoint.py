@@ -3,56 +3,33 @@
 Normal update, git fails, pip fails, power cut, migration fails, maintenance mode: each by dash and busybox.
 """
 
-import contextlib
 import hashlib
 import hmac
 import json
 import os
-import re
 import shutil
 import signal
-import sqlite3
 import subprocess
-import sys
-import tempfile
-import urllib.error
-import urllib.request
-from pathlib import Path
 
 import pytest
-from waiting import eventually, free_port
-
-from podup.files import is_locked
+from checkouts import (
+    CRASHES,
+    DIES_SOON,
+    EXITS_10,
+    MIGRATION,
+    PARTS,
+    ROOT,
+    SECRET,
+    SHELLS,
+    Place,
+    commit,
+    git,
+)
+from waiting import eventually
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[3]
-SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"]}
 one_shell = pytest.mark.parametrize("place", ["busybox"], indirect=True)
-PARTS = ("podup", "scripts", "migrations", "systemd")
-SECRET = "the-webhook-secret"
-SERVING = "import sys\nif 'http-server' in sys.argv:\n    "
-CRASHES = f"{SERVING}raise SystemExit(1)\n"
-DIES_SOON = f"{SERVING}import os, threading\n    threading.Timer(1.5, os._exit, [1]).start()\n"
-EXITS_10 = (
-    f"{SERVING}import os, pathlib\n    ask = pathlib.Path(os.environ['PODUP_STATE_DIR'], 'ask')\n"
-    "    if ask.exists():\n        ask.unlink()\n        raise SystemExit(10)\n"
-)
-MIGRATION = "-- oldest-reader: 0.0.0\nCREATE TABLE half (id INTEGER PRIMARY KEY) STRICT;\n"
-PIP = """#!/bin/sh
-case "$*" in *"-m pip"*)
-    echo pip >>"$PODUP_STATE_DIR/pip.log"
-    for last; do :; done
-    exec grep -qv broken "$last" ;;
-esac
-exec {python} "$@"
-"""
-
-
-def git(where: Path, *words: str) -> str:
-    about = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
-    done = subprocess.run(["git", *about, *words], cwd=where, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -65,129 +42,6 @@ def project(tmp_path_factory):
     git(origin, "init", "-q")
     commit(origin, "1.0.0")
     return origin
-
-
-def commit(origin: Path, version: str, *, first: str = "", migration: str = "", needs: str = "one") -> str:
-    """Commit a version whose program begins with the words `first`; return its id."""
-    said = re.sub('(?m)^VERSION = .*', f'VERSION = "{version}"', (ROOT / "podup/version.py").read_text())
-    (origin / "podup/version.py").write_text(said)
-    (origin / "podup/__main__.py").write_text(first + (ROOT / "podup/__main__.py").read_text())
-    if migration:
-        number = len(list((ROOT / "migrations").glob("*.sql"))) + 1
-        (origin / f"migrations/{number:04}_later.sql").write_text(migration)
-    (origin / "requirements.txt").write_text(needs + "\n")
-    git(origin, "add", "-A")
-    git(origin, "commit", "-qm", version)
-    return git(origin, "rev-parse", "HEAD")
-
-
-class Place:
-    """A host whose layer 1 runs a checkout; `sh` is the shell under test, pip only looks at the file."""
-
-    def __init__(self, root: Path, project: Path, shell: list[str]) -> None:
-        self.root, self.shell, self.port = root, shell, free_port()
-        self.state, self.code, self.origin = root / "state", root / "code", root / "origin"
-        self.runtime = tempfile.mkdtemp(prefix="podup-")  # short, for the control socket's path
-        self.settings: dict[str, str] = {}
-        self.process: subprocess.Popen[bytes] | None = None
-        git(root, "clone", "-q", str(project), str(self.origin))
-        (root / "bin").mkdir()
-        (root / "bin/sh").symlink_to(str(shutil.which(shell[0])))
-        self.python = root / "bin/python"
-        self.python.write_text(PIP.format(python=sys.executable))
-        self.python.chmod(0o755)
-
-    def commit(self, version: str, **how: str) -> str:
-        return commit(self.origin, version, **how)
-
-    def environment(self) -> dict[str, str]:
-        return {
-            "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}",
-            "HOME": str(self.root),
-            "XDG_RUNTIME_DIR": self.runtime,
-            "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere",
-            "PODUP_STATE_DIR": str(self.state),
-            "PODUP_HTTP_ADDR": f"127.0.0.1:{self.port}",
-            "PODUP_GH_WEBHOOK_SECRET": SECRET,
-            "PODUP_UPDATE_SETTLE_SECS": "1",
-            "PODUP_UPDATE_TRIAL_SECS": "20",
-            "UPDATE_SOURCE": "git",
-            "UPDATE_REPOSITORY": str(self.origin),
-            "UPDATE_LONGEST_PAUSE_SECS": "1",
-            "CODE_DIR": str(self.code),
-            "PYTHON": str(self.python),
-            **self.settings,
-        }
-
-    def start(self) -> None:
-        words = [*self.shell, str(ROOT / "scripts/entrypoint.sh")]
-        with (self.root / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                words, env=self.environment(), start_new_session=True, stdout=log, stderr=log
-            )
-
-    def ask_layer1(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run the script with these words, as an operator does."""
-        argv = [*self.shell, str(ROOT / "scripts/entrypoint.sh"), *words]
-        return subprocess.run(argv, env=self.environment(), capture_output=True, text=True, timeout=90)
-
-    def update(self) -> int:
-        """Update and wait for it; its exit code."""
-        argv = [str(self.python), "-m", "podup", "self-update"]
-        log = self.root / "log"
-        with log.open("ab") as said:
-            how = {"env": self.environment(), "cwd": self.code, "stdout": said, "stderr": said}
-            return subprocess.run(argv, **how, timeout=90).returncode
-
-    def get(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        url = f"http://127.0.0.1:{self.port}{path}"
-        asked = urllib.request.Request(url, body, {name.replace("_", "-"): v for name, v in headers.items()})
-        try:
-            with urllib.request.urlopen(asked, timeout=2) as answer:
-                return answer.status, dict(answer.headers), answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, dict(error.headers), error.read()
-        except OSError:
-            return 0, {}, b""
-
-    def version(self) -> str:
-        status, _, body = self.get("/health")
-        return str(json.loads(body)["version"]) if status else ""
-
-    def is_at_rest(self, version: str) -> bool:
-        return not self.journal.exists() and self.version() == version
-
-    def wait_for(self, version: str) -> None:
-        eventually(lambda: self.is_at_rest(version), within_s=60)
-
-    @property
-    def journal(self) -> Path:
-        return self.state / "UPDATE_LOCK.json"
-
-    def outcomes(self) -> list[tuple[str, str]]:
-        """Where each update went, and how it ended."""
-        path = self.state / "update-history.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [(one["after"].partition("+")[0], one["outcome"]) for one in map(json.loads, lines)]
-
-    def pid(self) -> int:
-        return int(json.loads((self.state / "daemon.lock").read_text())["pid"])
-
-    def head(self) -> str:
-        return git(self.code, "rev-parse", "HEAD")
-
-    def tables(self) -> set[str]:
-        with sqlite3.connect(self.state / "data/pod-upgrade-trigger.db") as cx:
-            return {row[0] for row in cx.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-
-    def end(self, number: signal.Signals) -> None:
-        """End all of it: the program, what updates it, and layer 1."""
-        for path in (self.state / "update.flock", self.state / "daemon.lock"):
-            if is_locked(path):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(json.loads(path.read_text())["pid"], number)
-        os.killpg(self.process.pid, number)
-        self.process.wait(timeout=20)
 
 
 @pytest.fixture(
@@ -224,7 +78,7 @@ def test_normal_update(place):
     place.commit("1.2.0", needs="two")
     os.kill(place.process.pid, signal.SIGUSR1)
     place.wait_for("1.2.0")
-    assert (place.state / "pip.log").read_text().count("pip") == 2, "at the start, and when the file changed"
+    assert (place.state / "pip.log").read_text().count("pip") == 3, "at the start, and when the file changed"
     assert place.update() == 0 and place.outcomes()[2:] == [], "nothing newer, nothing done"
 
 
@@ -237,19 +91,48 @@ def test_git_fails(place):
 
 
 def test_pip_fails(place):
-    before = place.head()
+    before, pid = place.head(), place.pid()
     (place.code / "unknown-to-git").write_text("stays")
     place.commit("1.1.0", needs="broken")
-    assert place.update() == 4
+    assert place.update() == 1
     assert place.is_at_rest("1.0.0") and place.head() == before
+    assert place.pid() == pid, "nothing was touched: the packages are tried out first"
     assert (place.code / "requirements.txt").read_text() == "one\n"
     assert (place.code / "unknown-to-git").read_text() == "stays"
     assert place.update() == 3, "what failed is not tried again by itself"
-    assert place.outcomes()[0] == ("1.1.0", "rolled_back")
+    assert place.outcomes() == [("1.1.0", "failed")]
+
+
+@one_shell
+def test_pip_fails_while_the_network_is_away(place):
+    """That says nothing of the commit: it is put off, and taken once the network is back."""
+    pid = place.pid()
+    (place.state / "away").write_text("")
+    new = place.commit("1.1.0", needs="two")
+    for _ in range(4):
+        assert place.update() == 1
+    assert place.is_at_rest("1.0.0") and place.pid() == pid
+    assert "put off: what it needs cannot be installed" in (place.state / "update.log").read_text()
+    assert place.update("--automatic") == 0 and place.outcomes()[4:] == [], "not yet again by itself"
+    (place.state / "away").unlink()
+    assert place.update() == 0 and place.head() == new
+
+
+@one_shell
+def test_pip_fails_in_the_middle_of_the_switch(place):
+    """The packages could be had a moment ago: all is put back, and it is tried once more."""
+    before, quick = place.head(), place.python.read_text()
+    place.python.write_text(quick.replace("found=", 'case "$*" in *--target*) exit 0 ;; esac; found='))
+    place.commit("1.1.0", needs="broken")
+    assert place.update() == 4 and place.is_at_rest("1.0.0") and place.head() == before
+    assert (place.code / "requirements.txt").read_text() == "one\n"
+    assert place.update() == 4, "once more"
+    assert place.update() == 3, "and not for ever"
+    assert place.is_at_rest("1.0.0") and place.head() == before
 
 
 def test_migration_fails(place):
-    """The dry start finds it and nothing is touched; what cannot be tried before is taken back."""
+    """The dry start finds it and nothing is touched, also where the commit needs other packages."""
     tables, before, pid = place.tables(), place.head(), place.pid()
     place.commit("1.1.0", migration=f"{MIGRATION}CREATE TABLE half (id INTEGER) STRICT;\n")
     assert place.update() == 1
@@ -257,8 +140,9 @@ def test_migration_fails(place):
     assert place.head() == before and place.tables() == tables
     assert place.update() == 3, "what failed is not tried again by itself"
     place.commit("1.2.0", needs="two")
-    assert place.update() == 4
-    assert place.is_at_rest("1.0.0") and place.tables() == tables
+    assert place.update() == 1
+    assert place.is_at_rest("1.0.0") and place.tables() == tables and place.pid() == pid
+    assert place.update() == 3
     assert [one for one, _ in place.outcomes()] == ["1.1.0", "1.2.0"]
 
 
@@ -314,7 +198,8 @@ def test_power_cut_while_the_code_is_switched(place):
     before = place.head()
     (place.code / "unknown-to-git").write_text("stays")
     quick = place.python.read_text()
-    stalls = 'echo $$ >"$PODUP_STATE_DIR/pip.pid"; exec sleep 60; for last'
+    waits = 'echo $$ >"$PODUP_STATE_DIR/pip.pid"; exec sleep 60'
+    stalls = f'case "$*" in *--target*) ;; *) {waits} ;; esac; for last'
     place.python.write_text(quick.replace("for last", stalls))
     place.commit("1.1.0", needs="two", migration=MIGRATION)
     os.kill(place.process.pid, signal.SIGUSR1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from candidates import CANDIDATES, Candidate
+from candidates import CANDIDATES, EXITS, PUT_OFF, Candidate
 from programs import publish, serving
 from supervised import Host, running
 from waiting import eventually
@@ -54,7 +54,7 @@ def attempt(candidate: Candidate, root: Path, built: Path, newer: Path) -> Tried
         first = host.ask("self-update")
         log = (host.state / "update.log").read_text()
         eventually(lambda: host.is_at_rest("1.0.0"), within_s=60)
-        again = host.ask("self-update")
+        again = host.ask("self-update", *(["--automatic"] if candidate.ends == PUT_OFF else []))
         rejected = json.loads((host.state / "rejected.json").read_text())
         marks = (".new.", ".tmp", "update-request-")
         return Tried(
@@ -79,8 +79,10 @@ def schema_of(host: Host) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", CANDIDATES)
 def test_the_old_version_answers_and_the_bad_one_is_remembered(tried: dict[str, Future], name: str) -> None:
     candidate, seen = CANDIDATES[name], tried[name].result(240)
-    assert (seen.exit, candidate.why in seen.log) == (candidate.ends, True), seen.log
+    assert (seen.exit, candidate.why in seen.log) == (EXITS[candidate.ends], True), seen.log
     assert (seen.version, seen.is_program_the_same, seen.is_schema_the_same) == ("1.0.0", True, True)
-    assert seen.rejected == {"1.1.0": seen.sha256}
-    assert seen.exit_again == 3 and "dry start" not in seen.log_again, "it is not tried again by itself"
+    is_put_off = candidate.ends == PUT_OFF  # the machine may be slow; automatic updates leave it for a while
+    assert seen.rejected == ({} if is_put_off else {"1.1.0": seen.sha256})
+    assert seen.exit_again == (0 if is_put_off else 3), seen.log_again
+    assert "dry start of" not in seen.log_again, "it is not tried again by itself"
     assert seen.left == []

@@ -5,6 +5,7 @@ import os
 import pytest
 from update_simulator import NEW, OLD, ROWS, build, make_machine, with_changes
 
+from podup.core.host_faults import Problem
 from podup.errors import Busy, NotFound, PodupError, Refused
 from podup.files import FileLock, trace
 from podup.records import replace
@@ -92,8 +93,8 @@ def test_verified_bytes_that_are_no_program_are_remembered(tmp_path):
 def test_a_kept_version_that_does_not_fit_the_database_is_refused_and_not_rejected(tmp_path):
     machine = make_machine(tmp_path, schema=2)
     machine.update()
-    refused = DryStart(problem="the database has changes 1.0.0 cannot read: 0002_more")
-    machine = with_changes(machine, dry_start=lambda program, copy: refused)
+    refused = DryStart(problem=Problem("the database has changes 1.0.0 cannot read: 0002_more"))
+    machine = with_changes(machine, dry_start=lambda program, copy, patience: refused)
     ended = machine.update("tx2", kept_version=OLD, report="b.json")
     assert (ended.end, ended.record.code) == (End.ABORTED, "release-no-good")
     assert "0002_more" in ended.record.message
@@ -211,7 +212,7 @@ def test_an_old_program_that_cannot_read_the_database_is_not_started(tmp_path):
     machine = make_machine(tmp_path, schema=2)
     machine.update()
 
-    def refuses(program, copy):
+    def refuses(program, copy, patience):
         raise PodupError("database-newer", "the database has schema 2")
 
     ended = with_changes(machine, dry_start=refuses).update("tx2", kept_version=OLD, report="b.json")
