@@ -23,7 +23,7 @@ from podup.recipes.facts import (
     UnitStateOf,
 )
 from podup.recipes.restart import RestartParams
-from podup.recipes.service import ServiceParams
+from podup.recipes.service_goal import ServiceParams
 from podup.recipes.verbs import Timing, Unknown
 from podup.records import dataclass, replace
 from podup.store import services

@@ -7,8 +7,6 @@ there would be nothing to go back to. One that was stopped is started; taken bac
 (Type=oneshot, or started by a timer) that is not active is not run for a new image: its next start finds it.
 """
 
-from podup.core.images import ImageRef, parse_ref
-from podup.errors import PodupError
 from podup.recipes.actions import (
     PullImage,
     ResetFailed,
@@ -19,17 +17,14 @@ from podup.recipes.actions import (
     TagImage,
     UntagImage,
 )
-from podup.recipes.codec import register
 from podup.recipes.facts import (
     ContainerOf,
-    ContainerState,
     Dependants,
     Diagnostics,
     DiskRoom,
     ImageAt,
     ImagesOf,
     LocalImage,
-    RemoteImage,
     RemoteImageOf,
     UnitConfig,
     UnitConfigOf,
@@ -39,6 +34,19 @@ from podup.recipes.facts import (
 from podup.recipes.kept_images import kept_repository, prune_images
 from podup.recipes.policy import Policy, PolicyOf, forbid, short
 from podup.recipes.refusals import refuse_disk, refuse_unit
+from podup.recipes.service_goal import (
+    ServiceParams,
+    Target,
+    digest_before,
+    id_at,
+    image_before,
+    is_at_target,
+    is_job_at_rest,
+    is_untouched,
+    references,
+    target_of,
+    was_stopped,
+)
 from podup.recipes.unit_health import (
     Wanted,
     fallen,
@@ -50,7 +58,6 @@ from podup.recipes.unit_health import (
     worst,
 )
 from podup.recipes.verbs import (
-    DEFAULT_TIMING,
     Aim,
     Facts,
     Health,
@@ -59,46 +66,10 @@ from podup.recipes.verbs import (
     Remember,
     Step,
     Timing,
-    Unknown,
     Verdict,
-    fail,
-    fail_unseen,
     leave,
-    refuse,
     skip,
 )
-from podup.records import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceParams:
-    """`unit` gets `image` (empty: the one its files name), or what ran here under digest `to`."""
-
-    unit: str
-    image: str = ""
-    to: str = ""
-    force: bool = False
-    timing: Timing = DEFAULT_TIMING
-    keep_images: int = 2
-    journal_lines: int = 100
-    probe: str = ""
-    before_hook: tuple[str, ...] = ()
-    after_hook: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a deployment goes: pulled as `pull_ref`, then known as `own_ref`."""
-
-    own_ref: ImageRef
-    wanted_ref: ImageRef
-    digest: str = ""
-    index_digest: str = ""
-    size_bytes: int = 0
-
-    @property
-    def pull_ref(self) -> str:
-        return str(self.own_ref.with_digest(self.digest))
 
 
 class ServiceRecipe:
@@ -125,14 +96,14 @@ class ServiceRecipe:
         config = seen.get(UnitConfigOf(p.unit))
         if not isinstance(config, UnitConfig) or not config.image or config.pinned:
             return wanted
-        refs = _refs(p, config)
+        refs = references(p, config)
         if isinstance(refs, Plan):
             return wanted
         own, target = refs
         wanted += (ImageAt(str(own)), ImagesOf((own.name, kept_repository(p.unit))))
         if not p.to:
             wanted += (RemoteImageOf(str(target)),)
-        goal = _target(p, seen)
+        goal = target_of(p, seen)
         return (*wanted, ImageAt(goal.pull_ref)) if isinstance(goal, Target) else wanted
 
     def plan(self, p: ServiceParams, seen: Facts) -> Plan:
@@ -140,11 +111,11 @@ class ServiceRecipe:
         refusal = refuse_unit(p.unit, config, state) or refuse_probe(_wanted(p, seen, "").probe)
         if refusal is not None:
             return refusal
-        target = _target(p, seen)
+        target = target_of(p, seen)
         if isinstance(target, Plan):
             return target
         policy: Policy = seen[PolicyOf(p.unit)]
-        if not p.force and _is_running(p, seen, target):
+        if not p.force and is_at_target(p, seen, target):
             return skip("up-to-date", f"{p.unit} already runs {short(target.digest)}")
         digests = tuple(filter(None, (target.digest, target.index_digest)))
         return (
@@ -154,51 +125,51 @@ class ServiceRecipe:
         )
 
     def watch(self, p: ServiceParams, before: Facts) -> tuple[Query, ...]:
-        target = _target(p, before)
+        target = target_of(p, before)
         if not isinstance(target, Target):
             return queries(_wanted(p, before, ""))
-        refs = (str(target.own_ref), target.pull_ref, _image_before(p, before))
+        refs = (str(target.own_ref), target.pull_ref, image_before(p, before))
         return (*queries(_wanted(p, before, "")), *(ImageAt(ref) for ref in refs if ref))
 
     def timing(self, p: ServiceParams) -> Timing:
         return p.timing
 
     def judge(self, p: ServiceParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
-        target = _target(p, before)
+        target = target_of(p, before)
         if aim is Aim.OLD:
-            image_id = _image_before(p, before)
+            image_id = image_before(p, before)
         else:
-            image_id = _id_at(after, target.pull_ref) if isinstance(target, Target) else ""
-        if _is_job_at_rest(p, before):
+            image_id = id_at(after, target.pull_ref) if isinstance(target, Target) else ""
+        if is_job_at_rest(p, before):
             return _judge_name(target, image_id, after)
-        if aim is Aim.OLD and _was_stopped(p, before):
+        if aim is Aim.OLD and was_stopped(p, before):
             return worst([judge_stopped(p.unit, after), _judge_name(target, image_id, after)])
         return judge_unit(_wanted(p, before, image_id), before, after)
 
     def revert(self, p: ServiceParams, before: Facts, after: Facts) -> Plan:
-        target, old_id = _target(p, before), _image_before(p, before)
+        target, old_id = target_of(p, before), image_before(p, before)
         if not isinstance(target, Target):
             return Plan()
         own = str(target.own_ref)
         broken = is_broken(_wanted(p, before, ""), before)
-        if broken and not p.force and not _is_untouched(p, before, after):
+        if broken and not p.force and not is_untouched(p, before, after):
             return leave("was-broken", f"{broken} before; left on the new image")
-        was_stopped = _was_stopped(p, before)
-        if not old_id and not was_stopped:
+        stopped = was_stopped(p, before)
+        if not old_id and not stopped:
             return leave("no-image-before", f"{p.unit} ran no image before")
         steps: list[Step] = []
-        if old_id and _id_at(after, own) != old_id:
-            lost_digest = _digest_before(p, before)
+        if old_id and id_at(after, own) != old_id:
+            lost_digest = digest_before(p, before)
             if lost_digest and after.get(ImageAt(old_id), old_id) is None:  # pruned while nothing ran it
                 lost = str(target.own_ref.with_digest(lost_digest))
                 steps.append(Step("fetch the image that ran before, which is gone", PullImage(lost)))
             steps.append(Step(f"give {own} back to the image that ran before", TagImage(old_id, own)))
-        if not old_id and _id_at(after, own):
+        if not old_id and id_at(after, own):
             steps.append(Step(f"take away the name {own}, which stood for nothing", UntagImage(own)))
-        if _is_job_at_rest(p, before) or _is_untouched(p, before, after):
+        if is_job_at_rest(p, before) or is_untouched(p, before, after):
             return Plan(tuple(steps))
         forget = Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit))
-        if was_stopped:
+        if stopped:
             return Plan((*steps, Step(f"stop {p.unit}, as it was", StopUnit(p.unit)), forget))
         patience_s = max(RestartUnit(p.unit).timeout_s, p.timing.deadline_s)
         again = RestartUnit(p.unit, patience_s)
@@ -216,16 +187,16 @@ class ServiceRecipe:
         return Plan((*steps, *_prune(p, before, after)))
 
     def remember(self, p: ServiceParams, before: Facts, after: Facts, outcome: str) -> tuple[Remember, ...]:
-        target = _target(p, before)
+        target = target_of(p, before)
         if not isinstance(target, Target):
             return ()
-        was, name = _digest_before(p, before), target.own_ref.name
+        was, name = digest_before(p, before), target.own_ref.name
         facts = {"unit": p.unit, "image": name, "from_digest": was, "to_digest": target.digest}
         known = [Remember("first-seen", {"image": name, "digest": target.digest})]
         known.append(Remember("unit", facts))
         if outcome in ("succeeded", "rolled_back", "rollback-failed", "failed", "interrupted"):
             known.append(Remember("deployed", {**facts, "outcome": outcome}))
-        was_started = _was_stopped(p, before) or not _is_untouched(p, before, after)
+        was_started = was_stopped(p, before) or not is_untouched(p, before, after)
         if outcome in ("rolled_back", "rollback-failed") and was_started and not p.to:
             held = {"image": name, "digest": target.digest, "index_digest": target.index_digest}
             known.append(Remember("quarantine", {**held, "unit": p.unit}))
@@ -241,50 +212,8 @@ class ServiceRecipe:
         return tuple(known)
 
 
-def _refs(p: ServiceParams, config: UnitConfig) -> tuple[ImageRef, ImageRef] | Plan:
-    try:
-        own = parse_ref(config.image).with_default_tag()
-        wanted = parse_ref(p.image).with_default_tag() if p.image else own
-    except PodupError as error:
-        return refuse(error.code, error.message, error.hint)
-    if wanted.name != own.name:
-        why = f"{p.unit} runs {own.name}, not {wanted.name}"
-        return refuse("image-mismatch", why, "change Image= in the unit's file for that")
-    return own, wanted
-
-
-def _target(p: ServiceParams, seen: Facts) -> Target | Plan:
-    config = seen.get(UnitConfigOf(p.unit))
-    if not isinstance(config, UnitConfig):
-        return fail("unit-not-read", f"the files of {p.unit} could not be read")
-    refs = _refs(p, config)
-    if isinstance(refs, Plan):
-        return refs
-    own, wanted = refs
-    if p.to:
-        return Target(own, own, p.to)
-    remote = seen.get(RemoteImageOf(str(wanted)))
-    if isinstance(remote, RemoteImage):
-        return Target(own, wanted, remote.digest, remote.index_digest, remote.size_bytes)
-    if isinstance(remote, Unknown):
-        return fail_unseen(remote)
-    return fail("registry-not-asked", f"what the registry has under {wanted} is not known")
-
-
-def _is_running(p: ServiceParams, seen: Facts, target: Target) -> bool:
-    if _is_job_at_rest(p, seen):
-        return _id_at(seen, str(target.own_ref)) == _id_at(seen, target.pull_ref) != ""
-    container, state = seen.get(ContainerOf(p.unit)), seen.get(UnitStateOf(p.unit))
-    if not isinstance(container, ContainerState) or not isinstance(state, UnitState) or not state.is_active:
-        return False
-    image = seen.get(ImageAt(target.pull_ref))
-    if isinstance(image, LocalImage):
-        return container.image_id == image.id
-    return container.image_digest in (target.digest, target.index_digest)
-
-
 def _steps(p: ServiceParams, seen: Facts, target: Target) -> tuple[Step, ...]:
-    own, old_id = str(target.own_ref), _image_before(p, seen)
+    own, old_id = str(target.own_ref), image_before(p, seen)
     state: UnitState = seen[UnitStateOf(p.unit)]
     steps: list[Step] = []
     if p.before_hook:
@@ -295,7 +224,7 @@ def _steps(p: ServiceParams, seen: Facts, target: Target) -> tuple[Step, ...]:
     if not isinstance(seen.get(ImageAt(target.pull_ref)), LocalImage):
         steps.append(Step(f"pull {target.wanted_ref} at {short(target.digest)}", PullImage(target.pull_ref)))
     steps.append(Step(f"name it {own}", TagImage(target.pull_ref, own)))
-    if _is_job_at_rest(p, seen):
+    if is_job_at_rest(p, seen):
         return tuple(steps)
     if state.active == "failed":
         steps.append(Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit)))
@@ -304,7 +233,7 @@ def _steps(p: ServiceParams, seen: Facts, target: Target) -> tuple[Step, ...]:
 
 
 def _hook_facts(p: ServiceParams, seen: Facts) -> tuple[tuple[str, str], ...]:
-    target = _target(p, seen)
+    target = target_of(p, seen)
     digest = target.digest if isinstance(target, Target) else ""
     image = str(target.wanted_ref) if isinstance(target, Target) else ""
     return (("PODUP_UNIT", p.unit), ("PODUP_IMAGE", image), ("PODUP_DIGEST", digest))
@@ -316,72 +245,26 @@ def _wanted(p: ServiceParams, seen: Facts, image_id: str) -> Wanted:
     return Wanted(p.unit, image_id, probe)
 
 
-def _image_before(p: ServiceParams, before: Facts) -> str:
-    container = before.get(ContainerOf(p.unit))
-    if isinstance(container, ContainerState):
-        return container.image_id
-    config = before.get(UnitConfigOf(p.unit))
-    refs = _refs(p, config) if isinstance(config, UnitConfig) else Plan()
-    return "" if isinstance(refs, Plan) else _id_at(before, str(refs[0]))
-
-
-def _digest_before(p: ServiceParams, before: Facts) -> str:
-    container = before.get(ContainerOf(p.unit))
-    return container.image_digest if isinstance(container, ContainerState) else ""
-
-
-def _id_at(seen: Facts, ref: str) -> str:
-    """Return the id of the local image under `ref`, empty when there is none."""
-    image = seen.get(ImageAt(ref))
-    return image.id if isinstance(image, LocalImage) else ""
-
-
-def _was_stopped(p: ServiceParams, before: Facts) -> bool:
-    state = before.get(UnitStateOf(p.unit))
-    return isinstance(state, UnitState) and state.active == "inactive"
-
-
-def _is_job_at_rest(p: ServiceParams, before: Facts) -> bool:
-    """Return whether it is a job that a timer or a person starts, and which does not stand active."""
-    state = before.get(UnitStateOf(p.unit))
-    return isinstance(state, UnitState) and state.is_job and not state.is_active
-
-
 def _judge_name(target: Target | Plan, image_id: str, after: Facts) -> Verdict:
     """Judge whether the unit's own name stands for the image its next start is to run."""
     own = str(target.own_ref) if isinstance(target, Target) else ""
-    if _id_at(after, own) == image_id:
+    if id_at(after, own) == image_id:
         return Verdict(Health.OK)
     return Verdict(Health.BAD, (f"{own} stands for another image",))
 
 
-def _is_untouched(p: ServiceParams, before: Facts, after: Facts) -> bool:
-    """Return whether the unit still runs as it did: not started since, on the same container."""
-    return all(isinstance(facts.get(UnitStateOf(p.unit)), UnitState) for facts in (before, after)) and (
-        _running_as(p, before) == _running_as(p, after)
-    )
-
-
-def _running_as(p: ServiceParams, seen: Facts) -> tuple[str, str, str]:
-    state: UnitState = seen[UnitStateOf(p.unit)]
-    container = seen.get(ContainerOf(p.unit))
-    return state.active, state.invocation, container.id if isinstance(container, ContainerState) else ""
-
-
 def _prune(p: ServiceParams, before: Facts, after: Facts) -> list[Step]:
     """Let go of this service's old images but the `keep_images` that ran last."""
-    target, kept = _target(p, before), kept_repository(p.unit)
+    target, kept = target_of(p, before), kept_repository(p.unit)
     if not isinstance(target, Target):
         return []
     images, policy = before.get(ImagesOf((target.own_ref.name, kept))), before.get(PolicyOf(p.unit))
     if not isinstance(images, tuple):
         return []
-    running = (_image_before(p, before), _id_at(after, target.pull_ref))
+    running = (image_before(p, before), id_at(after, target.pull_ref))
     previous = policy.previous if isinstance(policy, Policy) else ()
     return prune_images(images, kept, running=running, previous=previous, keep=p.keep_images)
 
 
 DEPLOY = ServiceRecipe("deploy", "Deploy a service")
 ROLLBACK = ServiceRecipe("rollback", "Take a service back to an earlier image")
-
-register(ServiceParams)

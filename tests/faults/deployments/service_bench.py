@@ -19,7 +19,7 @@ from podup.host.simulator.scenes import container_unit
 from podup.host.simulator.simulator import Simulator
 from podup.host.systemd import Systemd
 from podup.recipes.policy import Policy
-from podup.recipes.service import ServiceParams
+from podup.recipes.service_goal import ServiceParams
 from podup.recipes.table import recipe_of
 
 IMAGE = "ghcr.io/acme/web:latest"

@@ -13,7 +13,7 @@ from podup.engine.inbox import Checked, Inbox, InboxRules, Knock
 from podup.engine.intake import Intake, Intent
 from podup.errors import Refused
 from podup.files import FileLock
-from podup.recipes.service import ServiceParams
+from podup.recipes.service_goal import ServiceParams
 from podup.store import deliveries, services, tasks
 from podup.store.db import Database
 from podup.store.migrations import open_current

@@ -15,7 +15,7 @@ from podup.engine.inbox import Inbox, InboxRules, Knock, Reply
 from podup.engine.intake import Intake, Intent
 from podup.errors import Invalid, PodupError, Unauthorized, Unavailable
 from podup.files import FileLock
-from podup.recipes.service import ServiceParams
+from podup.recipes.service_goal import ServiceParams
 from podup.store import deliveries, digests, services, tasks
 from podup.store.db import Database
 from podup.store.digests import Quarantine

@@ -25,7 +25,8 @@ from podup.recipes.facts import (
 )
 from podup.recipes.health_checks import HealthCheck, HealthCheckNow
 from podup.recipes.policy import Policy, PolicyOf
-from podup.recipes.service import DEPLOY, ROLLBACK, ServiceParams
+from podup.recipes.service import DEPLOY, ROLLBACK
+from podup.recipes.service_goal import ServiceParams
 from podup.recipes.verbs import Aim, Decision, Facts, Health, Plan, Query, Unknown
 
 UNIT = "web.service"
