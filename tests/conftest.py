@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
 from shares import UNKNOWN_S, shared_out
 
 SECONDS = Path(__file__).with_name("seconds.txt")
@@ -66,7 +67,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _took_s[Path(report.location[0]).name] += report.duration
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
     if config.getoption("--share") == "1/1":
         return
     terminalreporter.write_line(f"seconds by file, from {UNKNOWN_S:g} on:")
