@@ -74,7 +74,7 @@ class Forms(LabStack):
         labels = {"project": NAME, "service": "cache", "container-number": "1"}
         words = [f"--label=com.docker.compose.{name}={value}" for name, value in labels.items()]
         image = f"{self.registry}/acme/forms:cache"
-        run("podman", "run", "--detach", "--name=forms_cache_1", "--env=PORT=8081", *words, "-v/data", image)
+        start_alone("forms_cache_1", image, *words, "-v/data")
         run("podman", "exec", "forms_cache_1", "touch", "/data/x")
         file = str(self.run_dir / "docker-compose.yml")
         run("podman-compose", "-p", NAME, "-f", file, "up", "-d", "migrate", "web")
@@ -82,6 +82,11 @@ class Forms(LabStack):
     def remove(self) -> None:
         named = run("podman", "ps", "--all", "--quiet", f"--filter=label=com.docker.compose.project={NAME}")
         run("podman", "rm", "--force", "--volumes", "--time=1", *named.split(), check=False)
+
+
+def start_alone(name: str, image: str, *options: str) -> None:
+    """Start a container without compose. It is on the machine's network, where a port may be taken."""
+    run("podman", "run", "--detach", f"--name={name}", f"--env=PORT={free_port()}", *options, image)
 
 
 @pytest.fixture
@@ -93,7 +98,7 @@ def stack(tmp_path: Path, registry: str) -> Iterator[Forms]:
     push(Build("claims", labels=claims), f"{registry}/acme/stray:1")
     made.write("v1")
     made.start_by_hand()
-    run("podman", "run", "--detach", "--name=stray", "--env=PORT=8082", f"{registry}/acme/stray:1")
+    start_alone("stray", f"{registry}/acme/stray:1")
     try:
         yield made
     finally:
