@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
-from podup.clock import SystemClock
+from podup.cli.moments import when
+from podup.errors import EXIT_DONE
 
 _OPTIONS = {
     "task": "task_id",
@@ -22,11 +23,10 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     answer = context.app().api.call("GET", "/api/events", query=query)
     if args["json"]:
         context.out.json(answer)
-        return 0
-    clock = SystemClock()
+        return EXIT_DONE
     rows = [
         (
-            f"{clock.local(event['ts']):%Y-%m-%d %H:%M:%S}",
+            when(event["ts"]),
             event["meta"].get("source", "-"),
             f"{event['method']} {event['path']}".strip() or event["action"],
             event["status"] or "-",
@@ -39,4 +39,4 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     context.out.table(("when", "source", "request", "status", "by", "task"), rows, roles=roles)
     if answer["has_next"]:
         context.out.note(f"{answer['total']} in all; --count shows more", "muted")
-    return 0
+    return EXIT_DONE

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
+from podup.cli.moments import when
 from podup.cli.output import Output, printable
 from podup.cli.timeline import asker
-from podup.clock import SystemClock
+from podup.errors import EXIT_DONE
 
 
 def run(args: Mapping[str, Any], context: Context) -> int:
@@ -15,7 +16,7 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     out = context.out
     if args["json"]:
         out.json(found)
-        return 0
+        return EXIT_DONE
     for delivery in found["deliveries"]:
         _show_delivery(out, delivery)
     task = found["task"]
@@ -25,11 +26,9 @@ def run(args: Mapping[str, Any], context: Context) -> int:
         out.line(printable(f"task {task['task_id']}: {about}, asked for by {asker(trigger)}"))
         says = task["summary"] or "no more is known"
         out.line(printable(f"  {task['status'].replace('_', ' ')}: {says}"))
-    clock = SystemClock()
     for event in found["events"]:
-        at = f"{clock.local(event['ts']):%Y-%m-%d %H:%M:%S}"
-        out.line(printable(f"  {at} {event['action']} {event['status']}"))
-    return 0
+        out.line(printable(f"  {when(event['ts'])} {event['action']} {event['status']}"))
+    return EXIT_DONE
 
 
 def _show_delivery(out: Output, delivery: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from podup.cli.context import Context
 from podup.cli.output import Output
 from podup.cli.parse import Asked, AskedForGroup, parse
 from podup.cli.row import Command
-from podup.errors import EXIT_FAILED, PodupError, error_of_os
+from podup.errors import EXIT_DONE, EXIT_FAILED, PodupError, error_of_os
 from podup.settings.environment import Environment, of_this_process
 from podup.settings.load import Loaded, load
 
@@ -55,10 +55,10 @@ def run(program: str, words: list[str], context: Context) -> int:
     asked = parse(words, program=program)
     if isinstance(asked, AskedForGroup):
         context.out.text(overview.render_group(program, asked.word))
-        return 0
+        return EXIT_DONE
     if asked.wants_help:
         context.out.text(overview.render_command(program, asked.command))
-        return 0
+        return EXIT_DONE
     return _call(asked, context)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from podup.cli.calls import Api
 from podup.cli.context import Context
+from podup.errors import EXIT_DONE
 
 _COUNTED = (
     ("tasks", "finished tasks with their journals"),
@@ -25,14 +26,14 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     done = _prune(context.app().api, body)
     if args["json"]:
         context.out.json(done)
-        return 0
+        return EXIT_DONE
     verb = "would remove" if args["dry_run"] else "removed"
     lines = [f"{verb} {done[name]} {says}" for name, says in _COUNTED if done[name]]
     lines += [f"{verb} the lock {bucket}, which nobody holds" for bucket in done["locks"]]
     lines += [f"{verb} {path}, of an older version" for path in done["older_files"]]
     for line in lines or ["nothing is old enough"]:
         context.out.line(line)
-    return 0
+    return EXIT_DONE
 
 
 def _prune(api: Api, body: Mapping[str, Any]) -> dict[str, Any]:

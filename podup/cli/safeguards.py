@@ -6,7 +6,8 @@ from typing import Any
 
 from podup.cli.calls import call_for_all
 from podup.cli.context import Context
-from podup.clock import SystemClock
+from podup.cli.moments import when
+from podup.errors import EXIT_DONE
 
 _DIGEST_SHOWN = 19  # sha256: and twelve letters, enough to release it by
 _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{1,64}|sha256:?")
@@ -18,19 +19,19 @@ def run_quarantine(args: Mapping[str, Any], context: Context) -> int:
     answer = call_for_all(context.app().api, "/api/quarantine", "quarantine", query=query)
     if args["json"]:
         context.out.json(answer)
-        return 0
+        return EXIT_DONE
     rows = [
         (
             row["target"],
             row["digest"][:_DIGEST_SHOWN],
-            _when(row["since"]),
+            when(row["since"]),
             f"released by {row['released_by']}" if row["released_at"] else "held",
             row["reason"],
         )
         for row in answer["quarantine"]
     ]
     context.out.table(("unit", "digest", "since", "state", "reason"), rows)
-    return 0
+    return EXIT_DONE
 
 
 def run_release(args: Mapping[str, Any], context: Context) -> int:
@@ -42,10 +43,10 @@ def run_release(args: Mapping[str, Any], context: Context) -> int:
     answer = context.app().api.call("POST", "/api/quarantine/release", body=body)
     if args["json"]:
         context.out.json(answer)
-        return 0
+        return EXIT_DONE
     for row in answer["released"]:
         context.out.line(f"released: {row['digest']} may be deployed on {row['unit']} again")
-    return 0
+    return EXIT_DONE
 
 
 def run_freeze(args: Mapping[str, Any], context: Context) -> int:
@@ -56,32 +57,28 @@ def run_freeze(args: Mapping[str, Any], context: Context) -> int:
     again = f"unfreeze {args['unit'] or ''}".strip()
     says = f"frozen: {answer['unit'] or 'everything'}; `{again}` lets it go on"
     context.out.result(answer, says, as_json=args["json"])
-    return 0
+    return EXIT_DONE
 
 
 def run_unfreeze(args: Mapping[str, Any], context: Context) -> int:
     """Let deployments go on."""
     answer = context.app().api.call("POST", "/api/unfreeze", body=_body(args))
     context.out.result(answer, f"no longer frozen: {answer['unit'] or 'everything'}", as_json=args["json"])
-    return 0
+    return EXIT_DONE
 
 
 def _list(args: Mapping[str, Any], context: Context) -> int:
     answer = call_for_all(context.app().api, "/api/freezes", "freezes")
     if args["json"]:
         context.out.json(answer)
-        return 0
+        return EXIT_DONE
     rows = [
-        (row["unit"] or "(everything)", _when(row["since"]), row["caller"], row["reason"])
+        (row["unit"] or "(everything)", when(row["since"]), row["caller"], row["reason"])
         for row in answer["freezes"]
     ]
     context.out.table(("unit", "since", "by", "reason"), rows)
-    return 0
+    return EXIT_DONE
 
 
 def _body(args: Mapping[str, Any]) -> dict[str, str]:
     return {"unit": args["unit"], "caller": args["caller"], "reason": args["reason"]}
-
-
-def _when(at_s: float) -> str:
-    return f"{SystemClock().local(at_s):%Y-%m-%d %H:%M:%S}"

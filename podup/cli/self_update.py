@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from podup.cli.context import Context
+from podup.cli.moments import when
 from podup.clock import SystemClock
 from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid, Refused
 from podup.log import say
@@ -71,10 +72,9 @@ def show_history(args: Mapping[str, Any], context: Context) -> int:
     if args["json"]:
         context.out.json({"history": [asdict(entry) for entry in entries], "kept": kept.versions(places)})
         return EXIT_DONE
-    clock = SystemClock()
     rows = [
         (
-            clock.local(entry.at).strftime("%Y-%m-%d %H:%M:%S"),
+            when(entry.at),
             entry.before,
             entry.after or "-",
             entry.sha256[:12] or "-",

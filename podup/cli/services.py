@@ -5,6 +5,7 @@ from typing import Any
 
 from podup.cli.calls import call_for_all
 from podup.cli.context import Context
+from podup.errors import EXIT_DONE
 
 _ROLES = {"healthy": "", "running": "", "unhealthy": "bad", "failed": "bad", "stopped": "muted"}
 
@@ -16,16 +17,16 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     services = answer["services"]
     if args["json"]:
         context.out.json(answer)
-        return 0
+        return EXIT_DONE
     if not services:
         context.out.note("no services found; `doctor` tells what is missing, PODUP_MANUAL_UNITS names units")
-        return 0
+        return EXIT_DONE
     context.out.table(
         ("unit", "health", "update", "digest", "source", "image"),
         [_row(service) for service in services],
         roles=[_ROLES.get(service["health"], "") for service in services],
     )
-    return 0
+    return EXIT_DONE
 
 
 def _row(service: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from podup.cli.calls import call_for_all
 from podup.cli.context import Context
+from podup.cli.moments import when
 from podup.cli.timeline import report
-from podup.clock import SystemClock
 from podup.core.numbers import counted
 from podup.core.stack_map import check_name
 from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, Invalid
@@ -165,10 +165,9 @@ def run_history(args: Mapping[str, Any], context: Context) -> int:
         context.out.json(answer)
         return EXIT_DONE
     rows = answer["history"]
-    clock = SystemClock()
     shown = [
         (
-            f"{clock.local(row['at']):%Y-%m-%d %H:%M:%S}",
+            when(row["at"]),
             row["stack"],
             row["env"],
             row["action"],

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
+from podup.cli.moments import when
 from podup.cli.output import printable
 from podup.cli.timeline import asker, report, show_end, show_lines
-from podup.clock import SystemClock
+from podup.errors import EXIT_DONE
 
 _ROLES = {
     "failed": "bad",
@@ -29,12 +30,11 @@ def run_list(args: Mapping[str, Any], context: Context) -> int:
     answer = context.app().api.call("GET", "/api/tasks", query=query)
     if args["json"]:
         context.out.json(answer)
-        return 0
-    clock = SystemClock()
+        return EXIT_DONE
     rows = [
         (
             task["task_id"],
-            f"{clock.local(task['created_at']):%Y-%m-%d %H:%M:%S}",
+            when(task["created_at"]),
             task["kind"],
             task["status"].replace("_", " "),
             task["unit"] or "-",
@@ -46,7 +46,7 @@ def run_list(args: Mapping[str, Any], context: Context) -> int:
     context.out.table(("task", "created", "kind", "status", "unit", "summary"), rows, roles=roles)
     if answer["has_next"]:
         context.out.note(f"{answer['total']} in all; --count shows more", "muted")
-    return 0
+    return EXIT_DONE
 
 
 def run_show(args: Mapping[str, Any], context: Context) -> int:
@@ -54,7 +54,7 @@ def run_show(args: Mapping[str, Any], context: Context) -> int:
     task = context.app().api.call("GET", f"/api/tasks/{args['task']}")
     if args["json"]:
         context.out.json(task)
-        return 0
+        return EXIT_DONE
     by = asker(task["trigger"])
     context.out.line(printable(f"{task['task_id']}  {task['kind']}  {task['unit'] or ''}  by {by}"))
     for unit in task["units"]:
@@ -63,7 +63,7 @@ def run_show(args: Mapping[str, Any], context: Context) -> int:
     show_lines(context.out, task["logs"], verbose=args["verbose"])
     if task["finished_at"]:
         show_end(context.out, task)
-    return 0
+    return EXIT_DONE
 
 
 def run_follow(args: Mapping[str, Any], context: Context) -> int:
@@ -79,7 +79,7 @@ def run_stop(args: Mapping[str, Any], context: Context) -> int:
         context.out.json(answer)
     else:
         context.out.line(answer["message"])
-    return 0
+    return EXIT_DONE
 
 
 def run_retry(args: Mapping[str, Any], context: Context) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from podup.cli.calls import call_for_all
 from podup.cli.context import Context
 from podup.clock import SystemClock
+from podup.errors import EXIT_DONE
 
 
 def run_create(args: Mapping[str, Any], context: Context) -> int:
@@ -15,11 +16,11 @@ def run_create(args: Mapping[str, Any], context: Context) -> int:
     answer = context.app().api.call("POST", "/api/tokens", body=body)
     if args["json"]:
         context.out.json(answer)
-        return 0
+        return EXIT_DONE
     context.out.line(answer["token"])
     may = ", ".join(answer["scopes"])
     context.out.note(f"token {answer['name']} ({may}); it is not shown again", "muted")
-    return 0
+    return EXIT_DONE
 
 
 def run_list(args: Mapping[str, Any], context: Context) -> int:
@@ -27,7 +28,7 @@ def run_list(args: Mapping[str, Any], context: Context) -> int:
     answer = call_for_all(context.app().api, "/api/tokens", "tokens")
     if args["json"]:
         context.out.json(answer)
-        return 0
+        return EXIT_DONE
     rows = [
         (
             token["id"],
@@ -41,14 +42,14 @@ def run_list(args: Mapping[str, Any], context: Context) -> int:
         for token in answer["tokens"]
     ]
     context.out.table(("id", "name", "scopes", "created", "ends", "last used", "state"), rows)
-    return 0
+    return EXIT_DONE
 
 
 def run_revoke(args: Mapping[str, Any], context: Context) -> int:
     """End a token."""
     answer = context.app().api.call("DELETE", f"/api/tokens/{args['token']}")
     context.out.result(answer, f"revoked: {answer['token']}", as_json=args["json"])
-    return 0
+    return EXIT_DONE
 
 
 def _state(token: Mapping[str, Any]) -> str:
