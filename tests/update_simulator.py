@@ -23,7 +23,7 @@ from podup.errors import PodupError, Unavailable
 from podup.files import NewFile, Spool, sync_dir
 from podup.files.calls import told
 from podup.files.trace import announce
-from podup.update import boot, chain, guard, kept
+from podup.update import boot, chain, choosing, guard, kept
 from podup.update.places import Places
 from podup.update.world import Answer, DryStart, Ground, Running, Shape, Timing, World
 
@@ -324,7 +324,7 @@ class Machine:
         return self.world.ground.places
 
     def update(self, txid: str = "tx1", **request) -> chain.Ended:
-        return chain.run(self.world, chain.Request(**request), txid=txid)
+        return chain.run(self.world, choosing.Request(**request), txid=txid)
 
     def power_cycle(self) -> None:
         """All processes are gone; the service manager starts the service again, as often as it takes."""

@@ -15,10 +15,11 @@ from podup.update.places import Places, check_target
 from podup.version import COMMIT, VERSION
 
 if TYPE_CHECKING:
-    from podup.update import assemble, chain, kept, launch
+    from podup.update import assemble, chain, choosing, kept, launch
 else:
     assemble = late("podup.update.assemble")
     chain = late("podup.update.chain")
+    choosing = late("podup.update.choosing")
     kept = late("podup.update.kept")
     launch = late("podup.update.launch")
 
@@ -101,7 +102,7 @@ class UpdateRoutes:
         ground = assemble.ground_of(parts)
         tag = checkout.asked_for(parts.loaded.environment, parts.loaded.settings.updates.tag)
         releases = assemble.releases_of(parts, ground, dry_run=False)
-        seen = chain.check(ground, releases, chain.Request(tag=tag))
+        seen = chain.check(ground, releases, choosing.Request(tag=tag))
         return answer(
             {
                 "current": VERSION,
@@ -114,7 +115,7 @@ class UpdateRoutes:
     def run(self, request: Request) -> Response:
         asked: RunBody = request.data
         loaded = self._parts().loaded
-        wanted = chain.Request(
+        wanted = choosing.Request(
             tag=checkout.asked_for(loaded.environment, asked.to or loaded.settings.updates.tag),
             dry_run=asked.dry_run,
             force=asked.force,
@@ -130,10 +131,10 @@ class UpdateRoutes:
                 "no-version", "name a version, or ask for the last good one", "GET /api/self-update"
             )
         places = checkout.places_of(self._parts().loaded)
-        version = remembered.last_good(places) if asked.last_good else asked.version
+        version = choosing.last_good(places) if asked.last_good else asked.version
         if not places.is_checkout:
             kept.find(places, version)
-        wanted = chain.Request(
+        wanted = choosing.Request(
             kept_version=version,
             dry_run=asked.dry_run,
             force=True,
@@ -142,7 +143,7 @@ class UpdateRoutes:
         )
         return self._start(wanted)
 
-    def _start(self, wanted: "chain.Request") -> Response:
+    def _start(self, wanted: "choosing.Request") -> Response:
         started = launch.start(self._parts(), wanted)
         return answer({"status": "started", "txid": started.txid, "dry_run": wanted.dry_run}, status=202)
 

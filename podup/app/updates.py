@@ -33,10 +33,10 @@ from podup.update import boot, checkout
 if TYPE_CHECKING:
     import shlex
 
-    from podup.update import assemble, chain, launch
+    from podup.update import assemble, choosing, launch
 else:
     assemble = late("podup.update.assemble")
-    chain = late("podup.update.chain")
+    choosing = late("podup.update.choosing")
     launch = late("podup.update.launch")
     shlex = late("shlex")
 
@@ -197,7 +197,7 @@ class SelfUpdates:
                 self._run_command(updates.command)
             else:
                 dry_run, tag = updates.is_dry_run, updates.tag
-                wanted = chain.Request(dry_run=dry_run, is_automatic=True, tag=tag, actor="cron")
+                wanted = choosing.Request(dry_run=dry_run, is_automatic=True, tag=tag, actor="cron")
                 launch.start(self.parts, wanted)
         except Busy as error:
             self._say(error.message)

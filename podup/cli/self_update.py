@@ -13,8 +13,8 @@ from podup.clock import SystemClock
 from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid, Refused
 from podup.log import say
 from podup.records import asdict
-from podup.update import assemble, chain, checkout, kept, launch, remembered, reports
-from podup.update.chain import Request
+from podup.update import assemble, chain, checkout, choosing, kept, launch, remembered, reports
+from podup.update.choosing import Request
 from podup.update.places import Places, check_target
 
 _ROLES = {"succeeded": "ok", "rolled_back": "warn", "failed": "bad", "held": "bad"}
@@ -52,7 +52,7 @@ def go_back(args: Mapping[str, Any], context: Context) -> int:
     places = checkout.places_of(parts.loaded)
     if bool(args["version"]) == args["last_good"]:
         raise Invalid("usage", "name a version, or give --last-good", "`history` shows them")
-    wanted = remembered.last_good(places) if args["last_good"] else args["version"]
+    wanted = choosing.last_good(places) if args["last_good"] else args["version"]
     if not places.is_checkout:
         kept.find(places, wanted)
     request = Request(

@@ -12,35 +12,17 @@ from pathlib import Path
 
 from podup.core.host_faults import HOST_UNFIT
 from podup.errors import Busy, PodupError, Refused
-from podup.files import FileLock, copy_file, holder, is_locked, make_dirs
+from podup.files import FileLock, holder, is_locked, make_dirs
 from podup.records import dataclass, replace
-from podup.update import choosing, journal, kept, recovery, remembered, swap, trial
-from podup.update.choosing import Chosen, Skip
+from podup.update import choosing, journal, kept, recovery, remembered, staging, swap, trial
+from podup.update.choosing import Request, Skip
 from podup.update.journal import Build, Record
 from podup.update.places import Places, check_target
 from podup.update.recovery import TRIAL_FAILED, Ended
-from podup.update.rehearsal import no_good, rehearse, rehearse_commit
 from podup.update.reports import unused_name
 from podup.update.states import MAX_ROLLBACK_TRIES, UNTOUCHED, Act, End, State
 from podup.update.world import Ground, Releases, Running, World
 from podup.version import VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked for. `kept_version` goes back to a kept version instead of asking the release server.
-
-    `is_automatic` obeys HOLD, windows, the canary share and what was put off; an operator's request does not.
-    """
-
-    tag: str = ""
-    kept_version: str = ""
-    dry_run: bool = False
-    force: bool = False
-    is_automatic: bool = False
-    actor: str = "cli"
-    reason: str = ""
-    report: str = ""
 
 
 def run(world: World, request: Request, *, txid: str) -> Ended:
@@ -56,7 +38,7 @@ def run(world: World, request: Request, *, txid: str) -> Ended:
         refuse_on_hold(places, request)
         record = _begin(world, request, txid)
         try:
-            record = _prepare(world, request, record)
+            record = staging.stage(world, request, record)
             if record.dry_run:
                 checked = Skip("dry-run", f"{record.after.version} was checked, nothing was changed")
                 return recovery.abort(world.ground, record, checked, end=End.PLANNED)
@@ -83,7 +65,8 @@ def check(ground: Ground, releases: Releases, request: Request) -> Checked:
     """Return what an update would go to; changes nothing, and nothing need be installed."""
     current = kept.installed(ground.places) or VERSION
     try:
-        return Checked(current, _choose(ground, releases, request, current).version, is_available=True)
+        chosen = choosing.choose(ground, releases, request, current)
+        return Checked(current, chosen.version, is_available=True)
     except Skip as nothing:
         return Checked(current, nothing.version or current, is_available=False, why=nothing.message)
 
@@ -136,87 +119,6 @@ def _current_build(ground: Ground) -> Build:
     if ground.checkout is not None:
         return replace(ground.checkout.head(), schema=schema)
     return Build(kept.read_version(places.target), kept.digest(places.target), schema)
-
-
-def _prepare(world: World, request: Request, record: Record) -> Record:
-    """REQUESTED: keep, choose, download, verify, dry start. Returns the STAGED record (or a dry run's)."""
-    ground = world.ground
-    places = ground.places
-    if ground.checkout is not None:
-        kept.note_good(places, record.before)
-    elif not record.dry_run:
-        kept.keep(places, places.target, record.before)
-        kept.set_good(places, record.before)
-    chosen = _choose(ground, world.releases, request, record.before.version)
-    if request.is_automatic:
-        now = int(ground.clock.now())
-        why = world.may_begin(chosen.version) or remembered.why_not_yet(places, chosen.version, now)
-        if why:
-            raise Skip("put-off", why)
-    source = world.releases.url_of(chosen.tag) if chosen.release else chosen.path or "the repository"
-    ground.log(f"{record.before.version} -> {chosen.version}, from {source}")
-    record = replace(record, tag=chosen.tag, after=Build(chosen.version, ""))
-    record = journal.store(places.journal, record)
-    _check_room(world, chosen)
-    if chosen.commit is not None:
-        return _stage_commit(world, record, chosen.commit)
-    new = places.new(record.txid)
-    if chosen.path is not None:
-        copy_file(chosen.path, new)
-        sha256 = kept.digest(new)
-    else:
-        assert chosen.release is not None
-        sha256 = world.releases.fetch(chosen.release, new)
-    found = _version_in(ground, record, new)
-    if found != chosen.version:
-        raise no_good(ground, record, f"the file of {chosen.tag} says it is version {found}")
-    record = journal.store(places.journal, replace(record, after=Build(chosen.version, sha256)))
-    if record.dry_run:
-        return record
-    record = replace(record, after=Build(chosen.version, sha256, rehearse(world, record, new)))
-    recovery.make_executable(ground, record)
-    return journal.advance(places.journal, record, State.STAGED, after=record.after)
-
-
-def _choose(ground: Ground, releases: Releases, request: Request, current: str) -> Chosen:
-    places = ground.places
-    if ground.checkout is not None:
-        return choosing.choose_commit(places, ground.checkout, request.tag, request.kept_version)
-    if request.kept_version:
-        return choosing.choose_kept(places, request.kept_version)
-    return choosing.choose_release(places, releases, request.tag, current, force=request.force)
-
-
-def _version_in(ground: Ground, record: Record, new: Path) -> str:
-    """Return the version a verified file says; one that is no program is remembered. Raises PodupError."""
-    try:
-        return kept.read_version(new)
-    except Refused as error:
-        if isinstance(error.__cause__, OSError):
-            raise
-        raise no_good(ground, record, error.message) from error
-
-
-def _stage_commit(world: World, record: Record, commit: Build) -> Record:
-    ground = world.ground
-    record = replace(record, after=commit)
-    if record.dry_run or ground.checkout is None:
-        return record
-    record = replace(record, after=rehearse_commit(world, record, commit))
-    ground.checkout.back_up(record.started_at)
-    return journal.advance(ground.places.journal, record, State.STAGED, after=record.after)
-
-
-def _check_room(world: World, chosen: Chosen) -> None:
-    """Refuse early when the copies this update makes would not fit. Raises Refused `no-room`."""
-    places = world.ground.places
-    size = chosen.release.size if chosen.release else chosen.path.stat().st_size if chosen.path else 0
-    database = places.database.stat().st_size if places.database.exists() else 0
-    for directory, needed in ((places.target.parent, 2 * size), (places.state, 3 * database + 3 * size)):
-        free = world.free_bytes(directory)
-        if free < needed + 1024 * 1024:
-            missing = f"{directory} has {free >> 20} MiB free, {(needed >> 20) + 1} are needed"
-            raise Refused("no-room", missing, "make room")
 
 
 def _wait_for_tasks(world: World) -> None:

@@ -21,8 +21,8 @@ from podup.settings.environment import Environment
 from podup.settings.load import Loaded, load
 from podup.update import chain, checkout, journal, kept, reports
 from podup.update.assemble import Parts, ground_of, world_of
-from podup.update.chain import Request
 from podup.update.checkout import places_of
+from podup.update.choosing import Request
 from podup.update.journal import Build, Record
 from podup.update.log import lines_of
 from podup.update.places import Places, check_target

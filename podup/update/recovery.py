@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from podup.core.versions import parse_version
 from podup.errors import Busy, PodupError, Unavailable
-from podup.files import FileLock, holder, remove, set_mode
+from podup.files import FileLock, holder, remove
 from podup.records import dataclass, replace
 from podup.update import journal, kept, remembered, reports, swap
 from podup.update.journal import Build, Damaged, Record
@@ -252,9 +252,3 @@ def _end(ground: Ground, record: Record, end: End) -> None:
     else:
         swap.clean(places, keep_backups=_KEPT_BACKUPS, spare=record.backup)
     journal.end(places.journal, record)
-
-
-def make_executable(ground: Ground, record: Record) -> None:
-    """Give the verified new file the mode of the target."""
-    mode = ground.places.target.stat().st_mode & 0o777
-    set_mode(ground.places.new(record.txid), mode | 0o100)

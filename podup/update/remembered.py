@@ -9,19 +9,13 @@ anew: remembering must never be what keeps a machine from its way back.
 import json
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from podup.errors import NotFound
 from podup.files import append_line, durable_write, remove, rename, sync_dir
-from podup.late import late
 from podup.records import asdict, dataclass, field, fields, replace
-from podup.update.places import Places, check_target
+from podup.update.places import Places
 from podup.update.states import again_after_s
-
-if TYPE_CHECKING:
-    from podup.update import kept
-else:
-    kept = late("podup.update.kept")
 
 CLEAR_HOLD = "look what happened, then: pod-upgrade-trigger self-update --clear-hold"
 _LONGEST_TEXT = 400
@@ -202,30 +196,6 @@ def history(places: Places) -> list[HistoryEntry]:
         except (ValueError, TypeError, RecursionError):
             continue
     return entries[::-1]
-
-
-def last_good(places: Places) -> str:
-    """Return the version that ran well before the installed one; a rejected one did not.
-
-    Raises NotFound `no-last-good`, Refused when nothing is installed.
-    """
-    check_target(places)
-    if places.is_checkout:
-        return _commit_before(places)
-    current = kept.read_version(places.target)
-    there = set(kept.versions(places)) - set(load_rejected(places).versions) - {current}
-    for entry in history(places):
-        if entry.outcome == "succeeded" and entry.after == current and entry.before in there:
-            return entry.before
-    raise NotFound("no-last-good", f"no version from before {current} is kept", "see: history")
-
-
-def _commit_before(places: Places) -> str:
-    """Return the commit that was there before the last update that stayed."""
-    for entry in history(places):
-        if entry.outcome == "succeeded":
-            return entry.before
-    raise NotFound("no-last-good", "no update of this checkout is known", "see: history")
 
 
 def _read(path: Path) -> dict[str, Any]:

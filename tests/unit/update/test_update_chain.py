@@ -9,7 +9,7 @@ from podup.core.host_faults import Problem
 from podup.errors import Busy, NotFound, PodupError, Refused
 from podup.files import FileLock, trace
 from podup.records import replace
-from podup.update import guard, journal, kept, remembered, reports
+from podup.update import choosing, guard, journal, kept, remembered, reports
 from podup.update.states import End, State
 from podup.update.world import DryStart, Shape
 
@@ -186,7 +186,7 @@ def test_a_version_somebody_went_back_from_is_not_taken_by_itself_again(tmp_path
     ended = machine.update("tx3", is_automatic=True, report="c.json")
     assert (ended.end, ended.record.code) == (End.SKIPPED, "version-rejected")
     with pytest.raises(NotFound, match="no version from before"):
-        remembered.last_good(machine.places)
+        choosing.last_good(machine.places)
     assert machine.update("tx4", kept_version=NEW, report="d.json").end is End.SUCCEEDED
     assert remembered.load_rejected(machine.places).reasons() == {}
 
@@ -195,7 +195,7 @@ def test_the_last_good_version_is_another_one(tmp_path):
     machine = make_machine(tmp_path, schema=1)
     machine.update()
     machine.update("tx2", force=True, report="b.json")
-    assert remembered.last_good(machine.places) == OLD
+    assert choosing.last_good(machine.places) == OLD
 
 
 def test_the_log_says_from_where_to_where_and_the_outcome(tmp_path):
