@@ -60,6 +60,7 @@ def _row(service: Service, latest: Deployment | None) -> dict[str, Any]:
         "source": service.source,
         "running_digest": service.running_digest or None,
         "remote_digest": service.remote_digest or None,
+        "next_digest": service.details.get("next_digest") or None,
         "update": {
             "state": service.update_state,
             "reason": service.update_reason or None,

@@ -31,6 +31,8 @@ def run(args: Mapping[str, Any], context: Context) -> int:
 
 def _row(service: Mapping[str, Any]) -> tuple[str, ...]:
     marks = [mark for mark in ("frozen", "quarantined", "needs_operator") if service.get(mark)]
+    if service.get("next_digest"):
+        marks.append(f"next start {service['next_digest'].removeprefix('sha256:')[:12]}")
     update = ", ".join((service["update"]["state"].replace("_", " "), *marks))
     digest = str(service["running_digest"] or "")
     return (

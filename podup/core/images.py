@@ -86,6 +86,15 @@ def parse_ref(text: str) -> ImageRef:
     return ImageRef(registry.lower(), repository, tag, digest or None)
 
 
+def whole_name(text: str) -> str:
+    """Return the name and tag a reference stands for here; empty for one by digest and for what is none."""
+    try:
+        ref = parse_ref(text)
+    except Invalid:
+        return ""
+    return "" if ref.digest else str(ref.with_default_tag())
+
+
 def is_tag(text: str) -> bool:
     """Return whether `text` is a well-formed tag: at most 128 of letters, digits, `_`, `.` and `-`."""
     return _TAG.fullmatch(text) is not None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from podup.clock import Clock
-from podup.core.images import parse_ref
+from podup.core.images import parse_ref, whole_name
 from podup.core.versions import is_version, newest_above
 from podup.engine.intake import Intent
 from podup.engine.policy import well_before
@@ -16,6 +16,8 @@ from podup.recipes.facts import (
     ContainerOf,
     ContainerState,
     FoundService,
+    ImagesOf,
+    LocalImage,
     RemoteImage,
     RemoteImageOf,
     RemoteTagsOf,
@@ -80,13 +82,15 @@ class Catalogue:
         self.find()
         with self._store.read() as cx:
             known = services.all_known(cx)
-        self._keep({service.unit: self._look(service) for service in known})
+        names = self._names(known)
+        self._keep({service.unit: self._look(service, names) for service in known})
 
     def look(self) -> None:
         """See how each known service runs; registries are not asked, what they said last still counts."""
         with self._store.read() as cx:
             known = services.all_known(cx)
-        self._keep({service.unit: self._glance(service) for service in known})
+        names = self._names(known)
+        self._keep({service.unit: self._glance(service, names) for service in known})
 
     def _keep(self, looks: Mapping[str, Mapping[str, Any]]) -> None:
         with self._store.write() as cx:
@@ -140,18 +144,24 @@ class Catalogue:
             return "not managed here"
         return "" if service.image else "its image is not known"
 
-    def _glance(self, service: Service) -> dict[str, Any]:
+    def _names(self, known: Iterable[Service]) -> Mapping[str, LocalImage]:
+        """Return what the images of services stand for here, by whole name."""
+        repositories = {parse_ref(one.image).name for one in known if whole_name(one.image)}
+        found = self._world.observe(ImagesOf(tuple(sorted(repositories)))) if repositories else ()
+        return {name: image for image in found for name in image.names} if isinstance(found, tuple) else {}
+
+    def _glance(self, service: Service, names: Mapping[str, LocalImage]) -> dict[str, Any]:
         """See how one service runs; once it runs what the registry had, it is up to date."""
         state = self._world.observe(UnitStateOf(service.unit))
         container = self._world.observe(ContainerOf(service.unit))
-        seen = {"health": _health(state, container)}
+        seen = {"health": _health(state, container), "details": _details(service, container, names)}
         if isinstance(container, ContainerState):
             seen["running_digest"] = container.image_digest
             if container.image_digest and container.image_digest == service.remote_digest:
                 seen |= {"update_state": "up_to_date", "update_reason": ""}
         return seen
 
-    def _look(self, service: Service) -> dict[str, Any]:
+    def _look(self, service: Service, names: Mapping[str, LocalImage]) -> dict[str, Any]:
         """See how one service stands: its container, its unit, and what the registry has."""
         state = self._world.observe(UnitStateOf(service.unit))
         container = self._world.observe(ContainerOf(service.unit))
@@ -165,6 +175,7 @@ class Catalogue:
             "update_reason": f"{newer} is there" if newer else reason,
             "newer_tag": newer,
             "health": _health(state, container),
+            "details": _details(service, container, names),
             "checked_at": self._clock.now(),
         }
 
@@ -205,6 +216,15 @@ def _update_state(service: Service, container: object, remote: object) -> tuple[
     )
 
 
+def _details(
+    service: Service, container: object, names: Mapping[str, LocalImage]
+) -> Mapping[str, Any]:
+    """Return the details with what the next start is to run, where that is not what runs."""
+    image, runs = names.get(whole_name(service.image)), isinstance(container, ContainerState)
+    is_other = runs and image is not None and image.id != getattr(container, "image_id", "")
+    return {**service.details, "next_digest": image.digest if image is not None and is_other else ""}
+
+
 def _health(state: object, container: object) -> str:
     if not isinstance(state, UnitState):
         return "unknown"
@@ -219,6 +239,7 @@ def _health(state: object, container: object) -> str:
 
 def _as_row(one: FoundService, known: Service | None, now_s: float) -> Service:
     details = {"kind": one.kind, "path": one.path, "auto_update": one.auto_update, "problem": one.problem}
+    details["next_digest"] = str(known.details.get("next_digest", "")) if known else ""
     return Service(
         unit=one.unit,
         slug=one.slug,

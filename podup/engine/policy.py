@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from podup.core.images import whole_name
 from podup.recipes.policy import HeldBack, Policy, refuse_return
 from podup.recipes.verbs import Plan
 from podup.records import dataclass
@@ -37,6 +38,18 @@ def policy_of(cx: Connection, unit: str, image: str, *, rules: Rules, now_s: flo
         opens_s=rules.opens_s(unit, now_s),
         allowed=rules.allowed,
         previous=well_before(cx, unit),
+        sharers=_sharers(cx, unit),
+    )
+
+
+def _sharers(cx: Connection, unit: str) -> tuple[HeldBack, ...]:
+    """Return the other services whose files name the same image, each with what is quarantined for it."""
+    service = services.get(cx, unit)
+    name = whole_name(service.image) if service else ""
+    return tuple(
+        HeldBack(one.unit, one.image, tuple(row.digest for row in digests.quarantined(cx, target=one.unit)))
+        for one in services.all_known(cx)
+        if name and one.unit != unit and whole_name(one.image) == name
     )
 
 

@@ -17,7 +17,7 @@ class PolicyOf(Query):
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """A service with the digests quarantined for it, of which Podman's own updater knows nothing."""
+    """A service with the digests quarantined for it, none perhaps, of which others know nothing."""
 
     unit: str
     image: str
@@ -31,7 +31,8 @@ class Policy:
     `quarantined` pairs a digest with the reason; `first_seen` a digest with when it was first seen here;
     `allowed` are patterns of image names (empty: all); `opens_s` is when the maintenance window opens, 0
     when it is open; `previous` are image digests that ran well before, newest first; `held_back` are the
-    services of this machine that something is quarantined for (only Podman's own updater needs them all).
+    services of this machine that something is quarantined for (only Podman's own updater needs them all);
+    `sharers` are the other services with the same `Image=`: a tag moved for one is moved for them.
     """
 
     now_s: float
@@ -44,6 +45,7 @@ class Policy:
     allowed: tuple[str, ...] = ()
     previous: tuple[str, ...] = ()
     held_back: tuple[HeldBack, ...] = ()
+    sharers: tuple[HeldBack, ...] = ()
 
 
 def forbid(policy: Policy, *, image: str, digests: Iterable[str], force: bool) -> Plan | None:
@@ -63,6 +65,16 @@ def forbid(policy: Policy, *, image: str, digests: Iterable[str], force: bool) -
     if force:
         return None
     return _not_now(policy, digests)
+
+
+def told_sharers(policy: object, digests: Iterable[str]) -> str:
+    """Return what it means for other services that a tag stands for these digests now; empty for none."""
+    sharers = policy.sharers if isinstance(policy, Policy) else ()
+    offered = set(digests)
+    told = [
+        f"{one.unit} (quarantined for it)" if offered & set(one.digests) else one.unit for one in sharers
+    ]
+    return f"the next start of {', '.join(told)} runs it too" if told else ""
 
 
 def refuse_return(held: HeldBack, offered: Iterable[str]) -> Plan | None:

@@ -32,7 +32,7 @@ from podup.recipes.facts import (
     UnitStateOf,
 )
 from podup.recipes.kept_images import kept_repository, prune_images
-from podup.recipes.policy import Policy, PolicyOf, forbid, short
+from podup.recipes.policy import Policy, PolicyOf, forbid, short, told_sharers
 from podup.recipes.refusals import refuse_disk, refuse_unit
 from podup.recipes.service_goal import (
     ServiceParams,
@@ -117,9 +117,8 @@ class ServiceRecipe:
         policy: Policy = seen[PolicyOf(p.unit)]
         if not p.force and is_at_target(p, seen, target):
             return skip("up-to-date", f"{p.unit} already runs {short(target.digest)}")
-        digests = tuple(filter(None, (target.digest, target.index_digest)))
         return (
-            forbid(policy, image=target.own_ref.name, digests=digests, force=p.force or bool(p.to))
+            forbid(policy, image=target.own_ref.name, digests=target.digests, force=p.force or bool(p.to))
             or refuse_disk(seen.get(DiskRoom()), seen.get(ImageAt(target.pull_ref)), target.size_bytes)
             or Plan(_steps(p, seen, target))
         )
@@ -157,25 +156,27 @@ class ServiceRecipe:
         stopped = was_stopped(p, before)
         if not old_id and not stopped:
             return leave("no-image-before", f"{p.unit} ran no image before")
-        steps: list[Step] = []
+        steps, shared = list[Step](), ""
         if old_id and id_at(after, own) != old_id:
             lost_digest = digest_before(p, before)
             if lost_digest and after.get(ImageAt(old_id), old_id) is None:  # pruned while nothing ran it
                 lost = str(target.own_ref.with_digest(lost_digest))
                 steps.append(Step("fetch the image that ran before, which is gone", PullImage(lost)))
             steps.append(Step(f"give {own} back to the image that ran before", TagImage(old_id, own)))
+            shared = told_sharers(before.get(PolicyOf(p.unit)), (digest_before(p, before),))
         if not old_id and id_at(after, own):
             steps.append(Step(f"take away the name {own}, which stood for nothing", UntagImage(own)))
         if is_job_at_rest(p, before) or is_untouched(p, before, after):
-            return Plan(tuple(steps))
+            return Plan(tuple(steps), reason=shared)
         forget = Step(f"forget failed starts of {p.unit}", ResetFailed(p.unit))
         if stopped:
-            return Plan((*steps, Step(f"stop {p.unit}, as it was", StopUnit(p.unit)), forget))
+            steps += [Step(f"stop {p.unit}, as it was", StopUnit(p.unit)), forget]
+            return Plan(tuple(steps), reason=shared)
         patience_s = max(RestartUnit(p.unit).timeout_s, p.timing.deadline_s)
         again = RestartUnit(p.unit, patience_s)
         steps += [forget, Step(f"restart {p.unit} on the image that ran before", again)]
         steps += [Step(f"start {u}, which needs it", StartUnit(u)) for u in fallen(p.unit, before, after)]
-        return Plan(tuple(steps))
+        return Plan(tuple(steps), reason=shared)
 
     def diagnose(self, p: ServiceParams) -> tuple[Query, ...]:
         return (Diagnostics(p.unit, p.journal_lines),)
@@ -223,7 +224,8 @@ def _steps(p: ServiceParams, seen: Facts, target: Target) -> tuple[Step, ...]:
         steps.append(Step(f"keep the running image as {kept}", TagImage(old_id, kept)))
     if not isinstance(seen.get(ImageAt(target.pull_ref)), LocalImage):
         steps.append(Step(f"pull {target.wanted_ref} at {short(target.digest)}", PullImage(target.pull_ref)))
-    steps.append(Step(f"name it {own}", TagImage(target.pull_ref, own)))
+    shared = told_sharers(seen[PolicyOf(p.unit)], target.digests)
+    steps.append(Step("; ".join(filter(None, (f"name it {own}", shared))), TagImage(target.pull_ref, own)))
     if is_job_at_rest(p, seen):
         return tuple(steps)
     if state.active == "failed":

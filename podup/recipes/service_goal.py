@@ -59,6 +59,11 @@ class Target:
         """The image by its digest, which no push can move."""
         return str(self.own_ref.with_digest(self.digest))
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """What the registry calls it: the platform's manifest, and its index where there is one."""
+        return tuple(filter(None, (self.digest, self.index_digest)))
+
 
 def references(p: ServiceParams, config: UnitConfig) -> tuple[ImageRef, ImageRef] | Plan:
     """Return the image the unit's files name and the one wanted, or the plan that refuses them."""
