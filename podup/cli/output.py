@@ -2,7 +2,8 @@
 
 Results go to standard output, everything about the way there to standard error. Colour only on a terminal,
 never with NO_COLOR (https://no-color.org) or TERM=dumb. A table is as wide as its content; on a terminal its
-last column is cut to fit. What has no letter of its own (control characters in foreign text) is shown as `?`.
+last column is cut to fit, or stands below its row where there is next to no room for it. What has no letter
+of its own (control characters in foreign text) is shown as `?`.
 """
 
 import json
@@ -11,10 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
+from podup.core.lines import fold
 from podup.errors import Unavailable
 
 _ROLES = {"ok": "32", "warn": "33", "bad": "31", "muted": "2", "accent": "36", "strong": "1"}
 _GAP = "  "
+_LEAST_LAST = 24  # columns; with fewer the last cell of a row stands below it
+_BELOW = "    "
 
 
 class Output:
@@ -41,6 +45,11 @@ class Output:
         self._put(text)
         self.flush()
 
+    def folded(self, text: str, *, indent: int = 0) -> str:
+        """Return `text` on one line, which on a terminal is folded to fit, its further lines indented."""
+        text = printable(text)
+        return "\n".join(fold(text, self._columns(), indent=indent)) if self._stdout.isatty() else text
+
     def json(self, value: Any) -> None:
         """Write the result as JSON, one value."""
         self.text(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
@@ -58,13 +67,17 @@ class Output:
         """Write rows under headings. `roles` has one role a row, empty for none; it colours the whole row."""
         cells = [[printable(str(cell)) for cell in row] for row in rows]
         widths = [max(map(shown_width, column)) for column in zip(headings, *cells, strict=True)]
-        if self._stdout.isatty() and len(widths) > 1:
-            taken = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
-            widths[-1] = max(10, min(widths[-1], self._columns() - taken))
+        room = self._room_for_last(widths)
+        is_tight = room < min(widths[-1], _LEAST_LAST)
+        if not is_tight:
+            widths[-1] = min(widths[-1], room)
         self.line(self.styled(_row([heading.upper() for heading in headings], widths), "muted"))
         for number, row in enumerate(cells):
             role = roles[number] if number < len(roles) else ""
-            self.line(self.styled(_row(row, widths), role))
+            below = ""
+            if is_tight and shown_width(row[-1]) > room:
+                below = f"\n{_BELOW}{cut(row.pop(), self._columns() - len(_BELOW))}"
+            self.line(self.styled(_row(row, widths) + below, role))
 
     def note(self, text: str, role: str = "") -> None:
         """Write one line about the way to the result."""
@@ -88,6 +101,11 @@ class Output:
         """See that the result is written. Raises Unavailable `result-not-written`, BrokenPipeError."""
         with _written():
             self._stdout.flush()
+
+    def _room_for_last(self, widths: Sequence[int]) -> int:
+        if len(widths) == 1 or not self._stdout.isatty():
+            return widths[-1]
+        return self._columns() - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)
 
     def _put(self, text: str) -> None:
         with _written():
@@ -140,6 +158,6 @@ def cut(text: str, width: int) -> str:
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    parts = [cut(cell, width) for cell, width in zip(cells, widths, strict=True)]
-    padded = [part + " " * (width - shown_width(part)) for part, width in zip(parts, widths, strict=True)]
+    parts = [cut(cell, width) for cell, width in zip(cells, widths, strict=False)]
+    padded = [part + " " * (width - shown_width(part)) for part, width in zip(parts, widths, strict=False)]
     return _GAP.join(padded).rstrip()

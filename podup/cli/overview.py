@@ -2,8 +2,10 @@
 
 from podup.cli.row import Arg, Command
 from podup.cli.table import COMMANDS, GROUPS, below
+from podup.core.lines import fold
 
 _SAYS = "Push-to-deploy for Linux hosts that run Podman containers under systemd."
+_WIDTH = 80
 _EXITS = "Exit: 0 done, 1 failed, 2 usage, 3 refused by a rule, 4 rolled back, 75 busy."
 
 
@@ -35,7 +37,7 @@ def render_group(program: str, word: str) -> str:
 
 def render_command(program: str, command: Command) -> str:
     """Return help on one command."""
-    lines = [f"Usage: {usage(program, command)}", "", f"{command.says}."]
+    lines = [*_usage(program, command), "", *fold(f"{command.says}.", _WIDTH)]
     if command.positionals:
         lines += [
             "",
@@ -51,12 +53,26 @@ def render_command(program: str, command: Command) -> str:
 
 def usage(program: str, command: Command) -> str:
     """Return the line that shows how a command is written."""
-    words = [program, command.name]
+    return " ".join([program, command.name, *_arguments(command)])
+
+
+def _usage(program: str, command: Command) -> list[str]:
+    """Return the same folded, no argument torn apart."""
+    lines = [f"Usage: {program} {command.name}"]
+    for word in _arguments(command):
+        if len(lines[-1]) + 1 + len(word) > _WIDTH:
+            lines.append(" " * len("Usage:"))
+        lines[-1] += f" {word}"
+    return lines
+
+
+def _arguments(command: Command) -> list[str]:
+    words = []
     for arg in command.args:
         text = f"{arg.name} {arg.value}".strip() if arg.is_option else arg.name.upper()
         text += "..." if arg.many else ""
         words.append(text if arg.required else f"[{text}]")
-    return " ".join(words)
+    return words
 
 
 def describe(arg: Arg) -> str:
@@ -68,12 +84,14 @@ def describe(arg: Arg) -> str:
 
 
 def aligned(rows: list[tuple[str, str]]) -> list[str]:
-    """Return the rows as two columns, indented; an overlong first column takes a line of its own."""
+    """Return the rows as two columns, indented and folded; an overlong first one takes a line of its own."""
     width = min(max((len(left) for left, _ in rows), default=0), 30)
     lines = []
     for left, right in rows:
         if len(left) > width:
-            lines += [f"  {left}", f"  {'':{width}}  {right}"]
-        else:
-            lines.append(f"  {left:{width}}  {right}")
+            lines.append(f"  {left}")
+            left = ""
+        first, *more = fold(right, _WIDTH - width - 4)
+        lines.append(f"  {left:{width}}  {first}")
+        lines += [f"{'':{width + 4}}{line}" for line in more]
     return lines

@@ -25,12 +25,19 @@ def run(args: Mapping[str, Any], context: Context) -> int:
     if args["json"]:
         context.out.json({"settings": rows, "warnings": list(loaded.warnings)})
         return EXIT_DONE
-    cells = [(row["name"], row["value"] or row["default"], row["origin"]) for row in rows]
+    cells = [(row["name"], _source(row), row["value"] or row["default"]) for row in rows]
     roles = ["" if row["source"] == "default" else "strong" for row in rows]
-    context.out.table(("setting", "value", "source"), cells, roles=roles)
+    context.out.table(("setting", "source", "value"), cells, roles=roles)
     for warning in loaded.warnings:
         context.out.note(f"warning: {warning}", "warn")
     return EXIT_DONE
+
+
+def _source(row: Mapping[str, Any]) -> str:
+    """Return where a value comes from, with the name it stands under when that is another one."""
+    kind, *name_and_path = row["origin"].split(" ")
+    other = [name for name in name_and_path[:1] if name != row["name"]]
+    return " ".join([kind, *other])
 
 
 def _known(name: str) -> str:

@@ -16,6 +16,7 @@ _MARKS = {"info": " ", "warn": "!", "error": "✗"}
 _ROLES = {"warn": "warn", "error": "bad"}
 _OUTCOME_ROLES = {"succeeded": "ok", "planned": "ok", "skipped": "muted", "rolled_back": "warn"}
 _SHOWN_LINES = 12
+_INDENT = 14  # where the words of a line begin
 _PLAN, _OUTCOME = "plan", "outcome"  # what both say stands at the end, too
 _SHOWN = {"command": ("stdout", "stderr"), "diagnosis": ("status", "journal", "container_log")}
 
@@ -78,12 +79,12 @@ def show_line(out: Output, line: Mapping[str, Any], started_s: float, *, verbose
     if line["action"] == _OUTCOME and not verbose:
         return
     mark = _MARKS.get(line["level"], " ")
-    says = printable(f"{line['ts'] - started_s:8.1f} s {mark} {line['action']}: {line['summary']}")
-    out.line(out.styled(says, _ROLES.get(line["level"], "")))
+    says = f"{line['ts'] - started_s:8.1f} s {mark} {line['action']}: {line['summary']}"
+    out.line(out.styled(out.folded(says, indent=_INDENT), _ROLES.get(line["level"], "")))
     for text in _output(meta, None if verbose else _SHOWN_LINES):
         out.line(out.styled(f"{'':13}| {printable(text)}", "muted"))
     if meta.get("hint") and line["action"] not in (_PLAN, _OUTCOME):
-        out.line(out.styled(printable(f"{'':13}hint: {meta['hint']}"), "accent"))
+        out.line(out.styled(out.folded(f"{'':13}hint: {meta['hint']}", indent=_INDENT), "accent"))
 
 
 def show_end(out: Output, task: Mapping[str, Any]) -> None:
@@ -93,10 +94,10 @@ def show_end(out: Output, task: Mapping[str, Any]) -> None:
     says = (
         f"{task['status'].replace('_', ' ')}:{unit} {task['summary']} ({took:.1f} s, task {task['task_id']})"
     )
-    out.line(out.styled(printable(says), _OUTCOME_ROLES.get(task["status"], "bad")))
+    out.line(out.styled(out.folded(says), _OUTCOME_ROLES.get(task["status"], "bad")))
     hints = [line["meta"].get("hint") for line in task["logs"] if line["action"] == _OUTCOME]
     if any(hints):
-        out.line(out.styled(printable(f"hint: {hints[-1]}"), "accent"))
+        out.line(out.styled(out.folded(f"hint: {hints[-1]}"), "accent"))
 
 
 def asker(trigger: Mapping[str, Any]) -> str:

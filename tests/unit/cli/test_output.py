@@ -23,7 +23,7 @@ def plain() -> tuple[Output, io.StringIO, io.StringIO]:
 
 def terminal(**environment: str) -> tuple[Output, io.StringIO, io.StringIO]:
     stdout, stderr = Terminal(), Terminal()
-    return Output(stdout, stderr, environment=environment, columns=lambda: 30), stdout, stderr
+    return Output(stdout, stderr, environment=environment, columns=lambda: 40), stdout, stderr
 
 
 def test_a_table_elsewhere_is_whole_and_without_colour() -> None:
@@ -35,7 +35,23 @@ def test_a_table_elsewhere_is_whole_and_without_colour() -> None:
 def test_a_table_on_a_terminal_is_cut_and_coloured() -> None:
     out, stdout, _ = terminal()
     out.table(("unit", "state"), [("web.service", "x" * 100)], roles=("bad",))
-    assert stdout.getvalue().splitlines()[1] == f"\x1b[31mweb.service  {'x' * 16}…\x1b[0m"
+    assert stdout.getvalue().splitlines()[1] == f"\x1b[31mweb.service  {'x' * 26}…\x1b[0m"
+
+
+def test_a_last_column_without_room_stands_below_its_row() -> None:
+    out, stdout, _ = terminal()
+    out.table(("unit", "when", "why"), [("web.service", "2026-01-30", "x" * 100), ("db", "never", "by hand")])
+    assert stdout.getvalue().splitlines()[1:] == [
+        "web.service  2026-01-30", f"    {'x' * 35}…", "db           never       by hand"
+    ]  # fmt: skip
+
+
+def test_a_long_line_is_folded_on_a_terminal_only() -> None:
+    text = f"   1.0 s plan: pull the image; restart {'x' * 40}"
+    assert plain()[0].folded(text, indent=4) == text
+    assert terminal()[0].folded(text, indent=4).splitlines() == [
+        "   1.0 s plan: pull the image; restart", f"    {'x' * 40}"
+    ]  # fmt: skip
 
 
 def test_a_table_without_rows_has_its_headings() -> None:

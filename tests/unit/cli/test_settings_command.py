@@ -29,9 +29,15 @@ def printed(home: Path, *words: str, **variables: str) -> tuple[str, str]:
 def test_only_what_was_changed(tmp_path: Path) -> None:
     text, _ = printed(tmp_path, "settings", "--changed", PODUP_KEEP_IMAGES="5", PODUP_TOKEN="s3cret")
     assert text.splitlines()[1:] == [
-        "PODUP_TOKEN        set    environment PODUP_TOKEN",
-        "PODUP_KEEP_IMAGES  5      environment PODUP_KEEP_IMAGES",
+        "PODUP_TOKEN        environment  set",
+        "PODUP_KEEP_IMAGES  environment  5",
     ]
+
+
+def test_another_name_a_value_stands_under_is_told(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret")
+    text, _ = printed(tmp_path, "settings", "--changed", PODUP_TOKEN_FILE=str(tmp_path / "token"))
+    assert text.splitlines()[1:] == ["PODUP_TOKEN  environment PODUP_TOKEN_FILE  set"]
 
 
 def test_as_json_without_secrets(tmp_path: Path) -> None:
@@ -44,7 +50,7 @@ def test_as_json_without_secrets(tmp_path: Path) -> None:
 
 def test_one_setting_by_its_short_name(tmp_path: Path) -> None:
     text, _ = printed(tmp_path, "settings", "keep_images")
-    assert text.splitlines()[1].split() == ["PODUP_KEEP_IMAGES", "2", "default"]
+    assert text.splitlines()[1].split() == ["PODUP_KEEP_IMAGES", "default", "2"]
     with pytest.raises(Invalid, match="there is no setting 'keep_image'"):
         printed(tmp_path, "settings", "keep_image")
 

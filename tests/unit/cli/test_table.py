@@ -43,9 +43,13 @@ def test_old_spellings_lead_to_commands_that_exist() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_help_fits_a_terminal(command: Command) -> None:
-    text = overview.render_command("pod-upgrade-trigger", command)
-    long = [line for line in text.splitlines() if len(line) > 120 and not line.startswith("Usage")]
-    assert not long
+    help_, _, examples = overview.render_command("pod-upgrade-trigger", command).partition("\nExamples:\n")
+    assert not [line for line in help_.splitlines() if len(line) > 80]
+    assert not [line for line in examples.splitlines() if len(line) > 120]
+
+
+def test_the_overview_fits_a_terminal() -> None:
+    assert not [line for line in overview.render("pod-upgrade-trigger").splitlines() if len(line) > 80]
 
 
 def test_modules_of_the_table_belong_to_the_command_room() -> None:
