@@ -116,7 +116,10 @@ def _command(record: Mapping[str, Any]) -> _Line:
     meta = {"type": "command", "command": command}
     meta |= {key: record[key] for key in ("argv", "stdout", "stderr", "exit", "duration_ms", "truncated")}
     status = "succeeded" if record["exit"] == 0 else "failed"
-    level = "warn" if record["exit"] != 0 and record["mutates"] else "info"
+    # podman-compose 1.0 ends with 0 whatever the podman below it says
+    says_error = any(line.startswith("Error") for line in record["stderr"].splitlines())
+    has_failed = record["exit"] != 0 or says_error
+    level = "warn" if has_failed and record["mutates"] else "info"
     return (level, "command", status, f"{command} ({record['duration_ms']} ms, exit {record['exit']})", meta)
 
 

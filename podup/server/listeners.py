@@ -3,12 +3,13 @@
 Sources: sd_listen_fds(3), unix(7). TCP_NODELAY set on a listening socket is inherited by what it accepts.
 """
 
+import errno
 import os
 import socket
 import struct
 from pathlib import Path
 
-from podup.errors import Busy, Invalid, PodupError
+from podup.errors import Busy, Invalid, PodupError, Unavailable
 from podup.files import remove
 from podup.records import dataclass
 from podup.server.request import Peer
@@ -46,21 +47,27 @@ class Listener:
 
 
 def listen_tcp(address: str) -> Listener:
-    """Listen on `HOST:PORT` (IPv6 as `[::1]:80`, port 0 for any). Raises Invalid and Busy."""
+    """Listen on `HOST:PORT` (IPv6 as `[::1]:80`, port 0 for any). Raises Invalid, Busy and Unavailable."""
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        hint = "another process listens there; set PODUP_HTTP_ADDR"
-        raise Busy("address-in-use", f"cannot listen on {address}: {error.strerror}", hint) from error
+        why = (error.strerror or str(error)).partition(" (while")[0]  # what create_server adds to it
+        says = f"cannot listen on {address}: {why}"
+        if error.errno == errno.EADDRINUSE:
+            hint = "another process listens there (`ss -tlnp` shows which); end it, or set PODUP_HTTP_ADDR"
+            raise Busy("address-in-use", says, hint) from error
+        hint = "ports below 1024 are for root" if error.errno == errno.EACCES else "is it of this machine?"
+        raise Unavailable("address-not-usable", says, f"{hint}; PODUP_HTTP_ADDR sets another") from error
     return Listener(_ready(sock))
 
 
 def split_address(address: str) -> tuple[str, int]:
     """Return host and port of `HOST:PORT`. Raises Invalid."""
     host, colon, port = address.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    is_whole = host.startswith("[") == host.endswith("]") and (host.startswith("[") or ":" not in host)
+    if not (colon and is_whole and port.isascii() and port.isdigit()) or int(port) > 65535:
         raise Invalid("bad-address", f"{address!r} is not HOST:PORT", "for instance 0.0.0.0:25111")
     return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)
 

@@ -136,11 +136,12 @@ def _parsed(found: Mapping[str, Found], environment: Environment) -> dict[str, A
             value = row.parse(hit.text.strip())
         except ValueError as error:
             shown = "its value" if row.is_secret else repr(hit.text)
-            wrong.append(f"{hit.origin.name}: {shown} is not possible: {error}")
+            where = f" in {hit.origin.path}" if hit.origin.kind == "env-file" else ""
+            wrong.append(f"{hit.origin.name}{where}: {shown} is not possible: {error}")
             continue
         values[name] = _expanded(value, environment) if isinstance(value, Path) else value
     if wrong:
-        raise Invalid("settings-invalid", "; ".join(wrong), "`settings` lists each setting and what it takes")
+        raise Invalid("settings-invalid", "; ".join(wrong), "`settings --env-example` explains them")
     return values
 
 

@@ -55,6 +55,12 @@ def test_where_nobody_answers_the_answer_is_no(words: str, shell: str, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_address_of_another_machine_is_told_from_one_in_use(tmp_path: Path) -> None:
+    done = podup("http-server --http-addr 192.0.2.1:2511", home=tmp_path)
+    assert done.returncode == 1
+    assert "cannot listen on 192.0.2.1:2511: Cannot assign requested address\nhint: is it of" in done.stderr
+
+
 def other_user() -> int | None:
     """Whom root has to become for a mode to mean something; None for everybody else."""
     return NOBODY if os.geteuid() == 0 else None

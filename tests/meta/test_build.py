@@ -277,7 +277,7 @@ def test_the_installed_environment_file_is_read_first(built: Path, tmp_path: Pat
     done = subprocess.run(
         words, env={"HOME": str(tmp_path), "PATH": "/usr/bin"}, capture_output=True, text=True
     )
-    assert "/from the file  env-file PODUP_STATE_DIR" in done.stdout
+    assert "PODUP_STATE_DIR  env-file  /from the file" in done.stdout
 
 
 def other_pythons() -> list[Path]:

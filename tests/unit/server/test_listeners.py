@@ -34,7 +34,7 @@ def test_addresses(address, expected):
     assert split_address(address) == expected
 
 
-@pytest.mark.parametrize("address", ["", "80", "a:", "a:b", "a:65536", "a:-1", "a:٣"])
+@pytest.mark.parametrize("address", ["", "80", "a:", "a:b", "a:65536", "a:-1", "a:٣", "[::1", "::1:80"])
 def test_bad_addresses_are_refused(address):
     with pytest.raises(Invalid):
         split_address(address)
@@ -45,6 +45,7 @@ def test_an_address_in_use_says_so():
     with pytest.raises(Busy) as caught:
         listen_tcp(f"127.0.0.1:{first.sock.getsockname()[1]}")
     assert caught.value.code == "address-in-use"
+    assert caught.value.message.endswith(": Address already in use")
     first.sock.close()
 
 

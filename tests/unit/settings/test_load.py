@@ -119,6 +119,14 @@ def test_all_wrong_values_are_told_at_once_without_secrets(home: Path) -> None:
     assert "PODUP_LIMIT1_COUNT: 'many' is not possible: want a whole number from 1" in error.message
     assert "PODUP_HTTP_ADDR: 'here'" in error.message
     assert "s3cret" not in error.message
+    assert error.hint == "`settings --env-example` explains them"  # it works with wrong values
+
+
+def test_a_wrong_value_is_told_with_the_file_it_stands_in(home: Path) -> None:
+    path = home / "http.env"
+    path.write_text("PODUP_LIMIT1_COUNT=many\n")
+    error = refused(home, PODUP_ENV_FILE=str(path))
+    assert error.message.startswith(f"PODUP_LIMIT1_COUNT in {path}: 'many' is not possible")
 
 
 def test_a_secret_from_a_file(home: Path) -> None:
