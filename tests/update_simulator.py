@@ -239,6 +239,9 @@ class SimService:
             state = self._set(active=False, restarts=1)
         return Running(state["active"], False, state["restarts"])
 
+    def log_since(self, began: int) -> str:
+        return f"its log since {began}"
+
     def ask(self) -> tuple[Answer, ...]:
         state = self._state()
         if not state["active"]:

@@ -55,8 +55,9 @@ def tell_end(cx: Connection, outbox: Outbox, report: Report, task: Task, *, now_
 class Alarm:
     """Looks at what lasts: updates on hold, and starts that came to nothing. `look` belongs to one thread."""
 
-    def __init__(self, places: Places, clock: Clock) -> None:
+    def __init__(self, places: Places, clock: Clock, *, manager_option: str) -> None:
         self._places = places
+        self._journal = f"journalctl {manager_option} -u {UNIT}"
         self._clock = clock
         self._stands_at_s = clock.monotonic() + _STANDS_AFTER_S
         self._is_standing = False
@@ -95,7 +96,7 @@ class Alarm:
         with store.write() as cx:
             if seen.failed >= starts.MANY:
                 title = f"{ERROR_SYSTEM}: {_PROGRAM} could not be started {seen.failed} times in a row"
-                text = f"{VERSION} runs now; what kept it from it: journalctl --user -u {UNIT}"
+                text = f"{VERSION} runs now; what kept it from it: {self._journal}"
                 notice = Notice(ERROR_SYSTEM, title, text, UNIT, facts={"since": seen.since})
                 outbox.failed(cx, _STARTS, notice, now_s=now_s)
             is_standing = self._clock.monotonic() >= self._stands_at_s

@@ -94,7 +94,8 @@ class SelfUpdates:
         self._say = say
         self._leave = leave
         self.places = checkout.places_of(loaded)
-        self.alarm = Alarm(self.places, engine.clock)
+        option = loaded.environment.manager_option
+        self.alarm = Alarm(self.places, engine.clock, manager_option=option)
         self._reports = ReportImport(
             self.places.reports, engine, outbox, redactor=Redactor(loaded.secrets()), say=say
         )

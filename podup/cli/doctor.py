@@ -106,9 +106,8 @@ def _state(parts: assemble.Parts) -> Iterator[Finding]:
     enough = free >= _LEAST_FREE_BYTES
     yield Finding("disk", _OK if enough else _BAD, f"{free >> 20} MiB free for the state", "make room")
     who = holder(directory / "daemon.lock")
-    yield Finding(
-        "daemon", _OK if who else _LOOK, who or "no daemon runs here", f"systemctl --user start {UNIT}"
-    )
+    hint = f"systemctl {parts.systemd.option} start {UNIT}"
+    yield Finding("daemon", _OK if who else _LOOK, who or "no daemon runs here", hint)
     if state.database.exists():
         found = verify(state.database)
         yield Finding("database", _OK, f"sound, schema {found.schema}, {found.size_bytes >> 10} KiB")
@@ -116,17 +115,19 @@ def _state(parts: assemble.Parts) -> Iterator[Finding]:
 
 def _program(parts: assemble.Parts) -> Iterator[Finding]:
     loaded = parts.loaded
-    target = loaded.settings.updates.target
+    places = checkout.places_of(loaded)
+    target = places.target
     if not target.exists():
-        yield Finding(
-            "program", _LOOK, f"nothing is installed at {target}", "run `install`, or set TARGET_BIN"
-        )
+        hint = "set CODE_DIR to the checkout" if places.is_checkout else "run `install`, or set TARGET_BIN"
+        yield Finding("program", _LOOK, f"nothing is installed at {target}", hint)
         return
     yield Finding("program", _OK, f"{kept.read_version(target)} at {target}")
-    real = target.resolve().parent
+    real = target if places.is_checkout else target.resolve().parent
     if not os.access(real, os.W_OK | os.X_OK):
         says = f"{real} is not writable, so no update can be installed"
         yield Finding("program", _BAD, says, "check its owner and mode")
+    if places.is_checkout:
+        return
     on_path = str(target.parent) in loaded.environment.get("PATH").split(":")
     hint = f"add {target.parent} to PATH in ~/.profile"
     yield Finding(
@@ -135,28 +136,27 @@ def _program(parts: assemble.Parts) -> Iterator[Finding]:
 
 
 def _updates(parts: assemble.Parts) -> Iterator[Finding]:
-    if not parts.loaded.settings.updates.target.exists():
+    places = checkout.places_of(parts.loaded)
+    if not places.target.exists():
         return
-    if not parts.loaded.settings.updates.repo:
+    if not places.is_checkout and not parts.loaded.settings.updates.repo:
         hint = "set PODUP_RELEASE_REPO=OWNER/NAME in ~/.config/pod-upgrade-trigger-http.env"
         yield Finding("updates", _LOOK, "nothing says which repository releases come from", hint)
-    places = checkout.places_of(parts.loaded)
     held = remembered.hold_reason(places)
     if held:
-        yield Finding(
-            "updates", _BAD, f"on hold: {held}", remembered.CLEAR_HOLD
-        )
-    if journal.load(places.journal) is not None:
-        hint = "boot-guard settles it at the next start of the service"
-        yield Finding("updates", _LOOK, "an update is under way, or was interrupted", hint)
+        yield Finding("updates", _BAD, f"on hold: {held}", remembered.CLEAR_HOLD)
+    if who := holder(places.lock):
+        yield Finding("updates", _LOOK, f"an update is under way: {who}", "wait until it is done")
+    elif journal.load(places.journal) is not None:
+        hint = "the daemon settles it in a moment, or boot-guard at the next start of the service"
+        yield Finding("updates", _LOOK, "an update was interrupted", hint)
     known = remembered.load_rejected(places)
     if known.put_off.version:
         says = f"{known.put_off.version} was put off: {known.put_off.reason}"
         yield Finding("updates", _LOOK, says, "it is tried again by itself; `self-update` does it at once")
     for version, one in known.versions.items():
-        yield Finding(
-            "updates", _LOOK, f"{version} was rejected: {one.reason}", "see: self-update rejected list"
-        )
+        hint = remembered.try_again(version)
+        yield Finding("updates", _LOOK, f"{version} was rejected: {one.reason}", hint)
 
 
 def _systemd(parts: assemble.Parts) -> Iterator[Finding]:
@@ -188,19 +188,18 @@ def _units(loaded: Loaded, systemd: Systemd) -> Iterator[Finding]:
             "unit",
             _OK if good else _BAD,
             f"{UNIT} is {state.active} ({state.sub})",
-            f"journalctl --user -u {UNIT}",
+            f"journalctl {systemd.option} -u {UNIT}",
         )
         if state.need_reload:
-            yield Finding(
-                "unit", _LOOK, "its file changed after it was read", "systemctl --user daemon-reload"
-            )
+            hint = f"systemctl {systemd.option} daemon-reload"
+            yield Finding("unit", _LOOK, "its file changed after it was read", hint)
         path = directory / UNIT
         if path.exists() and path.read_bytes() != shipped[UNIT]:
             yield Finding(
                 "unit", _LOOK, f"{path} differs from the one shipped", "compare: install --export DIR"
             )
     if timer.active == "active":
-        hint = f"systemctl --user disable --now {_AUTO_UPDATE_TIMER}"
+        hint = f"systemctl {systemd.option} disable --now {_AUTO_UPDATE_TIMER}"
         yield Finding(
             "auto-update", _LOOK, f"{_AUTO_UPDATE_TIMER} also restarts services, without a way back", hint
         )

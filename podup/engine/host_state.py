@@ -92,5 +92,5 @@ def timer_issues(systemd: Systemd, auto_update_unit: str, labelled: tuple[str, .
         return []
     shown = ", ".join(labelled[:5]) + (" ..." if len(labelled) > 5 else "")
     says = f"{timer} is active and also updates {shown}"
-    hint = f"systemctl --user disable --now {timer}, or take AutoUpdate= away from those units"
+    hint = f"systemctl {systemd.option} disable --now {timer}, or take AutoUpdate= away from those units"
     return [Issue("auto-update", says, hint)]

@@ -47,11 +47,12 @@ class UnitText:
 
 
 class Systemd:
-    """One systemd manager. `user` says whether it is the user's or the system's."""
+    """One systemd manager, the user's or the system's; `option` is how systemctl(1) is told which."""
 
     def __init__(self, runner: Runner, *, user: bool = True) -> None:
         self._runner = runner
-        self._scope = ("--user",) if user else ("--system",)
+        self.option = "--user" if user else "--system"
+        self._scope = (self.option,)
 
     def properties(self, units: Sequence[str], names: str) -> tuple[Mapping[str, str], ...]:
         """Return the properties `names` (with commas) of each of `units`, in their order, in one call.

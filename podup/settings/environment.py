@@ -62,6 +62,11 @@ class Environment:
         return Path(name) if name else None
 
     @property
+    def manager_option(self) -> str:
+        """The option by which systemctl(1) and journalctl(1) reach the manager of this user's services."""
+        return "--system" if self.is_root else "--user"
+
+    @property
     def for_children(self) -> dict[str, str]:
         """The whole environment a child process gets: none of our settings, and the user's bus."""
         given = {name: self.variables[name] for name in _FOR_CHILDREN if name in self.variables}

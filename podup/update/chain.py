@@ -44,6 +44,8 @@ def run(world: World, request: Request, *, txid: str) -> Ended:
                 return recovery.abort(world.ground, record, checked, end=End.PLANNED)
             _wait_for_tasks(world)
         except Skip as nothing:
+            if nothing.hint:
+                world.ground.log(f"hint: {nothing.hint}")
             return recovery.abort(world.ground, _current(world, record), nothing, end=End.SKIPPED)
         except PodupError as error:
             say_why(world.ground, error)
@@ -162,6 +164,8 @@ def _transact(world: World, record: Record) -> Ended:
     if seen.look is not trial.Look.OK:
         unfit = swap.why_unfit(ground.places, record.txid)
         code, why = (HOST_UNFIT, f"{seen.reason}; {unfit}") if unfit else (TRIAL_FAILED, seen.reason)
+        if service is not None:
+            why += f"; what it said: {service.log_since(record.started_at)}"
         return roll_back(world, record, code=code, message=why, tolerated=tolerated)
     try:
         record = journal.advance(ground.places.journal, record, State.COMMITTING, may_start=True)

@@ -11,8 +11,6 @@ from podup.update.journal import Build
 from podup.update.places import Places, check_target
 from podup.update.world import Checkout, Ground, Releases
 
-REJECTED_HINT = "see: self-update rejected list"
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -99,7 +97,8 @@ def _choose_commit(places: Places, checkout: Checkout, tag: str, kept_version: s
     why = remembered.load_rejected(places).reasons().get(commit.version)
     if why and not wanted:
         before = f"{commit.version} failed here before: {why}"
-        raise Skip("version-rejected", before, REJECTED_HINT, version=commit.version)
+        hint = f"wait for the next commit, or: self-update rejected release {commit.version}"
+        raise Skip("version-rejected", before, hint, version=commit.version)
     return Chosen(commit.version, "" if kept_version else commit.sha256, commit=commit)
 
 

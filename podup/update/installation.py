@@ -87,7 +87,7 @@ def export(directory: Path) -> list[Path]:
 
 def switch_on(runner: Runner, environment: Environment, units: tuple[str, ...]) -> None:
     """Let the manager read its units again, and enable and start these. Raises PodupError."""
-    scope = _scope(environment)
+    scope = environment.manager_option
     done = runner.run(Command(("systemctl", scope, "daemon-reload"), mutates=True))
     done.check("systemd-reload-failed", "systemd could not read its unit files again", _NO_MANAGER)
     words = ("systemctl", scope, "enable", "--now", *units)
@@ -98,7 +98,7 @@ def switch_on(runner: Runner, environment: Environment, units: tuple[str, ...]) 
 def switch_off(runner: Runner, environment: Environment) -> None:
     """Stop and disable all units; those that are not there are fine."""
     for unit in UNITS:
-        words = ("systemctl", _scope(environment), "disable", "--now", unit)
+        words = ("systemctl", environment.manager_option, "disable", "--now", unit)
         runner.run(Command(words, mutates=True, timeout_s=180.0))
 
 
@@ -176,7 +176,3 @@ def _item(path: Path, data: bytes, mode: int) -> Item:
     if not path.exists():
         return Item(path, data, mode, Standing.NEW)
     return Item(path, data, mode, Standing.SAME if path.read_bytes() == data else Standing.DIFFERS)
-
-
-def _scope(environment: Environment) -> str:
-    return "--system" if environment.is_root else "--user"

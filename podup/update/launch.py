@@ -197,7 +197,7 @@ def _spawn(parts: Parts, txid: str, argv: tuple[str, ...]) -> Callable[[], bool]
     if state.is_alive:
         # Killed between stop and start (its journal is there still) it would leave the service down: systemd
         # brings it up again, and boot-guard in front of that start takes back what was begun.
-        scope = "--system" if parts.loaded.environment.is_root else "--user"
+        scope = parts.loaded.environment.manager_option
         start = f'test ! -e "$1" || exec systemctl {scope} start --no-block {UNIT}'
         words = ("/bin/sh", "-c", start, "sh", str(places_of(parts.loaded).journal))
         properties.append(f"ExecStopPost={shlex.join(words).replace('$', '$$')}")

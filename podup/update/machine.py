@@ -67,7 +67,11 @@ class SystemdService:
     def look(self) -> Running:
         (state,) = self._systemd.show(self._unit)
         is_coming = state.active == "activating"
-        return Running(state.active == "active", state.active == "failed", state.restarts, is_coming)
+        ended = f"{state.result}, exit {state.exec_status}" if state.result != "success" else ""
+        return Running(state.active == "active", state.active == "failed", state.restarts, is_coming, ended)
+
+    def log_since(self, began: int) -> str:
+        return f"journalctl {self._systemd.option} -u {self._unit} --since @{began}"
 
 
 class SupervisedService:
@@ -109,6 +113,9 @@ class SupervisedService:
         if pid:
             self._seen.add(pid)
         return Running(bool(pid), False, max(0, len(self._seen) - 1), is_coming=not pid)
+
+    def log_since(self, began: int) -> str:
+        return "the log of entrypoint.sh, which is that of its container or unit"
 
     def _pid(self) -> int:
         found = _HOLDER.search(holder(self._lock)) if is_locked(self._lock) else None

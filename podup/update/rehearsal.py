@@ -13,7 +13,6 @@ from podup.core.host_faults import Blame, Problem
 from podup.errors import PodupError, Unavailable
 from podup.files import make_dirs, remove
 from podup.update import kept, remembered, swap
-from podup.update.choosing import REJECTED_HINT
 from podup.update.journal import Build, Record
 from podup.update.states import MAX_IN_DOUBT, again_after_s
 from podup.update.world import Ground, World
@@ -68,7 +67,8 @@ def no_good(ground: Ground, record: Record, why: str) -> PodupError:
         sha256 = record.after.sha256 or kept.digest(ground.places.new(record.txid))
         rejection = remembered.Rejection(why, int(ground.clock.now()), sha256)
         remembered.reject(ground.places, record.after.version, rejection)
-    return PodupError("release-no-good", f"{record.after.version} is no good: {why}", REJECTED_HINT)
+    says = f"{record.after.version} is no good: {why}"
+    return PodupError("release-no-good", says, remembered.try_again(record.after.version))
 
 
 def _copy(ground: Ground) -> Path | None:

@@ -17,7 +17,7 @@ from podup.records import asdict, dataclass, field, fields, replace
 from podup.update.places import Places
 from podup.update.states import again_after_s
 
-CLEAR_HOLD = "look what happened, then: pod-upgrade-trigger self-update --clear-hold"
+CLEAR_HOLD = "see `history` and the service's log, then: pod-upgrade-trigger self-update --clear-hold"
 _LONGEST_TEXT = 400
 
 
@@ -102,6 +102,11 @@ def release(places: Places, version: str) -> None:
         known = ", ".join(seen.versions) or "none"
         raise NotFound("version-not-rejected", f"{version} is not rejected", f"rejected: {known}")
     forget(places, version)
+
+
+def try_again(version: str) -> str:
+    """Return what to do about a rejected version."""
+    return f"it is not tried again; when the cause was elsewhere: self-update rejected release {version}"
 
 
 def forget(places: Places, version: str) -> None:

@@ -40,10 +40,11 @@ class Seen:
 
 def read(wanted: Wanted, running: Running, answers: Collection[Answer]) -> Seen:
     """Hold one look at the program against what is wanted."""
+    ended = f" ({running.ended})" if running.ended else ""
     if running.is_failed:
-        return Seen(Look.BAD, "the service failed")
+        return Seen(Look.BAD, f"the service failed{ended}")
     if running.restarts > 0:
-        return Seen(Look.BAD, "the service was restarted")
+        return Seen(Look.BAD, f"the service ended by itself{ended} and was restarted")
     for answer in answers:
         if answer.error:
             return Seen(Look.PENDING, f"{answer.door}: {answer.error}")

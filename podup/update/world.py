@@ -47,13 +47,15 @@ class Database(Protocol):
 class Running:
     """What the service manager says; `restarts` counts those nobody asked for since the last start.
 
-    `is_coming`: it does not run now, and is being started, or will be by whoever keeps it running.
+    `is_coming`: it does not run now, and is being started, or will be by whoever keeps it running. `ended`
+    says how it ended when it last did, where that is known.
     """
 
     is_active: bool
     is_failed: bool = False
     restarts: int = 0
     is_coming: bool = False
+    ended: str = ""
 
 
 class Service(Protocol):
@@ -67,6 +69,9 @@ class Service(Protocol):
 
     def look(self) -> Running:
         """Return how it stands."""
+
+    def log_since(self, began: int) -> str:
+        """Return where a person reads what it said since then (Unix seconds)."""
 
 
 @dataclass(frozen=True, slots=True)

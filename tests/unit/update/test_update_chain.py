@@ -82,6 +82,15 @@ def test_every_bad_candidate_ends_with_the_old_version_and_is_remembered(tmp_pat
     assert exit_code(again) == 3
 
 
+def test_a_program_that_does_not_stay_up_is_told_with_where_to_look(tmp_path):
+    machine = make_machine(tmp_path, behaviour="crash")
+    machine.update()
+    [(_, why)] = remembered.load_rejected(machine.places).reasons().items()
+    assert "ended by itself and was restarted; what it said: its log since 1700000000" in why
+    machine.update("tx2", report="second.json")
+    assert machine.lines[-1] == f"hint: wait for the next release, or: self-update rejected release {NEW}"
+
+
 def test_verified_bytes_that_are_no_program_are_remembered(tmp_path):
     machine = make_machine(tmp_path)
     machine.releases.program.write_bytes(b"<html>")

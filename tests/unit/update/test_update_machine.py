@@ -10,14 +10,17 @@ from podup.errors import PodupError
 from podup.files import FileLock
 from podup.host.run import Completed
 from podup.host.simulator.clock import ManualClock
+from podup.host.systemd import Systemd
 from podup.update.machine import (
     HealthProber,
     SupervisedService,
+    SystemdService,
     dry_start,
     dry_start_s,
     read_health,
     signature_check,
 )
+from podup.update.trial import Wanted, read
 
 HEALTH = {"version": "1.1.0", "db": "ok", "issues": [], "update": {"txid": "tx", "beats": True}}
 
@@ -130,6 +133,18 @@ def test_a_signature_is_mandatory_once_signers_are_set(tmp_path):
         with pytest.raises(PodupError, match="the signature is not good"):
             signature_check(runner, tmp_path / "signers", tmp_path / "scratch")(program, b"sig")
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_unit_that_ended_says_how_and_where_its_log_is():
+    shown = "Id=x.service\nLoadState=loaded\nActiveState=activating\nNRestarts=1\nResult=exit-code\n"
+    runner = OneAnswer(0, f"{shown}ExecMainCode=1\nExecMainStatus=203\n")
+    for user, option in ((True, "--user"), (False, "--system")):
+        service = SystemdService(Systemd(runner, user=user), "x.service")
+        seen = service.look()
+        assert (seen.restarts, seen.is_coming, seen.ended) == (1, True, "exit-code, exit 203")
+        assert service.log_since(1700000000) == f"journalctl {option} -u x.service --since @1700000000"
+    said = read(Wanted("1.1.0", "tx"), seen, ()).reason
+    assert said == "the service ended by itself (exit-code, exit 203) and was restarted"
 
 
 def test_a_supervised_service_is_known_by_its_lock(tmp_path):
