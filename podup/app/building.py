@@ -69,7 +69,7 @@ def build(
     catalogue = Catalogue(
         store,
         clock,
-        discover=lambda: machine.discovery.discover().services,
+        discover=machine.discovery.discover,
         world=service_world(machine.service_host(Policy(0.0))),
         settings_of=lru_cache(maxsize=256)(partial(unit_settings, loaded)),
         auto_update=auto_update_params(loaded),

@@ -11,6 +11,7 @@ from podup.engine.policy import well_before
 from podup.engine.storage import Store
 from podup.engine.world import World
 from podup.errors import Refused
+from podup.host.discovery import Discovered
 from podup.recipes.auto_update import AutoUpdateParams
 from podup.recipes.facts import (
     ContainerOf,
@@ -56,7 +57,7 @@ class Catalogue:
         store: Store,
         clock: Clock,
         *,
-        discover: Callable[[], Iterable[FoundService]],
+        discover: Callable[[], Discovered],
         world: World,
         settings_of: Callable[[str], UnitSettings],
         auto_update: AutoUpdateParams,
@@ -70,12 +71,19 @@ class Catalogue:
         self._auto_update = auto_update
 
     def find(self) -> None:
-        """Look for services on this machine and store what was found; registries are not asked."""
-        found = [one for one in self._discover() if one.unit != self.auto_update_unit]
+        """Look for services on this machine and store what was found; registries are not asked.
+
+        A source that cannot be asked for a moment, podman or systemd, takes nothing away of what is known.
+        """
+        seen, now_s = self._discover(), self._clock.now()
         with self._store.write() as cx:
             known = {service.unit: service for service in services.all_known(cx)}
-            now_s = self._clock.now()
-            services.discovered(cx, [_as_row(one, known.get(one.unit), now_s) for one in found])
+            rows = [
+                _as_row(one, known.get(one.unit), now_s, is_whole=not seen.unseen)
+                for one in seen.services
+                if one.unit != self.auto_update_unit
+            ]
+            services.discovered(cx, rows, unseen=seen.unseen)
 
     def refresh(self) -> None:
         """`find`, then look at each service and its registry and store how it stands."""
@@ -237,7 +245,8 @@ def _health(state: object, container: object) -> str:
     return "running"
 
 
-def _as_row(one: FoundService, known: Service | None, now_s: float) -> Service:
+def _as_row(one: FoundService, known: Service | None, now_s: float, *, is_whole: bool) -> Service:
+    """Return the row of a service; when the look was not whole, an image it did not see is still known."""
     details = {"kind": one.kind, "path": one.path, "auto_update": one.auto_update, "problem": one.problem}
     details["next_digest"] = str(known.details.get("next_digest", "")) if known else ""
     return Service(
@@ -245,7 +254,7 @@ def _as_row(one: FoundService, known: Service | None, now_s: float) -> Service:
         slug=one.slug,
         source=one.source,
         seen_at=now_s,
-        image=one.image,
+        image=one.image if is_whole or known is None else one.image or known.image,
         running_digest=known.running_digest if known else "",
         health=known.health if known else "",
         details=details,

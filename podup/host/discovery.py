@@ -16,7 +16,6 @@ from podup.host.quadlet_files import QuadletFile, read_quadlet_files
 from podup.host.systemd import Systemd, UnitText
 from podup.recipes.facts import ContainerState, FoundService, UnitConfig
 from podup.recipes.refusals import refuse_config
-from podup.recipes.verbs import Unknown
 from podup.records import dataclass, replace
 
 _CALLS_PODMAN = ("podman-run", "podman-start", "kube", "pod")
@@ -25,10 +24,10 @@ _NOT_ASKED = ("alias", "masked", "masked-runtime", "transient")
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """All services found, by unit name, and what could not be looked at."""
+    """All services found, by unit name; `unseen` are the sources that could not be asked: podman, systemd."""
 
     services: tuple[FoundService, ...]
-    troubles: tuple[Unknown, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 class Discovery:
@@ -68,7 +67,7 @@ class Discovery:
 
     def discover(self) -> Discovered:
         """Look everywhere. What one source cannot tell does not hide what the others do."""
-        troubles: list[Unknown] = []
+        unseen: list[str] = []
         sources: dict[str, str] = {}
         images: dict[str, str] = {}
         quadlets = self._quadlets()
@@ -81,12 +80,12 @@ class Discovery:
                 if _is_askable(listed.unit) and not listed.is_infra:
                     sources.setdefault(listed.unit, "podman")
                     images.setdefault(listed.unit, listed.image_ref)
-        except PodupError as error:
-            troubles.append(Unknown(error.code, error.message, error.hint))
+        except PodupError:
+            unseen.append("podman")  # health tells why
         try:
             found = self._look_through(sources, quadlets)
         except PodupError as error:
-            troubles.append(Unknown(error.code, error.message, error.hint))
+            unseen.append("systemd")
             found = [
                 FoundService(unit, slug(unit), source, image=images.get(unit, ""), problem=error.message)
                 for unit, source in sources.items()
@@ -94,7 +93,7 @@ class Discovery:
         services = [
             replace(one, image=_told_image(one.image, one.kind, images.get(one.unit, ""))) for one in found
         ]
-        return Discovered(tuple(sorted(services, key=lambda one: one.unit)), tuple(troubles))
+        return Discovered(tuple(sorted(services, key=lambda one: one.unit)), tuple(unseen))
 
     def _look_through(
         self, sources: Mapping[str, str], quadlets: Mapping[str, QuadletFile]

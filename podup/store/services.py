@@ -1,7 +1,7 @@
 """The units found on this machine, what was last seen of them, and which of them wait for an operator."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -86,10 +86,11 @@ def change(cx: Connection, unit: str, **values: Any) -> bool:
     return cx.execute(f"UPDATE services SET {marks} WHERE unit = ?", (*values.values(), unit)).rowcount == 1
 
 
-def discovered(cx: Connection, found: Sequence[Service]) -> list[str]:
+def discovered(cx: Connection, found: Sequence[Service], *, unseen: Collection[str] = ()) -> list[str]:
     """Take over the result of a look at the machine; return the units that are gone.
 
-    What only the registry tells (remote digest, update state, newer tag, its time) stays as it was.
+    What only the registry tells (remote digest, update state, newer tag, its time) stays as it was. Units of
+    an `unseen` source, which could not be asked, are not gone.
     """
     for service in found:
         old = get(cx, service.unit)
@@ -102,7 +103,8 @@ def discovered(cx: Connection, found: Sequence[Service]) -> list[str]:
             details=service.details,
         )  # fmt: skip
     names = {service.unit for service in found}
-    gone = [row["unit"] for row in cx.execute("SELECT unit FROM services") if row["unit"] not in names]
+    known = cx.execute("SELECT unit, source FROM services").fetchall()
+    gone = [row["unit"] for row in known if row["unit"] not in names and row["source"] not in unseen]
     cx.executemany("DELETE FROM services WHERE unit = ?", [(unit,) for unit in gone])
     return gone
 

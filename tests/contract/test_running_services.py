@@ -309,7 +309,7 @@ def test_a_units_files_and_configuration(machine: Machine) -> None:
     assert (config.source, config.image, config.container_name) == ("podman-run", web.image, web.name)
     assert (config.pull_policy, config.pulls_at_start) == ("newer", True)
     discovered = machine.discovery.discover()
-    assert discovered.troubles == ()
+    assert discovered.unseen == ()
     found = {one.unit: one for one in discovered.services}
     assert (found[web.unit].source, found[web.unit].image) == ("systemd", web.image)
     assert machine.systemd.environment_files(web.unit) == ()

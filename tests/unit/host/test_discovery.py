@@ -146,7 +146,7 @@ def test_services_come_from_four_sources(machine: Simulator, tmp_path: Path) -> 
     machine.push("ghcr.io/acme/wrapped:1", "v1")
     Systemd(machine).start("wrapped.service")
     found = discovery(machine, container_dir=tmp_path, units=("manual", "gone", "-bad")).discover()
-    assert found.troubles == ()
+    assert found.unseen == ()
     assert [(one.unit, one.source, one.kind, one.image) for one in found.services] == [
         ("app-pod.service", "quadlet", "pod", ""),
         ("gone.service", "manual", "unknown", ""),
@@ -160,18 +160,21 @@ def test_services_come_from_four_sources(machine: Simulator, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("broken", "left"),
-    [("podman ps", ["quad.service", "web.service"]), ("systemctl --user list-unit-files", ["quad.service"])],
+    ("broken", "unseen", "left"),
+    [
+        ("podman ps", "podman", ["quad.service", "web.service"]),
+        ("systemctl --user list-unit-files", "systemd", ["quad.service"]),
+    ],
 )
 def test_what_one_source_cannot_tell_does_not_hide_the_rest(
-    machine: Simulator, tmp_path: Path, broken: str, left: list[str]
+    machine: Simulator, tmp_path: Path, broken: str, unseen: str, left: list[str]
 ) -> None:
     (tmp_path / "quad.container").write_text("[Container]\nImage=ghcr.io/acme/quad:1\n")
     machine.add(unit("web.service", runs("web", "ghcr.io/acme/web:1")))
     machine.fault(Fault(broken, stderr="Error: database is locked"))
     found = discovery(machine, container_dir=tmp_path).discover()
     assert [one.unit for one in found.services] == left
-    assert "database is locked" in found.troubles[0].reason
+    assert found.unseen == (unseen,)
 
 
 def test_a_container_without_the_label_is_found_by_its_name(machine: Simulator) -> None:

@@ -38,6 +38,7 @@ def test_a_look_at_the_machine_keeps_what_the_registry_told(cx: Connection) -> N
         "sha256:l", "sha256:r", "update_available",
     )  # fmt: skip
     assert (web.found_at, web.seen_at, web.details) == (10.0, 20.0, {"ports": [80]})
+    assert services.discovered(cx, [], unseen=("quadlet",)) == []
     assert services.by_slug(cx, "new").unit == "new.service"  # type: ignore[union-attr]
     assert [item.unit for item in services.all_known(cx)] == ["new.service", "web.service"]
     assert not services.change(cx, "none.service", health="x")
