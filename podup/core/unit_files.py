@@ -27,6 +27,7 @@ else:
     shlex = late("shlex")
 
 AUTO_UPDATE_LABEL = "io.containers.autoupdate"
+UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 _PULLING = ("always", "newer")
 _POLICIES = {"true": "always", "false": "missing"}
 _SHELLS = ("sh", "bash", "dash", "ash", "busybox")
@@ -43,6 +44,7 @@ class ServiceFacts:
     `image` is as written, empty when it cannot be told. `container` is the name given, which for
     podman-start is what is started. `pull_policy` is missing, always, newer, never or empty. `labels` are
     those the command sets, sorted. `quadlet` is the path of the Quadlet file the unit was made from.
+    `is_labelled` tells that podman labels the container with the unit (podman-auto-update(1)).
     """
 
     unit: str
@@ -54,6 +56,7 @@ class ServiceFacts:
     labels: tuple[tuple[str, str], ...] = ()
     auto_update: str = ""
     quadlet: str = ""
+    is_labelled: bool = False
 
 
 def read_service(
@@ -83,6 +86,7 @@ def read_service(
         labels,
         dict(labels).get(AUTO_UPDATE_LABEL, ""),
         quadlet,
+        UNIT_LABEL in known or UNIT_LABEL in dict(labels),
     )
 
 

@@ -142,6 +142,7 @@ def _of_service(facts: ServiceFacts, path: str) -> UnitConfig:
         labels=facts.labels,
         path=path,
         auto_update=facts.auto_update,
+        is_labelled=facts.is_labelled,
     )
     return _with_image(config, facts.image)
 

@@ -7,10 +7,10 @@ PodupErrors; those of a pull have the codes of `podup.net.registry`.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from podup.core.unit_files import UNIT_LABEL
 from podup.errors import NotFound, Unavailable
 from podup.host.arguments import container_argument, image_argument, unit_argument
 from podup.host.podman_answers import (
-    UNIT_LABEL,
     ListedContainer,
     claimed_units,
     health_command,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from podup.core.unit_files import UNIT_LABEL
 from podup.errors import PodupError
 from podup.host.run import Completed
 from podup.patterns import regex
@@ -17,7 +18,6 @@ from podup.recipes.facts import AutoUpdateRow, ContainerState, LocalImage
 from podup.recipes.health_checks import HealthCheck
 from podup.records import dataclass
 
-UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 _HEALTH = ("starting", "healthy", "unhealthy")
 _PULL_FAILURES = tuple(
     (code, regex(pattern))

@@ -90,6 +90,7 @@ class UnitConfig:
     `newer`, `never` or empty when nothing is said (then `missing`). `pulls_at_start` is true when the
     start itself may fetch another image, `pinned` when the image is named by digest. `labels` are those
     of the unit's files, sorted; the image's own are not among them, so an image cannot name a probe.
+    `is_labelled` tells that podman knows which unit the container is of, without a name too.
     """
 
     unit: str
@@ -102,6 +103,7 @@ class UnitConfig:
     labels: tuple[tuple[str, str], ...] = ()
     path: str = ""
     auto_update: str = ""
+    is_labelled: bool = True
 
     @property
     def probe(self) -> str:

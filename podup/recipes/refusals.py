@@ -24,7 +24,7 @@ def refuse_state(unit: str, state: object) -> Plan | None:
     return None
 
 
-def refuse_unit(unit: str, config: object, state: object) -> Plan | None:
+def refuse_unit(unit: str, config: object, state: object, container: object) -> Plan | None:
     """Return why this unit can be given no other image now, or None."""
     refusal = refuse_state(unit, state)
     if refusal is not None:
@@ -36,7 +36,17 @@ def refuse_unit(unit: str, config: object, state: object) -> Plan | None:
     if isinstance(state, UnitState) and state.need_reload:
         why = f"the files of {unit} were changed and systemd has not read them: it would start something else"
         return refuse("unit-not-reloaded", why, "run `systemctl --user daemon-reload`")
-    return refuse_config(config)
+    return refuse_config(config) or _refuse_unseen(config, container)
+
+
+def _refuse_unseen(config: UnitConfig, container: object) -> Plan | None:
+    """Return why nobody could tell how its container does, or None."""
+    is_unnamed = config.source == "podman-run" and not config.container_name and not config.is_labelled
+    if container is not None or not is_unnamed:
+        return None
+    why = f"which container {config.unit} runs cannot be told: it has no name and no label"
+    hint = "give its `podman run` a --name, or the unit Environment=PODMAN_SYSTEMD_UNIT=%n"
+    return refuse("container-unknown", why, hint)
 
 
 def refuse_config(config: UnitConfig) -> Plan | None:

@@ -2,7 +2,15 @@
 
 from podup.recipes.actions import ResetFailed, RestartUnit
 from podup.recipes.codec import register
-from podup.recipes.facts import ContainerOf, Dependants, Diagnostics, UnitConfig, UnitConfigOf, UnitStateOf
+from podup.recipes.facts import (
+    ContainerOf,
+    ContainerState,
+    Dependants,
+    Diagnostics,
+    UnitConfig,
+    UnitConfigOf,
+    UnitStateOf,
+)
 from podup.recipes.refusals import refuse_state
 from podup.recipes.unit_health import Wanted, judge_unit, queries
 from podup.recipes.verbs import (
@@ -79,7 +87,12 @@ class RestartRecipe:
 
 def _wanted(p: RestartParams, before: Facts) -> Wanted:
     config = before.get(UnitConfigOf(p.unit))
-    runs_container = isinstance(config, UnitConfig) and config.source in _RUNS_CONTAINER
+    was_seen = isinstance(before.get(ContainerOf(p.unit)), ContainerState)
+    runs_container = (
+        isinstance(config, UnitConfig)
+        and config.source in _RUNS_CONTAINER
+        and (was_seen or bool(config.container_name) or config.is_labelled)
+    )
     probe = config.probe if isinstance(config, UnitConfig) else ""
     return Wanted(p.unit, "", probe, runs_container)
 

@@ -108,7 +108,8 @@ class ServiceRecipe:
 
     def plan(self, p: ServiceParams, seen: Facts) -> Plan:
         config, state = seen[UnitConfigOf(p.unit)], seen[UnitStateOf(p.unit)]
-        refusal = refuse_unit(p.unit, config, state) or refuse_probe(_wanted(p, seen, "").probe)
+        container = seen.get(ContainerOf(p.unit))
+        refusal = refuse_unit(p.unit, config, state, container) or refuse_probe(_wanted(p, seen, "").probe)
         if refusal is not None:
             return refusal
         target = target_of(p, seen)

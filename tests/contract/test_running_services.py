@@ -3,8 +3,8 @@
 import pytest
 from benches import Bench, Machine, Variation
 
+from podup.core.unit_files import UNIT_LABEL
 from podup.errors import NotFound, PodupError
-from podup.host.podman_answers import UNIT_LABEL
 from podup.recipes.facts import ContainerState
 
 

@@ -5,7 +5,7 @@ Source: systemd.service(5) and systemd.unit(5) for Type=notify with `podman run 
 a unit is ordered after it.
 """
 
-from podup.host.podman_answers import UNIT_LABEL
+from podup.core.unit_files import UNIT_LABEL
 from podup.host.simulator.images import ImageTrouble, at_start
 from podup.host.simulator.parts import (
     BEHAVIOURS,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from podup.host.podman_answers import UNIT_LABEL, repository_of
+from podup.core.unit_files import UNIT_LABEL
+from podup.host.podman_answers import repository_of
 from podup.host.simulator import images
 from podup.host.simulator.parts import Machine, SimulatedContainer, StoredImage, age, health
 from podup.host.simulator.physics import auto_update, behaviour_of

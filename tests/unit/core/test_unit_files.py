@@ -42,7 +42,15 @@ def test_what_podman_generates():
         False,
         (("io.containers.autoupdate", "registry"), ("io.podup.probe", "http://127.0.0.1:8080/health")),
         "registry",
+        is_labelled=True,
     )
+
+
+def test_whether_podman_knows_whose_container_it_is():
+    plain = "ExecStart=podman run ghcr.io/acme/web"
+    assert not service(plain).is_labelled
+    assert service(plain.replace("run", "run --label PODMAN_SYSTEMD_UNIT=web.service")).is_labelled
+    assert service("Environment=A=1 PODMAN_SYSTEMD_UNIT=%n", plain).is_labelled
 
 
 def test_what_the_quadlet_generator_makes():

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from podup.core.unit_files import UNIT_LABEL
 from podup.host.podman import Podman
-from podup.host.podman_answers import UNIT_LABEL
 from podup.host.run import Command, Completed
 
 

@@ -25,6 +25,7 @@ from podup.recipes.facts import (
 )
 from podup.recipes.health_checks import HealthCheck, HealthCheckNow
 from podup.recipes.policy import Policy, PolicyOf
+from podup.recipes.restart import RESTART, RestartParams
 from podup.recipes.service import DEPLOY, ROLLBACK
 from podup.recipes.service_goal import ServiceParams
 from podup.recipes.verbs import Aim, Decision, Facts, Health, Plan, Query, Unknown
@@ -119,6 +120,24 @@ def test_what_stands_in_the_way(changes: dict[str, Any], decision: Decision, cod
     plan = DEPLOY.plan(ServiceParams(UNIT), seen(**changes))
     assert (plan.decision, plan.code) == (decision, code)
     assert bool(plan.steps) == (decision is Decision.DO)
+
+
+@pytest.mark.parametrize("state", [STATE, replace(STATE, active="inactive", sub="dead")])
+def test_a_container_that_nobody_could_tell_is_refused(state: UnitState) -> None:
+    unnamed = UnitConfig(UNIT, "podman-run", REF, is_labelled=False)
+    plan = DEPLOY.plan(ServiceParams(UNIT), seen(state=state, container=None, config=unnamed))
+    assert (plan.decision, plan.code) == (Decision.REFUSE, "container-unknown")
+    for config in (replace(unnamed, container_name="web"), replace(unnamed, is_labelled=True)):
+        assert DEPLOY.plan(ServiceParams(UNIT), seen(state=state, container=None, config=config)).steps
+    assert DEPLOY.plan(ServiceParams(UNIT), seen(state=state, config=unnamed)).steps, "it was found"
+
+
+def test_a_unit_with_a_container_nobody_could_tell_is_restarted_without_looking_for_it() -> None:
+    unnamed = UnitConfig(UNIT, "podman-run", REF, is_labelled=False)
+    facts = seen(container=None, config=unnamed)
+    assert RESTART.judge(RestartParams(UNIT), facts, facts, Aim.NEW).health is Health.OK
+    labelled = seen(container=None, config=replace(unnamed, is_labelled=True))
+    assert RESTART.judge(RestartParams(UNIT), labelled, labelled, Aim.NEW).health is Health.PENDING
 
 
 def test_force_passes_a_freeze_but_never_a_quarantine() -> None:
