@@ -137,7 +137,7 @@ COMMANDS: tuple[Command, ...] = (
         "podup.cli.completion",
         "Print the completion script of a shell",
         args=(Arg("shell", "bash, zsh or fish", choices=("bash", "zsh", "fish"), required=True),),
-        examples=("completion bash > ~/.local/share/bash-completion/completions/pod-upgrade-trigger",),
+        examples=("completion bash >> ~/.bash_completion",),
     ),
 )
 

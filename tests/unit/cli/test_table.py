@@ -1,6 +1,7 @@
 """Rules every row of the command table keeps."""
 
 import importlib.util
+import re
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_a_row(command: Command) -> None:
     for arg in command.args:
         assert not (arg.is_option and arg.required and arg.default is not None)
     for example in command.examples:
-        asked = parse(example.split(" > ")[0].split(" | ")[0].split(), program="podup")
+        asked = parse(re.split(" >>? ", example)[0].split(), program="podup")
         assert isinstance(asked, Asked)
         assert asked.command.name == command.name
 
