@@ -35,11 +35,12 @@ _SHOWN = 10
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-    "overflow-wrap:anywhere}"
+    "overflow-wrap:break-word}"
     "table{border-collapse:collapse;width:100%}"
-    "th,td{text-align:left;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #8884}"
+    "th,td{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #8884}"
+    "td:first-child{white-space:nowrap}td:last-child{overflow-wrap:anywhere}"
     "@media(max-width:40rem){thead{display:none}tr{display:block;padding:.4rem 0;"
-    "border-bottom:1px solid #8884}td{display:inline;border:0}}"
+    "border-bottom:1px solid #8884}td:nth-child(n){display:inline;border:0;white-space:normal}}"
     "input,button{font:inherit;padding:.3rem .6rem}"
 )
 _ICON = (
@@ -172,7 +173,12 @@ def _form(code: str, why_not: str) -> list[str]:
             "<label>Token <input type='password' name='token' required autofocus "
             "autocomplete='current-password'></label> "
         )
-    return [*parts, f"<form method='post' action='{LOGIN}'>{field}<button>Log in</button></form>"]
+    where = (
+        "<p>Where none was configured, one stands in the file <code>admin-token</code> of the state "
+        "directory, and the log of the service has a link to log in with.</p>"
+    )
+    form = f"<form method='post' action='{LOGIN}'>{field}<button>Log in</button></form>"
+    return [*parts, form] if code else [*parts, form, where]
 
 
 def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -316,6 +316,7 @@ def test_the_plain_page_tells_a_stranger_little_and_the_operator_more(whole: Who
     assert b"Last deployments" in whole.ask("GET", "/tasks", headers=cookie).body
     assert whole.ask("GET", "/api/tasks", headers=cookie).status == 200
     code_link = whole.auth.sessions.new_code()
+    assert b"<code>admin-token</code>" in whole.ask("GET", "/401", headers={}).body
     assert code_link.encode() in whole.ask("GET", f"/401?code={code_link}", headers={}).body
     assert whole.ask("POST", "/401", f"code={code_link}".encode(), headers=form).status == 303
     assert whole.ask("POST", "/401", f"code={code_link}".encode(), headers=form).status == 401
