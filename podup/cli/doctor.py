@@ -106,7 +106,8 @@ def _state(parts: assemble.Parts) -> Iterator[Finding]:
     enough = free >= _LEAST_FREE_BYTES
     yield Finding("disk", _OK if enough else _BAD, f"{free >> 20} MiB free for the state", "make room")
     who = holder(directory / "daemon.lock")
-    hint = f"systemctl {parts.systemd.option} start {UNIT}"
+    is_installed = (installation.units_directory(parts.loaded.environment) / UNIT).exists()
+    hint = f"systemctl {parts.systemd.option} start {UNIT}" if is_installed else "run `install`"
     yield Finding("daemon", _OK if who else _LOOK, who or "no daemon runs here", hint)
     if state.database.exists():
         found = verify(state.database)

@@ -19,7 +19,8 @@ def run(args: Mapping[str, Any], context: Context) -> int:
         context.out.json(answer)
         return EXIT_DONE
     if not services:
-        context.out.note("no services found; `doctor` tells what is missing, PODUP_MANUAL_UNITS names units")
+        context.out.note("no services are known; `services --refresh` looks for them")
+        context.out.note("`doctor` tells what is missing, PODUP_MANUAL_UNITS names units that are not found")
         return EXIT_DONE
     context.out.table(
         ("unit", "health", "update", "digest", "source", "image"),

@@ -25,6 +25,7 @@ def run_list(args: Mapping[str, Any], context: Context) -> int:
         return EXIT_DONE
     if not answer["stacks"]:
         context.out.note("no stacks are configured; docs/stacks.md shows how")
+        context.out.note("the service reads its configuration when it starts", "muted")
         return EXIT_DONE
     rows = [
         (

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
 from podup.core.cron import parse_cron
+from podup.core.nearest import nearest
 from podup.errors import Invalid, NotFound
 from podup.patterns import regex
 from podup.records import dataclass, fields
@@ -206,7 +207,9 @@ def _checked(row: Any, kind: type[Any], place: str, without: tuple[str, ...] = (
     values: dict[str, Any] = {}
     for key, value in row.items():
         if key not in known:
-            _refuse(f"{place}.{key}", f"is not known; there are {', '.join(sorted(known))}")
+            near = nearest(key, known)
+            others = f"did you mean {near}?" if near else f"there are {', '.join(sorted(known))}"
+            _refuse(f"{place}.{key}", f"is not known; {others}")
         values[key] = _typed(value, known[key], f"{place}.{key}")
     return values
 

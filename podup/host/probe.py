@@ -45,7 +45,7 @@ class HostProber:
                     return Probed(True, f"{spec} takes connections")
                 return self._http(wanted, connection, deadline)
         except OSError as error:
-            return Probed(False, f"{spec}: {error}")
+            return Probed(False, f"{spec}: {error.strerror or error}")
 
     def _command(self, wanted: CommandProbe, timeout_s: float) -> Probed:
         done = self._runner.run(Command(wanted.argv, mutates=False, timeout_s=timeout_s))

@@ -154,3 +154,13 @@ def test_prune_asks_again_until_a_large_backlog_is_gone(whole: Whole, shell: She
         left = events.count_older(cx, 39_999.0)
     assert 0 < left < 40_000
     assert shell("prune-state") == f"removed {left} events\n"
+
+
+def test_restarting_all_of_nothing_says_so(whole: Whole) -> None:
+    with whole.database.write() as cx:
+        cx.execute("DELETE FROM services")
+    said, app = io.StringIO(), SimpleNamespace(api=WholeApi(whole))
+    out = Output(io.StringIO(), said, environment={}, columns=lambda: 200)
+    context = Context("podup", out, lambda: None, lambda: app)  # type: ignore[arg-type,return-value]
+    assert run("podup", ["trigger-all"], context) == 0
+    assert said.getvalue() == "no services are known; `services --refresh` looks for them\n"

@@ -94,3 +94,8 @@ def test_versions_are_image_tags() -> None:
     for wrong in ("", "a b", "-a", "a/b", "x" * 129, "a\n"):
         with pytest.raises(Invalid):
             check_version(wrong)
+
+
+def test_a_key_nobody_knows_is_told_with_the_nearest_one() -> None:
+    with pytest.raises(Invalid, match=r"web\.tag_varible is not known; did you mean tag_variable\?"):
+        rows("[web]\ntag_varible = 'TAG'")

@@ -74,6 +74,13 @@ def test_a_server_that_says_nothing_is_not_waited_for_longer_than_allowed() -> N
     assert "timed out" in seen.says
 
 
+def test_a_refused_connection_is_told_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        spec = f"http://127.0.0.1:{server.getsockname()[1]}/"
+    found = HostProber(OneAnswer(), SystemClock()).probe(spec, timeout_s=5)
+    assert (found.ok, found.says) == (False, f"{spec}: Connection refused")
+
+
 def test_tcp_wants_a_connection() -> None:
     with listening(b"") as port:
         assert probe(f"tcp://127.0.0.1:{port}").ok
