@@ -41,6 +41,8 @@ _PEER = Peer("", is_control=True)
 class LocalApi:
     """The API in this process; meets `podup.cli.calls.Api`."""
 
+    has_daemon = False
+
     def __init__(self, built: Built, loaded: Loaded, clock: Clock) -> None:
         self._built = built
         self._clock = clock

@@ -15,6 +15,8 @@ _TRY_EVERY_S = 0.5
 class RemoteApi:
     """The API of the daemon at a control socket; meets `podup.cli.calls.Api`."""
 
+    has_daemon = True
+
     def __init__(self, socket: Path, clock: Clock) -> None:
         self._client = ControlClient(socket)
         self._clock = clock

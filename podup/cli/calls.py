@@ -12,7 +12,9 @@ _MOST = 500  # items a page
 
 
 class Api(Protocol):
-    """The routes of docs/api.md, called as the operator of this machine."""
+    """The routes of docs/api.md, called as the operator of this machine. `has_daemon` tells who answers."""
+
+    has_daemon: bool
 
     def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None

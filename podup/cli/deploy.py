@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
-from podup.cli.timeline import report_all
+from podup.cli.timeline import leave, report_all
 from podup.core.units import slug, unit_name
 from podup.errors import PodupError
 
@@ -49,6 +49,7 @@ def _submit(context: Context, wanted: list[tuple[str, dict[str, Any]]], args: Ma
     elif args["no_wait"]:
         for answer in accepted:
             out.line(answer["task_id"])
+        leave(api, out)
     elif accepted:
         started = [answer["task_id"] for answer in accepted]
         codes = report_all(api, out, started, as_json=args["json"], verbose=args["verbose"])

@@ -51,7 +51,8 @@ def parse(
         raise _unknown(" ".join(words[:2]), [c.name for c in below(words[0], commands)], program=program)
     if not words:
         raise Invalid("usage", "no command was given", f"`{program} --help` lists them")
-    raise _unknown(words[0], [c.name for c in commands if not c.hidden], program=program)
+    first_words = dict.fromkeys(c.name.split()[0] for c in commands if not c.hidden)
+    raise _unknown(words[0], [*first_words], program=program)
 
 
 def _wants_help(words: list[str]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from podup.cli.calls import call_for_all
 from podup.cli.context import Context
 from podup.cli.moments import when
-from podup.cli.timeline import report
+from podup.cli.timeline import leave, report
 from podup.core.numbers import counted
 from podup.core.stack_map import check_name
 from podup.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, Invalid
@@ -201,10 +201,11 @@ def _submit(args: Mapping[str, Any], context: Context, verb: str, body: dict[str
     """Post the body with who asks and why, then follow the task, and exit as it ended."""
     shared = {name: args[name] for name in ("dry_run", "caller", "reason")}
     answer = _post(context, args["stack"], verb, {**body, **shared})
+    api = context.app().api
     if args["no_wait"]:
         context.out.result(answer, answer["task_id"], as_json=args["json"])
+        leave(api, context.out)
         return EXIT_DONE
-    api = context.app().api
     code = report(api, context.out, answer["task_id"], as_json=args["json"], verbose=args["verbose"])
     if verb in ("deploy", "rollback") and code == EXIT_DONE and not args["dry_run"]:
         context.out.note(_LOOK.format(stack=args["stack"]))

@@ -41,6 +41,12 @@ def report(api: Api, out: Output, task_id: str, *, as_json: bool, verbose: bool 
     return _exit_code(task)
 
 
+def leave(api: Api, out: Output) -> None:
+    """Say so when tasks that were not waited for have nobody to do them yet."""
+    if not api.has_daemon:
+        out.note("no daemon runs: this waits for one; `tasks follow` does it now", "warn")
+
+
 def report_all(
     api: Api,
     out: Output,

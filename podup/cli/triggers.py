@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from podup.cli.context import Context
-from podup.cli.timeline import report_all
+from podup.cli.timeline import leave, report_all
 from podup.core.units import unit_name
 from podup.errors import EXIT_DONE, EXIT_FAILED, Invalid
 
@@ -37,6 +37,7 @@ def _trigger(body: dict[str, Any], args: Mapping[str, Any], context: Context) ->
             out.json(answer)
         elif answer["task_id"]:
             out.line(answer["task_id"])
+            leave(api, out)
         return max(codes, default=EXIT_DONE)
     started = [one["task_id"] for one in answer["triggered"]]
     codes += report_all(api, out, started, as_json=args["json"], beside={"skipped": answer["skipped"]})

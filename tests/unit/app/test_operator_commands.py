@@ -21,6 +21,8 @@ from podup.store.digests import Quarantine
 class WholeApi:
     """`podup.cli.calls.Api` over the program in this process."""
 
+    has_daemon = False
+
     def __init__(self, whole: Whole) -> None:
         self._whole = whole
 

@@ -19,8 +19,9 @@ ENDS = {"web": "succeeded", "app": "rolled_back"}
 class Daemon:
     """A daemon that knows two units, as commands see it; `followed` are the tasks somebody waited for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_daemon: bool = True) -> None:
         self.followed: list[str] = []
+        self.has_daemon = has_daemon
 
     def call(self, method: str, path: str, *, query: Any = None, body: Any = None) -> Any:
         name = path.rpartition("/")[2]
@@ -40,9 +41,9 @@ class Daemon:
         yield from ()
 
 
-def shell(words: str, daemon: Daemon) -> tuple[int, str]:
+def shell(words: str, daemon: Daemon, said: io.StringIO | None = None) -> tuple[int, str]:
     out = io.StringIO()
-    output = Output(out, io.StringIO(), environment={}, columns=lambda: 200)
+    output = Output(out, io.StringIO() if said is None else said, environment={}, columns=lambda: 200)
     app = SimpleNamespace(api=daemon)
     context = Context("podup", output, lambda: None, lambda: app)  # type: ignore[arg-type,return-value]
     return run("podup", words.split(), context), out.getvalue()
@@ -70,3 +71,10 @@ def test_what_was_accepted_is_seen_to_its_end_though_another_unit_is_unknown() -
 
 def test_foreign_text_does_not_reach_the_terminal_as_it_is() -> None:
     assert "\x1b" not in shell("deploy web", Daemon())[1]
+
+
+@pytest.mark.parametrize("words", ["deploy web", "deploy web app"])
+def test_who_does_not_wait_is_told_when_nobody_does_the_work(words: str) -> None:
+    for has_daemon in (True, False):
+        shell(f"{words} --no-wait", Daemon(has_daemon=has_daemon), said := io.StringIO())
+        assert ("no daemon runs: this waits for one" in said.getvalue()) is not has_daemon

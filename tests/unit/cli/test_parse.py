@@ -89,6 +89,7 @@ def test_old_spellings() -> None:
         ([], "no command was given", "`podup --help` lists them"),
         (["depoly"], "there is no command 'depoly'", "did you mean 'deploy'?"),
         (["tasks", "lst"], "there is no command 'tasks lst'", "did you mean 'tasks list'?"),
+        (["taks", "list"], "there is no command 'taks'", "did you mean 'tasks'?"),
         (["--wat"], "there is no option '--wat'", "`podup --help` lists them"),
         (["run-tsk"], "there is no command 'run-tsk'", "`podup --help` lists them"),
         (["deploy"], "deploy wants UNITS", "`podup deploy --help` shows how it is used"),
