@@ -40,7 +40,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Who asked for a task: source is webhook, api, ui, cli, scheduler, recovery or self."""
+    """Who asked for a task: source is webhook, api, cli, scheduler or self."""
 
     source: str
     request_id: str = ""

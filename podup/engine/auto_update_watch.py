@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from podup.clock import Clock
-from podup.core.update_log import UpdateLine, read_update_lines
+from podup.core.auto_update_log import UpdateLine, read_update_lines
 from podup.engine.world import World
 from podup.errors import PodupError
 from podup.host.journal import Journal

@@ -2,7 +2,7 @@
 
 import pytest
 
-from podup.core.update_log import UpdateLine, read_update_lines
+from podup.core.auto_update_log import UpdateLine, read_update_lines
 
 
 @pytest.mark.parametrize(
