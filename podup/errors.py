@@ -31,6 +31,11 @@ class PodupError(Exception):
         self.hint = hint
         self.retry_after_s = retry_after_s
 
+    @property
+    def on_one_line(self) -> str:
+        """What happened, and what to do in brackets; for logs."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
 
 class Invalid(PodupError):
     """The input is not what was asked for."""

@@ -57,7 +57,7 @@ def _tick(find: Callable[[], Api], say: Callable[[str], None]) -> int:
             api.settle()
         return 1 if answer["error"] else 0
     except PodupError as error:
-        say(f"{error.message} ({error.hint})" if error.hint else error.message)
+        say(error.on_one_line)
         return error.exit_code
 
 
@@ -70,8 +70,7 @@ def _tell(answer: dict[str, Any], say: Callable[[str], None]) -> None:
 
 
 def _wait(timetable: Timetable, clock: Clock) -> None:
-    share = int.from_bytes(os.urandom(4), "big") / 2**32
-    due_s = timetable.after(clock.now(), clock) + timetable.jitter_s * share
+    due_s = timetable.after(clock.now(), clock) + timetable.late_s(os.urandom)
     while (left_s := due_s - clock.now()) > 0:
         latest_s = timetable.after(clock.now(), clock) + timetable.jitter_s
         due_s = min(due_s, latest_s)  # a clock that was set back does not put the tick off

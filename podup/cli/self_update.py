@@ -164,7 +164,7 @@ def _check(parts: assemble.Parts, request: Request, context: Context, *, as_json
     try:
         check_target(ground.places)
     except Refused as error:
-        context.out.note(f"no update can be made: {error.message} ({error.hint})", "warn")
+        context.out.note(f"no update can be made: {error.on_one_line}", "warn")
     return EXIT_DONE
 
 

@@ -87,7 +87,7 @@ class Chores:
             if again_s is not None:
                 self._due_s[duty.name] = self._clock.monotonic() + again_s
         except PodupError as error:
-            trouble = f"{duty.name}: {error.message}" + (f" ({error.hint})" if error.hint else "")
+            trouble = f"{duty.name}: {error.on_one_line}"
         if trouble and trouble != self._said.get(duty.name):
             self._say(f"chore {trouble}")
         self._said[duty.name] = trouble

@@ -35,7 +35,7 @@ def attempt(work: Callable[[], None]) -> Fault | None:
     try:
         work()
     except PodupError as error:
-        return Fault(error.code, f"{error.message} ({error.hint})" if error.hint else error.message)
+        return Fault(error.code, error.on_one_line)
     except Exception as error:
         trace = traceback.format_exc()
         return Fault(trace, f"{type(error).__name__}: {error}", trace)

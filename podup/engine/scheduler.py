@@ -36,6 +36,10 @@ class Timetable:
             return moment_s + self.interval_s
         return float(next_time(self.cron, moment_s, clock.local))
 
+    def late_s(self, random_bytes: Callable[[int], bytes]) -> float:
+        """Return by how much the next tick is late, a random part of the jitter."""
+        return self.jitter_s * int.from_bytes(random_bytes(4), "big") / 2**32
+
 
 class Scheduler:
     """Lets the ticker tick when it is time. `turn` belongs to one thread, `tick` to any."""
@@ -75,7 +79,7 @@ class Scheduler:
         with self._lock:
             done = self.ticker.tick(caller=caller, reason=reason, mode=mode)
             now_s = self._clock.now()
-            self._late_s = self._jitter()
+            self._late_s = self.timetable.late_s(self._random_bytes)
             due_s = self._due_s = self._next_due(now_s)
             with self._store.write() as cx:
                 schedule.set_tick(cx, Tick(NAME, now_s, due_s, done.says))
@@ -97,6 +101,3 @@ class Scheduler:
     def _next_due(self, now_s: float) -> float:
         """Return when to tick after now: when the window opens, if all has to wait for one."""
         return (self.ticker.opens_s(now_s) or self.timetable.after(now_s, self._clock)) + self._late_s
-
-    def _jitter(self) -> float:
-        return self.timetable.jitter_s * int.from_bytes(self._random_bytes(4), "big") / 2**32

@@ -45,7 +45,7 @@ def make_backup(stack: Stack, path: Path, at: float, dumps: Dumps, *, whole: boo
     try:
         make_dirs(partial)
         files = _copy_files(stack, partial, whole=whole)
-        _fill(stack, partial, at, dumps, files)
+        _dump_and_seal(stack, partial, at, dumps, files)
         rename(partial, path)
         sync_dir(path.parent)
     except (PodupError, OSError) as error:
@@ -146,7 +146,8 @@ def _copy_files(stack: Stack, partial: Path, *, whole: bool) -> dict[str, str]:
     return files
 
 
-def _fill(stack: Stack, partial: Path, at: float, dumps: Dumps, files: dict[str, str]) -> None:
+def _dump_and_seal(stack: Stack, partial: Path, at: float, dumps: Dumps, files: dict[str, str]) -> None:
+    """Dump the databases, then write down what is there and, last, that it is complete."""
     databases: dict[str, Any] = {}
     for database, reach in dumps.reaches:
         target = partial / f"{database.name}.dump"
@@ -178,7 +179,7 @@ def _fill(stack: Stack, partial: Path, at: float, dumps: Dumps, files: dict[str,
     durable_write(partial / MARKER, marker.encode(), mode=0o600)
 
 
-def copy_back(stack: Stack, backup: Path) -> None:
+def put_compose_file_back(stack: Stack, backup: Path) -> None:
     """Put the compose file of a backup back into the run directory."""
     make_dirs(Path(stack.run_dir), mode=0o755)
     target = (Path(stack.run_dir) / stack.compose_file).resolve()

@@ -290,7 +290,7 @@ def _restore_files(machine: StackMachine, action: actions.RestoreFiles) -> None:
     stack, backup = machine.stack(action.stack), Path(action.backup)
     manifest = stack_backups.check_backup(backup)
     if stack.compose_file in manifest["files"]:
-        stack_backups.copy_back(stack, backup)
+        stack_backups.put_compose_file_back(stack, backup)
     if ".env" in manifest["files"]:
         machine.write_env(stack, (backup / ".env").read_bytes(), mode=manifest["env_mode"])
 

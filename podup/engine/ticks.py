@@ -9,7 +9,6 @@ is in the database, because a command that ticks without a daemon is a new proce
 
 import hashlib
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Any
 
 from podup.core.images import parse_ref
@@ -18,6 +17,7 @@ from podup.engine.engine import Engine
 from podup.engine.intake import Intent
 from podup.engine.policy import held_back, refuse_auto_update
 from podup.errors import PodupError
+from podup.recipes.policy import is_allowed
 from podup.records import dataclass, replace
 from podup.store import digests, events, schedule, services, tasks
 from podup.store.db import Connection
@@ -143,7 +143,7 @@ class Ticker:
             return f"its unit says AutoUpdate={service.details['auto_update']}"
         if service.details.get("problem"):
             return str(service.details["problem"])
-        if self.rules.allowed and not _is_allowed(service.image, self.rules.allowed):
+        if not is_allowed(parse_ref(service.image).name, self.rules.allowed):
             return "its image is not among the allowed images"
         held = digests.held(cx, service.unit, service.remote_digest)
         if held is not None:
@@ -212,8 +212,3 @@ def _under_way(cx: Connection, unit: str, kind: str) -> str:
         return ""
     waits = f" ({living.message})" if living.message else ""
     return f"task {living.id} is {living.status}{waits}"
-
-
-def _is_allowed(image: str, patterns: tuple[str, ...]) -> bool:
-    name = parse_ref(image).name
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

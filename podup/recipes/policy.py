@@ -1,6 +1,6 @@
 """What the rules say about a unit, as facts: what the database knows, seen by a pure recipe."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 
 from podup.recipes.codec import register
@@ -54,7 +54,7 @@ def forbid(policy: Policy, *, image: str, digests: Iterable[str], force: bool) -
     `force` passes a freeze, a closed window, the cool-down and the operator's mark, never a quarantine
     and never the list of allowed images.
     """
-    if policy.allowed and not any(fnmatchcase(image, pattern) for pattern in policy.allowed):
+    if not is_allowed(image, policy.allowed):
         hint = "add it to PODUP_ALLOWED_IMAGES"
         return refuse("image-not-allowed", f"{image} is not among the allowed images", hint)
     known = dict(policy.quarantined)
@@ -75,6 +75,11 @@ def told_sharers(policy: object, digests: Iterable[str]) -> str:
         f"{one.unit} (quarantined for it)" if offered & set(one.digests) else one.unit for one in sharers
     ]
     return f"the next start of {', '.join(told)} runs it too" if told else ""
+
+
+def is_allowed(image: str, patterns: Collection[str]) -> bool:
+    """Return whether the name of an image fits one of the patterns; without any all do."""
+    return not patterns or any(fnmatchcase(image, pattern) for pattern in patterns)
 
 
 def refuse_return(held: HeldBack, offered: Iterable[str]) -> Plan | None:
