@@ -6,8 +6,8 @@ So a token that is used with every request costs no write each, and one nobody u
 from collections.abc import Callable
 
 from podup.clock import Clock
-from podup.engine.storage import Store
 from podup.store import tokens
+from podup.store.db import Store
 from podup.store.tokens import USED_EVERY_S, Token
 
 _FOR_EVER_S = 86400.0

@@ -27,7 +27,6 @@ from podup.engine.service_effects import service_world
 from podup.engine.snapshot import Snapshot
 from podup.engine.stack_catalogue import StackCatalogue
 from podup.engine.stack_memory import stack_keepers
-from podup.engine.storage import Store
 from podup.engine.ticks import Ticker
 from podup.files import make_dirs
 from podup.log import say
@@ -36,6 +35,7 @@ from podup.recipes.codec import decode
 from podup.recipes.policy import Policy
 from podup.records import dataclass, replace
 from podup.settings.load import Loaded
+from podup.store.db import Store
 from podup.store.tasks import Task
 from podup.update.checkout import places_of
 

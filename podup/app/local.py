@@ -22,7 +22,6 @@ from podup.app.routes import UpdateHooks, all_routes, auth_of, engine_routes, si
 from podup.app.updates import refuse_for_now
 from podup.clock import Clock
 from podup.core.http1 import Head
-from podup.engine.storage import Store
 from podup.errors import Invalid, PodupError
 from podup.net.control import read_answer
 from podup.server.request import Peer
@@ -30,6 +29,7 @@ from podup.server.server import serve_one
 from podup.server.sse import Hub
 from podup.settings.load import Loaded
 from podup.store import tasks
+from podup.store.db import Store
 from podup.update import assemble
 from podup.update.checkout import places_of
 from podup.update.remembered import hold_reason

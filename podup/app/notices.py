@@ -8,9 +8,8 @@ again and again; each ends with one message that all is well again.
 from podup.clock import Clock
 from podup.core.states import Status
 from podup.engine.outbox import Notice, Outbox
-from podup.engine.storage import Store
 from podup.store import outbox as stored
-from podup.store.db import Connection
+from podup.store.db import Connection, Store
 from podup.store.tasks import Task
 from podup.update import remembered, starts
 from podup.update.places import Places

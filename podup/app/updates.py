@@ -19,7 +19,6 @@ from podup.core.secrets import Redactor
 from podup.engine.engine import Engine
 from podup.engine.inbox import Knock
 from podup.engine.outbox import Outbox
-from podup.engine.storage import Store
 from podup.errors import Busy, PodupError, Unavailable
 from podup.files import Spool, is_locked
 from podup.late import late
@@ -27,7 +26,7 @@ from podup.records import asdict
 from podup.server.request import Request
 from podup.server.router import Route, Who
 from podup.settings.load import Loaded
-from podup.store.db import Connection
+from podup.store.db import Connection, Store
 from podup.update import boot, checkout
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from podup.core.images import parse_ref, whole_name
 from podup.core.versions import is_version, newest_above
 from podup.engine.intake import Intent
 from podup.engine.policy import well_before
-from podup.engine.storage import Store
 from podup.engine.world import World
 from podup.errors import Refused
 from podup.host.discovery import Discovered
@@ -30,7 +29,7 @@ from podup.recipes.service_goal import ServiceParams
 from podup.recipes.verbs import Timing, Unknown
 from podup.records import dataclass, replace
 from podup.store import services
-from podup.store.db import Connection
+from podup.store.db import Connection, Store
 from podup.store.services import Service
 
 

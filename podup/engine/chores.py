@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Sequence
 
 from podup.clock import Clock
-from podup.engine.storage import Store
 from podup.errors import PodupError
 from podup.records import dataclass
 from podup.store import schedule
+from podup.store.db import Store
 from podup.store.schedule import Tick
 
 _LONGEST_WAIT_S = 300.0

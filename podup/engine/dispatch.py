@@ -25,14 +25,13 @@ from podup.engine.record import Outcome, current, decode_outcome, read_records
 from podup.engine.rounds import Fault, attempt
 from podup.engine.setbacks import Setbacks
 from podup.engine.snapshot import Snapshot, TaskFiles, write_snapshot
-from podup.engine.storage import Store
 from podup.errors import PodupError
 from podup.files import is_locked
 from podup.host.task_process import TaskProcesses
 from podup.recipes.verbs import Remember
 from podup.records import dataclass, replace
 from podup.store import freezes, image_locks, tasks
-from podup.store.db import Connection
+from podup.store.db import Connection, Store
 from podup.store.tasks import Ending, Task
 
 MAX_ATTEMPTS = 4

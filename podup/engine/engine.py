@@ -8,8 +8,8 @@ from podup.engine.catalogue import Catalogue
 from podup.engine.event_log import EventLog
 from podup.engine.inbox import Inbox
 from podup.engine.intake import Intake
-from podup.engine.storage import Store
 from podup.records import dataclass
+from podup.store.db import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from podup.clock import Clock
 from podup.core.secrets import Redactor
-from podup.engine.storage import Store
 from podup.errors import PodupError
 from podup.files import durable_write, remove
 from podup.records import asdict
 from podup.store import events
-from podup.store.db import Connection
+from podup.store.db import Connection, Store
 from podup.store.events import Event
 
 MAX_WAITING = 20_000

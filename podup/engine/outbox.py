@@ -11,12 +11,11 @@ from typing import Any, Protocol
 from podup.clock import Clock
 from podup.core.states import Status
 from podup.engine.record import Outcome
-from podup.engine.storage import Store
 from podup.errors import PodupError
 from podup.recipes.policy import short
 from podup.records import dataclass
 from podup.store import outbox
-from podup.store.db import Connection
+from podup.store.db import Connection, Store
 from podup.store.outbox import Message
 from podup.store.tasks import Task
 

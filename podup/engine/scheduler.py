@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from podup.clock import Clock
 from podup.core.cron import Cron, next_time
-from podup.engine.storage import Store
 from podup.engine.ticks import Ticked, Ticker
 from podup.records import dataclass
 from podup.store import schedule
+from podup.store.db import Store
 from podup.store.schedule import Tick
 
 NAME = "scheduler"

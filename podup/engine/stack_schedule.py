@@ -10,9 +10,8 @@ from podup.core.stack_map import Stack
 from podup.core.states import Trigger
 from podup.engine.intake import Intake
 from podup.engine.stack_catalogue import StackCatalogue
-from podup.engine.storage import Store
 from podup.store import schedule
-from podup.store.db import Connection
+from podup.store.db import Connection, Store
 from podup.store.schedule import Tick
 
 LONGEST_WAIT_S = 3600.0

@@ -12,12 +12,11 @@ from typing import Any
 
 from podup.clock import Clock
 from podup.engine.snapshot import TaskFiles
-from podup.engine.storage import Store
 from podup.files import is_locked, remove, remove_tree
 from podup.records import dataclass, replace
 from podup.store import backup, retention, tasks
 from podup.store.backup import Backup
-from podup.store.db import Reader
+from podup.store.db import Reader, Store
 from podup.store.retention import Ages, Pruned
 
 DAILY = "daily-"

@@ -340,3 +340,4 @@ def _spared(p: StackParams, before: Facts) -> tuple[str, ...]:
 
 
 STACK_DEPLOY = StackChange("stack_deploy", "Deploy a stack", action="deploy")
+STACK_ROLLBACK = StackChange("stack_rollback", "Take a stack back to an earlier version", action="rollback")

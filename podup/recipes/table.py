@@ -9,10 +9,9 @@ from podup.recipes.restart import RESTART
 from podup.recipes.service import DEPLOY, ROLLBACK
 from podup.recipes.stack_backup import STACK_BACKUP
 from podup.recipes.stack_check import STACK_CHECK
-from podup.recipes.stack_deploy import STACK_DEPLOY
+from podup.recipes.stack_deploy import STACK_DEPLOY, STACK_ROLLBACK
 from podup.recipes.stack_promote import STACK_PROMOTE
 from podup.recipes.stack_restore import STACK_RESTORE
-from podup.recipes.stack_rollback import STACK_ROLLBACK
 from podup.recipes.stack_sync import STACK_SYNC
 from podup.recipes.verbs import Recipe
 

@@ -63,6 +63,10 @@ class Writable(Protocol):
         """Spare later commits the work of moving what was written to its place."""
 
 
+class Store(Readable, Writable, Protocol):
+    """Where rows are kept: the daemon's database for its life, or a command's for a transaction."""
+
+
 class Reader:
     """Reading connections to a database, at most four kept; for processes without the daemon's lock too.
 

@@ -8,8 +8,8 @@ from simulated_host import WEB, Host
 from whole import Whole
 
 from podup.core.states import Status
-from podup.engine.storage import Store
 from podup.store import outbox
+from podup.store.db import Store
 
 LISTS = (
     "/api/tasks", "/api/events", "/api/events?format=csv", "/api/deliveries", "/api/manual/services",
