@@ -6,16 +6,27 @@
 # place; needs curl or wget, sha256sum, sed, and ssh-keygen where signers are set. All arguments are those of
 # `self-update`. A first installation takes the newest stable release, or the one named.
 #
-# TARGET_BIN, PODUP_RELEASE_REPO, _TAG, _CHANNEL, _API_URL, _BASE_URL, _ALLOWED_SIGNERS as in the settings.
+# TARGET_BIN, PODUP_RELEASE_REPO, _TAG, _CHANNEL, _API_URL, _BASE_URL, _ALLOWED_SIGNERS as in the settings; what the
+# environment does not say, the service's environment file does.
 set -eu
 
 NAME=pod-upgrade-trigger
 ASSET=$NAME.pyz
-TARGET=${TARGET_BIN:-$HOME/.local/bin/$NAME}
-REPO=${PODUP_RELEASE_REPO:-}
-API=${PODUP_RELEASE_API_URL:-https://api.github.com}
-BASE=${PODUP_RELEASE_BASE_URL:-https://github.com}
-SIGNERS=${PODUP_RELEASE_ALLOWED_SIGNERS:-}
+
+from_env_file() { # NAME: a plain value there
+    file=${PODUP_ENV_FILE:-$HOME/.config/$NAME-http.env}
+    [ -r "$file" ] || return 0
+    sed -n "s/^[[:space:]]*$1=[\"']\\{0,1\\}\\([^\"']*\\)[\"']\\{0,1\\}[[:space:]]*\$/\\1/p" "$file" | sed -n '$p'
+}
+
+TARGET=${TARGET_BIN:-$(from_env_file TARGET_BIN)}
+TARGET=${TARGET:-$HOME/.local/bin/$NAME}
+REPO=${PODUP_RELEASE_REPO:-$(from_env_file PODUP_RELEASE_REPO)}
+API=${PODUP_RELEASE_API_URL:-$(from_env_file PODUP_RELEASE_API_URL)}
+API=${API:-https://api.github.com}
+BASE=${PODUP_RELEASE_BASE_URL:-$(from_env_file PODUP_RELEASE_BASE_URL)}
+BASE=${BASE:-https://github.com}
+SIGNERS=${PODUP_RELEASE_ALLOWED_SIGNERS:-$(from_env_file PODUP_RELEASE_ALLOWED_SIGNERS)}
 
 log() { printf '%s\n' "$*" >&2; }
 die() { log "error: $1"; [ -z "${2:-}" ] || log "hint: $2"; exit 1; }
@@ -43,7 +54,7 @@ wanted_tag() { # the tag asked for, else the newest release
         sed -n 's/^[[:space:]]*"tag_name"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' | sed -n 1p
 }
 
-tag=${PODUP_RELEASE_TAG:-}
+tag=${PODUP_RELEASE_TAG:-$(from_env_file PODUP_RELEASE_TAG)}
 dry_run=
 is_said=
 is_next_tag=

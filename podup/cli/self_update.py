@@ -133,7 +133,12 @@ def _update(parts: assemble.Parts, request: Request, context: Context, *, as_jso
         code = reports.exit_code_of(ended.end, ended.record.code)
     else:
         started = launch.start(parts, request)
-        report = launch.follow(parts, started, context.out.note)
+        try:
+            report = launch.follow(parts, started, context.out.note)
+        except KeyboardInterrupt:
+            log = checkout.places_of(parts.loaded).log
+            context.out.note(f"the update goes on without this command: see {log}, then `history`", "warn")
+            raise
         body = {"status": report.status.value, "message": report.message, "to": report.after}
         code = report.exit_code
     if as_json:

@@ -21,7 +21,7 @@ from podup.update.places import Places, check_target
 from podup.update.recovery import TRIAL_FAILED, Ended
 from podup.update.reports import unused_name
 from podup.update.states import MAX_ROLLBACK_TRIES, UNTOUCHED, Act, End, State
-from podup.update.world import Ground, Releases, Running, World
+from podup.update.world import Ground, Releases, Running, Service, World
 from podup.version import VERSION
 
 
@@ -162,10 +162,7 @@ def _transact(world: World, record: Record) -> Ended:
     wanted = trial.Wanted(record.after.answers_as, record.txid, tolerated)
     seen = trial.judge(world, wanted, within_s=timing.trial_s, settle_s=timing.settle_s)
     if seen.look is not trial.Look.OK:
-        unfit = swap.why_unfit(ground.places, record.txid)
-        code, why = (HOST_UNFIT, f"{seen.reason}; {unfit}") if unfit else (TRIAL_FAILED, seen.reason)
-        if service is not None:
-            why += f"; what it said: {service.log_since(record.started_at)}"
+        code, why = _why_taken_back(world, record, seen.reason)
         return roll_back(world, record, code=code, message=why, tolerated=tolerated)
     try:
         record = journal.advance(ground.places.journal, record, State.COMMITTING, may_start=True)
@@ -175,6 +172,25 @@ def _transact(world: World, record: Record) -> Ended:
             return roll_back(world, record, code=error.code, message=error.message, tolerated=tolerated)
     ground.log(f"{record.after.version} is well and stays")
     return recovery.commit(ground, record)
+
+
+def _why_taken_back(world: World, record: Record, reason: str) -> tuple[str, str]:
+    """Return code and reason of a trial that came to no good end; not all speak against the program."""
+    if world.service is None:
+        return TRIAL_FAILED, reason
+    unfit = swap.why_unfit(world.ground.places, record.txid)
+    if unfit:
+        return HOST_UNFIT, f"{reason}; {unfit}"
+    if _is_stopped(world.service):
+        return recovery.INTERRUPTED, "somebody stopped the service while it was on trial"
+    return TRIAL_FAILED, f"{reason}; what it said: {world.service.log_since(record.started_at)}"
+
+
+def _is_stopped(service: Service) -> bool:
+    try:
+        return service.look().is_stopped
+    except PodupError:
+        return False  # nobody can tell, and the verdict stands
 
 
 def _switch(world: World, record: Record) -> Record:

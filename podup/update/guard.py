@@ -7,7 +7,7 @@ so it can stand in front of every start.
 
 from podup.errors import PodupError
 from podup.files import FileLock, is_locked
-from podup.update import journal, recovery, swap
+from podup.update import journal, kept, recovery, swap
 from podup.update.journal import Record
 from podup.update.states import Act, State
 from podup.update.world import Ground
@@ -26,6 +26,7 @@ def guard(ground: Ground, *, wait_s: float) -> Act:
     while True:
         seen = journal.load(ground.places.journal)
         if seen is None:
+            _mend(ground)
             swap.sweep(ground.places)
             swap.sweep_requests(ground.places, clock.now())
             return Act.LEAVE
@@ -42,6 +43,28 @@ def guard(ground: Ground, *, wait_s: float) -> Act:
                 return recover(ground)
             finally:
                 lock.release()
+
+
+def _mend(ground: Ground) -> None:
+    """Put the known good program in the place of bytes that are none. Raises PodupError when it is lost.
+
+    No update leaves such bytes; a failing disk or a hand does. Any other program that stands there is meant.
+    """
+    places = ground.places
+    good = kept.good(places)
+    if good is None or ground.checkout is not None or not places.target.is_file():
+        return
+    if kept.digest(places.target) == good.sha256 or kept.installed(places):
+        return
+    lock = FileLock(places.lock, what="boot-guard")
+    if not lock.acquire():
+        return
+    try:
+        swap.switch_back(places, good)
+        says = f"{places.target} was no program any more; the known good {good.version} is put back"
+        ground.log(f"ERROR_SYSTEM: {says}")
+    finally:
+        lock.release()
 
 
 def recover(ground: Ground) -> Act:

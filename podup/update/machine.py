@@ -68,7 +68,14 @@ class SystemdService:
         (state,) = self._systemd.show(self._unit)
         is_coming = state.active == "activating"
         ended = f"{state.result}, exit {state.exec_status}" if state.result != "success" else ""
-        return Running(state.active == "active", state.active == "failed", state.restarts, is_coming, ended)
+        return Running(
+            is_active=state.active == "active",
+            is_failed=state.active == "failed",
+            restarts=state.restarts,
+            is_coming=is_coming,
+            ended=ended,
+            is_stopped=state.active == "inactive",
+        )
 
     def log_since(self, began: int) -> str:
         return f"journalctl {self._systemd.option} -u {self._unit} --since @{began}"

@@ -47,8 +47,8 @@ class Database(Protocol):
 class Running:
     """What the service manager says; `restarts` counts those nobody asked for since the last start.
 
-    `is_coming`: it does not run now, and is being started, or will be by whoever keeps it running. `ended`
-    says how it ended when it last did, where that is known.
+    `is_coming`: it does not run now, and is being started, or will be by whoever keeps it running.
+    `is_stopped`: it does not, because somebody stopped it. `ended` says how it last ended, if known.
     """
 
     is_active: bool
@@ -56,6 +56,7 @@ class Running:
     restarts: int = 0
     is_coming: bool = False
     ended: str = ""
+    is_stopped: bool = False
 
 
 class Service(Protocol):

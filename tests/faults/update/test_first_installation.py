@@ -93,6 +93,18 @@ def test_a_good_release_is_installed(mirror: Mirror) -> None:
     assert mirror.target.read_bytes() == PROGRAM and os.access(mirror.target, os.X_OK)
 
 
+def test_what_the_environment_does_not_say_the_environment_file_does(mirror: Mirror) -> None:
+    """As on a machine whose program was damaged: the timer's environment names no repository."""
+    file = mirror.root / ".config/pod-upgrade-trigger-http.env"
+    file.parent.mkdir()
+    file.write_text(f"PODUP_RELEASE_REPO=a/b\n PODUP_RELEASE_API_URL='{mirror.url}'\n#TARGET_BIN=/x\n")
+    nothing = dict.fromkeys(("PODUP_RELEASE_REPO", "PODUP_RELEASE_API_URL"), "")
+    mirror.target.parent.mkdir()
+    mirror.target.write_bytes(b"damaged")
+    done = mirror.install(**nothing)
+    assert (done.returncode, mirror.target.read_bytes()) == (0, PROGRAM), done
+
+
 BAD: dict[str, Callable[[Mirror], None]] = {
     "one bit is off": lambda mirror: mirror.publish(PROGRAM.replace(b"1.0.0", b"1.0.1")),
     "truncated": lambda mirror: mirror.publish(PROGRAM[:-5]),

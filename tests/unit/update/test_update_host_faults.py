@@ -3,11 +3,11 @@
 import errno
 
 import pytest
-from update_simulator import NEW, SqliteDatabase, build, make_machine, with_changes
+from update_simulator import NEW, OLD, SqliteDatabase, build, make_machine, with_changes
 
 from podup.files import trace
 from podup.records import replace
-from podup.update import kept, remembered
+from podup.update import guard, kept, remembered
 from podup.update.reports import exit_code_of
 from podup.update.states import End
 from podup.update.world import Shape
@@ -128,3 +128,42 @@ def test_the_wait_grows_to_six_hours_and_a_clock_that_was_set_back_ends_it(tmp_p
     assert not remembered.why_not_yet(places, NEW, 900)
     assert not remembered.why_not_yet(places, "1.2.0", 1001)
     assert remembered.times_put_off(places, "1.2.0").count == 0
+
+
+def test_a_service_somebody_stopped_in_its_trial_says_nothing_of_the_release(tmp_path):
+    machine = make_machine(tmp_path)
+
+    class Stopped:
+        def __getattr__(self, name):
+            return getattr(machine.service, name)
+
+        def look(self):
+            seen = machine.service.look()
+            is_new = machine.service.running == NEW
+            return replace(seen, is_active=False, is_stopped=True) if is_new else seen
+
+    machine = with_changes(machine, service=Stopped())
+    for attempt, rejected in enumerate(([], [NEW]), 1):
+        ended = machine.update(f"tx{attempt}", report=f"{attempt}.json")
+        assert (ended.end, ended.record.code) == (End.ROLLED_BACK, "interrupted")
+        assert "somebody stopped the service" in ended.record.message
+        assert list(remembered.load_rejected(machine.places).versions) == rejected, "bounded all the same"
+    assert_untouched(machine)
+
+
+def test_bytes_that_are_no_program_any_more_are_replaced_before_a_start(tmp_path):
+    machine = make_machine(tmp_path)
+    places = machine.places
+    places.target.write_bytes(b"torn")
+    guard.guard(machine.ground, wait_s=0)
+    assert places.target.read_bytes() == b"torn", "nothing is known to be good yet"
+    build(places.target, OLD)
+    machine.update()
+    good = places.target.read_bytes()
+    by_hand = build(machine.root / "by-hand", "3.0.0").read_bytes()
+    for found, left in ((good[:100], good), (b"", good), (by_hand, by_hand)):
+        places.target.write_bytes(found)
+        guard.guard(machine.ground, wait_s=0)
+        assert places.target.read_bytes() == left
+    assert f"ERROR_SYSTEM: {places.target} was no program any more" in machine.lines[-1]
+    assert f"the known good {NEW} is put back" in machine.lines[-1]
