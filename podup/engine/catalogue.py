@@ -24,6 +24,7 @@ from podup.recipes.facts import (
     UnitState,
     UnitStateOf,
 )
+from podup.recipes.refusals import no_image
 from podup.recipes.restart import RestartParams
 from podup.recipes.service_goal import ServiceParams
 from podup.recipes.verbs import Timing, Unknown
@@ -110,7 +111,7 @@ class Catalogue:
         """Return the intent to deploy a service. Raises Refused without an image, Invalid for a bad one."""
         reason = self.why_not(service.unit, service)
         if reason:
-            hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
+            _, hint = no_image(str(service.details.get("kind", "")))
             if service.unit == self.auto_update_unit:
                 hint = "`trigger-units` runs it and watches it to its end"
             raise Refused("not-deployable", f"{service.unit} cannot be deployed: {reason}", hint)
@@ -149,7 +150,7 @@ class Catalogue:
             return "it is the auto-update unit"
         if service is None:
             return "not managed here"
-        return "" if service.image else "its image is not known"
+        return "" if service.image else no_image(str(service.details.get("kind", "")))[0]
 
     def _names(self, known: Iterable[Service]) -> Mapping[str, LocalImage]:
         """Return what the images of services stand for here, by whole name."""
@@ -210,7 +211,7 @@ class Catalogue:
 
 def _update_state(service: Service, container: object, remote: object) -> tuple[str, str]:
     if not service.image:
-        return "unknown", "its image is not known"
+        return "unknown", no_image(str(service.details.get("kind", "")))[0]
     if isinstance(remote, Unknown):
         return "unknown", remote.reason
     if not isinstance(remote, RemoteImage) or not isinstance(container, ContainerState):

@@ -12,7 +12,7 @@ from podup.host.arguments import unit_argument
 from podup.host.run import Command, Completed, Runner
 from podup.patterns import regex
 from podup.recipes.facts import UnitState
-from podup.records import dataclass
+from podup.records import dataclass, replace
 
 ASK_TIMEOUT_S = 15.0
 JOB_TIMEOUT_S = 180.0
@@ -27,6 +27,7 @@ _NEEDED_BY = "RequiredBy,RequisiteOf,BoundBy,ConsistsOf"
 _MISSING = regex(r"No files found for (\S+)\.$", re.MULTILINE)
 _ARGUMENTS = regex(r"(?m)^( *Process: \d+ \w+=\S+) .*( \(code=.*)$")
 _PROCESSES = regex(r"(?m)^ *CGroup: .*\n(?: *[├└│].*\n?)*")
+_ADVICE = regex(r"(?m)^See .*\n?")
 _NO_BUS = ("failed to connect to bus", "failed to connect to user scope bus", "no medium found")
 
 
@@ -220,7 +221,8 @@ class Systemd:
         if "not found" in done.stderr and "Unit " in done.stderr:
             raise NotFound("unit-not-found", f"systemd knows no {unit}", "See `systemctl list-unit-files`.")
         hint = f"Look at `systemctl {self._scope[0]} status {unit}` and its journal."
-        return done.check(f"unit-{verb}-failed", f"{unit} did not {verb}", hint)
+        told = _ADVICE.sub("", done.stderr)  # behind the reason comes where to look
+        return replace(done, stderr=told).check(f"unit-{verb}-failed", f"{unit} did not {verb}", hint)
 
     def _ask(self, *words: str) -> Completed:
         done = self._run(words, mutates=False, timeout_s=ASK_TIMEOUT_S)

@@ -6,6 +6,22 @@ from podup.recipes.verbs import Plan, Unknown, fail, fail_unseen, refuse
 _UNPACKED = 3
 _SPARE_BYTES = 64 * 1024 * 1024
 _UNREADABLE = ("error", "bad-setting")
+_IMAGE_UNKNOWN = (
+    "its image is not known",
+    "set Image= in its Quadlet file, or name the image in its `podman run`",
+)
+_NO_IMAGE = {
+    "kube": (
+        "it plays a Kubernetes file, whose images are not looked after",
+        "write a .container file for each container, or run it as a stack",
+    ),
+    "pod": ("a pod runs no image of its own", "deploy the units of its containers"),
+    "image": ("it fetches an image and runs none", "deploy the units that run it"),
+    "quadlet": (
+        "its image is not known, or built on this machine",
+        "name an image of a registry in Image=",
+    ),
+}
 
 
 def refuse_state(unit: str, state: object) -> Plan | None:
@@ -57,8 +73,8 @@ def refuse_config(config: UnitConfig) -> Plan | None:
         hint = "generate the unit with `podman generate systemd --new`, or write a Quadlet file"
         return refuse("container-is-fixed", why, hint)
     if not config.image:
-        hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
-        return refuse("image-unknown", f"the image of {unit} is not known", hint)
+        reason, hint = no_image(config.source)
+        return refuse("image-unknown", f"{unit}: {reason}", hint)
     if config.image.startswith("localhost/"):
         why = f"the image of {unit} is one built on this machine"
         hint = "push it to a registry, and name it there in Image="
@@ -71,6 +87,11 @@ def refuse_config(config: UnitConfig) -> Plan | None:
         why = f"{unit} pulls by itself at start, so it could not be taken back"
         return refuse("pulls-at-start", why, hint)
     return None
+
+
+def no_image(kind: str) -> tuple[str, str]:
+    """Return why a unit of this kind (`UnitConfig.source`) has no image to deploy, and what to do."""
+    return _NO_IMAGE.get(kind, _IMAGE_UNKNOWN)
 
 
 def refuse_disk(space: object, pulled: object, size_bytes: int) -> Plan | None:

@@ -79,6 +79,21 @@ class SlowStop:
         return Completed(command, 124 if waits < 4 else 0, "", "", 1)
 
 
+class Failing:
+    """systemctl says why a job failed, and then where to look."""
+
+    def run(self, command: Command) -> Completed:
+        why = "Job for web.service failed because the control process exited with error code."
+        where = 'See "systemctl --user status web.service" for details.'
+        return Completed(command, 1, "", f"{why}\n{where}\n", 1)
+
+
+def test_a_failed_job_is_told_by_its_reason() -> None:
+    with pytest.raises(PodupError) as failed:
+        Systemd(Failing()).restart("web.service")
+    assert failed.value.message.endswith("failed because the control process exited with error code.")
+
+
 def test_a_slow_stop_is_no_part_of_the_time_a_start_has() -> None:
     machine = SlowStop()
     with pytest.raises(PodupError) as late:

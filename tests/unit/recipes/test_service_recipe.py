@@ -132,6 +132,15 @@ def test_a_container_that_nobody_could_tell_is_refused(state: UnitState) -> None
     assert DEPLOY.plan(ServiceParams(UNIT), seen(state=state, config=unnamed)).steps, "it was found"
 
 
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [("kube", "Kubernetes"), ("pod", "a pod"), ("quadlet", "built on this"), ("unknown", "not known")],
+)
+def test_a_unit_without_an_image_is_told_why(source: str, says: str) -> None:
+    plan = DEPLOY.plan(ServiceParams(UNIT), seen(config=UnitConfig(UNIT, source)))
+    assert plan.code == "image-unknown" and says in plan.reason and plan.hint
+
+
 def test_a_unit_with_a_container_nobody_could_tell_is_restarted_without_looking_for_it() -> None:
     unnamed = UnitConfig(UNIT, "podman-run", REF, is_labelled=False)
     facts = seen(container=None, config=unnamed)
