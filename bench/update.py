@@ -29,7 +29,7 @@ from labkit.images import Build, push
 from labkit.registries import lab_registry
 from labkit.releases import MIGRATION, Mirror, build_version, mirror
 from labkit.sender import Sender, port_held
-from labkit.services import Service, remove, start, wait_for_version, write_unit
+from labkit.services import Service, launch, remove, wait_for_version, write_unit
 from labkit.webhooks import deliver, package_event, request, send
 
 SETTLE_S = 3
@@ -121,8 +121,7 @@ def service_running() -> Iterator[Service]:
     """A service to deploy to."""
     service = Service("updated-beside", f"{lab_registry()}/acme/updated-beside:latest", free_port())
     write_unit(service)
-    push(Build("v1"), service.image)
-    start(service, serves="v1")
+    launch(service)
     try:
         yield service
     finally:

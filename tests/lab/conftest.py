@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from labkit.daemon import Daemon, daemon_running
 from labkit.registries import lab_registry
 from labkit.releases import MIGRATION, NEXT, Mirror, build_version, mirror
-from labkit.services import Service, services_made
+from labkit.services import Service, launch, services_made
 
 INSIDE = "LAB_REGISTRY" in os.environ
 collect_ignore_glob = [] if INSIDE else ["test_*.py"]
@@ -41,6 +41,12 @@ def new_service(registry: str) -> Iterator[Callable[..., Service]]:
     """Make a service with a name, an image name and a port of its own; stopped and removed at the end."""
     with services_made(registry) as make:
         yield make
+
+
+@pytest.fixture
+def web(new_service: Callable[..., Service]) -> Service:
+    """A service that serves v1."""
+    return launch(new_service())
 
 
 @pytest.fixture

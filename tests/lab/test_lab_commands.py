@@ -5,30 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import pytest
 from labkit.commands import run
 from labkit.daemon import SECRET, Daemon
 from labkit.images import Build, push, push_index
 from labkit.registries import PASSWORD, USER, private_registry
 from labkit.services import (
     Service,
+    launch,
     running_image_id,
     served_version,
-    start,
     systemctl,
     wait_for_version,
 )
 from labkit.webhooks import deliver, package_event, send
 
 Make = Callable[..., Service]
-
-
-@pytest.fixture
-def web(new_service: Make) -> Service:
-    service = new_service()
-    push(Build("v1"), service.image)
-    start(service, serves="v1")
-    return service
 
 
 def test_services_are_found_and_shown(web: Service, daemon: Daemon) -> None:
@@ -103,8 +94,7 @@ def test_a_registry_with_a_login_is_asked_with_podmans_credentials(
     with private_registry() as address:
         service = new_service(name="secret", at=address)
         run("podman", "login", "--username", USER, "--password", PASSWORD, address)
-        push(Build("v1"), service.image)
-        start(service, serves="v1")
+        launch(service)
         daemon.look_again()
         push(Build("v2"), service.image)
         assert daemon.command("deploy", service.name).returncode == 0
@@ -126,8 +116,7 @@ def test_a_registry_that_is_gone_fails_the_task_and_nothing_else(
     with private_registry() as address:
         service = new_service(name="orphan", at=address)
         run("podman", "login", "--username", USER, "--password", PASSWORD, address)
-        push(Build("v1"), service.image)
-        start(service, serves="v1")
+        launch(service)
         daemon.look_again()
     done = daemon.command("deploy", service.name)
     assert done.returncode == 1, done

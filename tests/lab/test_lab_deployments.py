@@ -15,6 +15,7 @@ from labkit.services import (
     Service,
     Variation,
     is_active,
+    launch,
     monitor_holds,
     running_image_id,
     served_version,
@@ -31,9 +32,7 @@ UNITS_AT_ONCE = 20
 
 
 def running_v1(daemon: Daemon, make: Make, variation: Variation = PLAIN) -> Service:
-    service = make(variation)
-    push(Build("v1"), service.image)
-    start(service, serves="v1")
+    service = launch(make(variation))
     daemon.look_again()
     return service
 
@@ -85,9 +84,7 @@ def test_the_same_delivery_again_is_a_duplicate(daemon: Daemon, new_service: Mak
 def test_a_bad_image_is_taken_back_and_not_tried_again(
     daemon: Daemon, new_service: Make, behaviour: str, variation: Variation
 ) -> None:
-    web = new_service(variation)
-    push(Build("v1"), web.image)
-    start(web, serves="v1")
+    web = launch(new_service(variation))
     daemon.look_again()
     good = running_image_id(web)
 
@@ -129,9 +126,7 @@ def test_a_mended_image_is_deployed_after_a_bad_one(daemon: Daemon, new_service:
 def test_a_unit_that_requires_the_deployed_one_stays_active(daemon: Daemon, new_service: Make) -> None:
     base = running_v1(daemon, new_service)
     needs_base = Variation(unit_lines=(f"Requires={base.unit}", f"After={base.unit}"))
-    beside = new_service(needs_base, name="beside")
-    push(Build("v1"), beside.image)
-    start(beside, serves="v1")
+    beside = launch(new_service(needs_base, name="beside"))
     daemon.look_again()
     task = deploy_by_webhook(daemon, pushed(base, Build("v2")))
     assert task["status"] in ("succeeded", "rolled_back"), task

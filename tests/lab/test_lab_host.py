@@ -15,6 +15,7 @@ from labkit.services import (
     image_id,
     is_active,
     journal,
+    launch,
     remove,
     running_image_id,
     start,
@@ -37,16 +38,12 @@ def test_podman_is_rootless() -> None:
 
 
 def test_a_unit_serves_what_was_pushed_and_logs_to_the_users_journal(new_service: Make) -> None:
-    web = new_service()
-    push(Build("v1"), web.image)
-    start(web, serves="v1")
+    web = launch(new_service())
     assert "starting v1" in journal(web.unit)
 
 
 def test_auto_update_brings_a_new_version(new_service: Make) -> None:
-    web = new_service()
-    push(Build("v1"), web.image)
-    start(web, serves="v1")
+    web = launch(new_service())
     push(Build("v2"), web.image)
     assert "true" in run("podman", "auto-update", "--format", "{{.Updated}}").split()
     wait_for_version(web, "v2")
@@ -54,9 +51,7 @@ def test_auto_update_brings_a_new_version(new_service: Make) -> None:
 
 def test_auto_update_calls_it_done_when_the_service_is_gone(new_service: Make) -> None:
     """The gap this product closes: the image exits at once, Podman says it updated, nothing serves."""
-    web = new_service()
-    push(Build("v1"), web.image)
-    start(web, serves="v1")
+    web = launch(new_service())
     push(Build("v2", "exits"), web.image)
     said = run("podman", "auto-update", "--format", "{{.Unit}} {{.Updated}}")
     assert f"{web.unit} true" in said.splitlines()
@@ -64,9 +59,7 @@ def test_auto_update_calls_it_done_when_the_service_is_gone(new_service: Make) -
 
 
 def test_pull_by_digest_and_tag_gives_the_unit_the_new_image(new_service: Make) -> None:
-    web = new_service()
-    push(Build("v1"), web.image)
-    start(web, serves="v1")
+    web = launch(new_service())
     digest = push(Build("v2"), web.image)
     repository = web.image.removesuffix(":latest")
     run("podman", "pull", "--quiet", f"{repository}@{digest}")

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from labkit.commands import eventually, run
 from labkit.daemon import SECRET, Daemon
 from labkit.images import Build, push
-from labkit.services import Service, running_image_id, served_version, start, systemctl
+from labkit.services import Service, running_image_id, served_version, systemctl
 from labkit.webhooks import deliver, package_event, send
 
-Make = Callable[..., Service]
 ENDED = ("succeeded", "rolled_back", "failed", "interrupted", "cancelled", "skipped", "unknown")
-
-
-@pytest.fixture
-def web(new_service: Make) -> Service:
-    service = new_service()
-    push(Build("v1"), service.image)
-    start(service, serves="v1")
-    return service
 
 
 def begin(daemon: Daemon, service: Service, build: Build) -> str:

@@ -12,8 +12,8 @@ from labkit.services import (
     Service,
     Variation,
     image_id,
+    launch,
     served_version,
-    start,
     systemctl,
     units_directory,
     wait_for_version,
@@ -57,8 +57,7 @@ def test_a_start_that_never_ends_is_ended_by_force(daemon: Daemon, new_service: 
     waits = f"until podman exec {web.name} grep -q v1 /www/version; do sleep 0.3; done"
     lines = ("[Service]", "TimeoutStartSec=infinity", f"ExecStartPost=/bin/sh -c '{waits}'")
     write_unit(web, Variation(unit_lines=lines))
-    push(Build("v1"), web.image)
-    start(web, serves="v1")
+    launch(web)
     daemon.look_again()
     push(Build("v2"), web.image)
     task_id = daemon.command("deploy", web.unit, "--no-wait").stdout.strip()
@@ -75,8 +74,7 @@ def test_an_old_version_that_stops_slowly_is_not_held_against_the_new_one(
 ) -> None:
     web = new_service()
     write_unit(web, Variation(unit_lines=("[Service]", "ExecStop=/bin/sleep 8")))
-    push(Build("v1"), web.image)
-    start(web, serves="v1")
+    launch(web)
     daemon.look_again()
     push(Build("v2"), web.image)
     deployed = daemon.command("deploy", web.unit)

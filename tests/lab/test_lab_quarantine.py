@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from labkit.daemon import SECRET, Daemon
 from labkit.images import Build, push
-from labkit.services import Service, running_image_id, start, systemctl, wait_for_version
+from labkit.services import Service, launch, running_image_id, systemctl, wait_for_version
 from labkit.webhooks import deliver, package_event, send
 
 Make = Callable[..., Service]
@@ -21,9 +21,7 @@ def state(service: Service) -> tuple[str, str]:
 
 @pytest.mark.parametrize("daemon", [{"PODUP_SCHEDULER_MODE": "services"}], indirect=True)
 def test_nobody_tries_it_again_until_it_is_released(daemon: Daemon, new_service: Make) -> None:
-    web = new_service()
-    push(Build("v1"), web.image)
-    start(web, serves="v1")
+    web = launch(new_service())
     # of this test alone: what the host has already is not pulled
     digest = push(Build("v2-told", "exits"), web.image)
     daemon.look_again()

@@ -9,22 +9,15 @@ import pytest
 from labkit.commands import eventually
 from labkit.daemon import Daemon
 from labkit.images import Build, push
-from labkit.services import Service, served_version, start, systemctl, units_directory
+from labkit.services import Service, launch, served_version, systemctl, units_directory
 
 Make = Callable[..., Service]
 UPDATER = "lab-auto-update.service"
 
 
-def running(make: Make, version: str) -> Service:
-    service = make()
-    push(Build(version), service.image)
-    start(service, serves=version)
-    return service
-
-
 @pytest.mark.parametrize("daemon", [{"PODUP_SCHEDULER_MODE": "services"}], indirect=True)
 def test_the_command_has_the_daemon_deploy_what_is_new(daemon: Daemon, new_service: Make) -> None:
-    web, other = running(new_service, "v1"), running(new_service, "v1")
+    web, other = launch(new_service()), launch(new_service())
     daemon.look_again()
     push(Build("v2"), web.image)
     done = daemon.command("scheduler", "--max-iterations", "1")
@@ -41,7 +34,7 @@ def test_the_command_has_the_daemon_deploy_what_is_new(daemon: Daemon, new_servi
 def test_the_command_works_alone_and_a_bad_image_is_not_tried_twice(
     daemon: Daemon, new_service: Make
 ) -> None:
-    web = running(new_service, "v1")
+    web = launch(new_service())
     daemon.stop()
     push(Build("v2", "exits"), web.image)
     first = daemon.command("scheduler", "--max-iterations", "1")
@@ -63,7 +56,7 @@ def test_the_command_works_alone_and_a_bad_image_is_not_tried_twice(
     indirect=True,
 )
 def test_the_daemon_looks_by_itself(daemon: Daemon, new_service: Make) -> None:
-    web = running(new_service, "v1")
+    web = launch(new_service())
     push(Build("v2"), web.image)
     daemon.look_again()
 
@@ -84,7 +77,7 @@ def test_the_daemon_looks_by_itself(daemon: Daemon, new_service: Make) -> None:
 def test_the_auto_update_unit_is_watched_to_its_end(
     daemon: Daemon, new_service: Make, command: str, status: str
 ) -> None:
-    web = running(new_service, "v1")
+    web = launch(new_service())
     push(Build("v2"), web.image)
     path = units_directory() / UPDATER
     path.write_text(f"[Service]\nType=oneshot\nExecStart=/bin/echo looking around\nExecStart={command}\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,10 +10,9 @@ import pytest
 from labkit.commands import eventually, run
 from labkit.daemon import BUILT, SECRET, TOKEN, Daemon
 from labkit.images import Build, push
-from labkit.services import Service, served_version, start, systemctl, units_directory, wait_for_version
+from labkit.services import Service, served_version, systemctl, units_directory, wait_for_version
 from labkit.webhooks import Answer, deliver, package_event, request, send
 
-Make = Callable[..., Service]
 NAME = "lab-inherited"
 LISTENING = """\
 [Socket]
@@ -26,14 +25,6 @@ EnvironmentFile={environment}
 ExecStart=/usr/bin/python3 {program} server
 {lines}
 """
-
-
-@pytest.fixture
-def web(new_service: Make) -> Service:
-    service = new_service()
-    push(Build("v1"), service.image)
-    start(service, serves="v1")
-    return service
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from labkit.database import contents, count, lost, tables
 from labkit.images import Build, push
 from labkit.releases import MIGRATION, NEXT, Mirror, broken_version, build_version, mirror
 from labkit.sender import Sender, port_held
-from labkit.services import Service, start, systemctl, units_directory, wait_for_version
+from labkit.services import Service, launch, systemctl, units_directory, wait_for_version
 from labkit.webhooks import deliver, package_event, request, send
 
 AFTER = "99.1.0"
@@ -58,17 +58,10 @@ def version(daemon: Daemon) -> str:
         return ""
 
 
-def web(new_service: Make) -> Service:
-    service = new_service()
-    push(Build("v1"), service.image)
-    start(service, serves="v1")
-    return service
-
-
 def test_no_webhook_is_lost_with_socket_activation(
     daemon: Daemon, releases: Mirror, port: None, good: Path, new_service: Make
 ) -> None:
-    service = web(new_service)
+    service = launch(new_service())
     daemon.look_again()
     releases.publish(NEXT, good)
     before = count(daemon.state, "deliveries")
@@ -90,7 +83,7 @@ def test_to_b_with_its_database_and_back_from_a_broken_c(
     daemon: Daemon, releases: Mirror, port: None, good: Path, new_service: Make, tmp_path: Path
 ) -> None:
     """Each migrates; C serves and dies. A push while C is on trial runs once, and no row is lost."""
-    service = web(new_service)
+    service = launch(new_service())
     daemon.look_again()
     run_push(daemon, service, "v2")
     at_a, program = contents(daemon.state), daemon.program.read_bytes()

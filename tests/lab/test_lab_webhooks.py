@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 from labkit.commands import eventually
 from labkit.daemon import SECRET, TOKEN, Daemon, daemon_running
-from labkit.images import Build, push
-from labkit.services import Service, running_image_id, services_made, start
+from labkit.services import Service, launch, running_image_id, services_made
 from labkit.webhooks import Delivery, deliver, package_event, request, send
 
 Make = Callable[..., Service]
@@ -37,10 +36,7 @@ def new_service(registry: str) -> Iterator[Make]:
 @pytest.fixture(scope="module")
 def web(new_service: Make) -> Service:
     """One for all: none of these requests may change it."""
-    service = new_service()
-    push(Build("v1"), service.image)
-    start(service, serves="v1")
-    return service
+    return launch(new_service())
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from pathlib import Path
 from host.containers import free_port
 
 from labkit.commands import eventually, run
+from labkit.images import Build, push
 
 UNIT = """\
 # {unit}
@@ -152,6 +153,13 @@ def start(service: Service, *, serves: str | None = None) -> None:
     systemctl("start", service.unit)
     if serves:
         wait_for_version(service, serves)
+
+
+def launch(service: Service, version: str = "v1") -> Service:
+    """Push a version and start the unit on it; return the service once it serves that."""
+    push(Build(version), service.image)
+    start(service, serves=version)
+    return service
 
 
 def remove(service: Service) -> None:
