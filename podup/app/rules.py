@@ -31,6 +31,7 @@ def unit_settings(loaded: Loaded, unit: str) -> UnitSettings:
         entry.probe if entry else "",
         hooks.before,
         hooks.after,
+        float(services.pull_timeout_s),
     )
 
 

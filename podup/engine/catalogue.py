@@ -11,6 +11,7 @@ from podup.engine.policy import well_before
 from podup.engine.world import World
 from podup.errors import Refused
 from podup.host.discovery import Discovered
+from podup.recipes.actions import PULL_TIMEOUT_S
 from podup.recipes.auto_update import AutoUpdateParams
 from podup.recipes.facts import (
     ContainerOf,
@@ -44,6 +45,7 @@ class UnitSettings:
     probe: str = ""
     before_hook: tuple[str, ...] = ()
     after_hook: tuple[str, ...] = ()
+    pull_timeout_s: float = PULL_TIMEOUT_S
 
 
 class Catalogue:
@@ -206,6 +208,7 @@ class Catalogue:
             settings.probe,
             settings.before_hook,
             settings.after_hook,
+            settings.pull_timeout_s,
         )
 
 

@@ -24,12 +24,12 @@ from podup.host.podman_answers import (
     sha256_id,
 )
 from podup.host.run import Command, Completed, Runner
+from podup.recipes.actions import PULL_TIMEOUT_S
 from podup.recipes.facts import AutoUpdateRow, ContainerState, DiskSpace, LocalImage, Probed
 from podup.records import replace
 
 ASK_TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 60.0
-PULL_TIMEOUT_S = 900.0
 AUTO_UPDATE_TIMEOUT_S = 300.0
 _NO_IMAGE = ("image not known", "no such image", "tag not known")
 _MANY_NAMES = ("more than one tag",)

@@ -7,13 +7,15 @@ from podup.recipes.codec import register
 from podup.recipes.verbs import Action
 from podup.records import dataclass
 
+PULL_TIMEOUT_S = 900.0
+
 
 @dataclass(frozen=True, slots=True)
 class PullImage(Action):
     """Fetch an image, normally by digest (`name@sha256:...`), with podman's own credentials."""
 
     ref: str
-    timeout_s: float = 900.0
+    timeout_s: float = PULL_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)

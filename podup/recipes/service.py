@@ -162,7 +162,8 @@ class ServiceRecipe:
             lost_digest = digest_before(p, before)
             if lost_digest and after.get(ImageAt(old_id), old_id) is None:  # pruned while nothing ran it
                 lost = str(target.own_ref.with_digest(lost_digest))
-                steps.append(Step("fetch the image that ran before, which is gone", PullImage(lost)))
+                fetch = PullImage(lost, p.pull_timeout_s)
+                steps.append(Step("fetch the image that ran before, which is gone", fetch))
             steps.append(Step(f"give {own} back to the image that ran before", TagImage(old_id, own)))
             shared = told_sharers(before.get(PolicyOf(p.unit)), (digest_before(p, before),))
         if not old_id and id_at(after, own):
@@ -224,7 +225,8 @@ def _steps(p: ServiceParams, seen: Facts, target: Target) -> tuple[Step, ...]:
         kept = f"{kept_repository(p.unit)}:{old_id.removeprefix('sha256:')[:12]}"
         steps.append(Step(f"keep the running image as {kept}", TagImage(old_id, kept)))
     if not isinstance(seen.get(ImageAt(target.pull_ref)), LocalImage):
-        steps.append(Step(f"pull {target.wanted_ref} at {short(target.digest)}", PullImage(target.pull_ref)))
+        pull = PullImage(target.pull_ref, p.pull_timeout_s)
+        steps.append(Step(f"pull {target.wanted_ref} at {short(target.digest)}", pull))
     shared = told_sharers(seen[PolicyOf(p.unit)], target.digests)
     steps.append(Step("; ".join(filter(None, (f"name it {own}", shared))), TagImage(target.pull_ref, own)))
     if is_job_at_rest(p, seen):

@@ -2,6 +2,7 @@
 
 from podup.core.images import ImageRef, parse_ref
 from podup.errors import PodupError
+from podup.recipes.actions import PULL_TIMEOUT_S
 from podup.recipes.codec import register
 from podup.recipes.facts import (
     ContainerOf,
@@ -42,6 +43,7 @@ class ServiceParams:
     probe: str = ""
     before_hook: tuple[str, ...] = ()
     after_hook: tuple[str, ...] = ()
+    pull_timeout_s: float = PULL_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)

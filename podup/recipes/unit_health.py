@@ -90,7 +90,7 @@ def is_broken(wanted: Wanted, seen: Facts) -> str:
         and (state.active == "failed" or state.sub == "auto-restart")
     ):
         return f"{wanted.unit} was {state.active} ({state.result})"
-    if isinstance(container, ContainerState) and container.health == "unhealthy":
+    if isinstance(container, ContainerState) and container.is_unwell:
         return f"the container of {wanted.unit} was unhealthy"
     return ""
 

@@ -8,6 +8,8 @@ from simulated_host import IMAGE, WEB, Host
 
 from podup.core.states import Status
 from podup.engine.control import request_stop
+from podup.engine.record import read_records
+from podup.engine.snapshot import TaskFiles
 from podup.host.simulator.parts import Fault
 from podup.store import freezes
 from podup.store.freezes import Freeze
@@ -24,6 +26,15 @@ def freeze(host: Host, target: str = WEB) -> None:
 def changes(host: Host) -> tuple[str, ...]:
     with host.machine.open() as machine:
         return machine.changes
+
+
+def test_a_pull_may_take_as_long_as_the_settings_say(new_host: NewHost) -> None:
+    host = new_host(PODUP_PULL_TIMEOUT_SECS="7200")
+    host.machine.push(IMAGE, "v2")
+    task = host.deploy()
+    records = read_records(TaskFiles(host.state, task.id).journal)
+    pulls = [one["action"] for one in records if one["type"] == "step" and one["action"]["_"] == "PullImage"]
+    assert [pull["timeout_s"] for pull in pulls] == [7200.0]
 
 
 def test_a_hook_runs_before_anything_is_changed(new_host: NewHost) -> None:

@@ -232,6 +232,14 @@ def test_a_check_that_podman_makes_late_is_asked_for(
     assert verdict.asks == ((HealthCheckNow("c2"),) if is_asked_for else ())
 
 
+def test_a_service_whose_first_check_came_too_early_was_not_broken() -> None:
+    early = replace(CONTAINER, health="unhealthy", check=HealthCheck(interval_s=300.0, failing=1))
+    failed = after(state=replace(AGAIN, active="failed", result="exit-code"), container=None)
+    assert DEPLOY.revert(ServiceParams(UNIT), seen(container=early), failed).steps
+    broken = replace(CONTAINER, health="unhealthy", check=HealthCheck(interval_s=30.0, failing=9))
+    assert DEPLOY.revert(ServiceParams(UNIT), seen(container=broken), failed).code == "was-broken"
+
+
 def test_a_dependant_left_dead_is_bad() -> None:
     before = seen(dependants=(("app.service", "active"),))
     dead = after(dependants=(("app.service", "failed"),))
