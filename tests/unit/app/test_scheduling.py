@@ -18,6 +18,8 @@ from podup.errors import EXIT_BUSY, Busy
 class DaemonsApi:
     """The API of a daemon that started one task."""
 
+    has_daemon = True
+
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any]] = []
 

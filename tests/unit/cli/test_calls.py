@@ -9,6 +9,8 @@ from podup.cli.calls import call_for_all
 class Lister:
     """An API with 1,100 things, 500 at most a page."""
 
+    has_daemon = True
+
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
 
