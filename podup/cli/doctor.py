@@ -46,7 +46,8 @@ def run(args: Mapping[str, Any], context: Context) -> int:
         context.out.json({"findings": [asdict(found) for found in findings]})
     else:
         rows = [(found.state, found.about, found.says) for found in findings]
-        context.out.table(("", "what", "finding"), rows, roles=[_ROLES[found.state] for found in findings])
+        roles = [_ROLES[found.state] for found in findings]
+        context.out.table(("", "what", "finding"), rows, roles=roles)
         hints = [f"{found.about}: {found.hint}" for found in findings if found.hint and found.state != _OK]
         for hint in dict.fromkeys(hints):
             context.out.line(hint)

@@ -36,7 +36,7 @@ def run(args: Mapping[str, Any], context: Context) -> int:
         for event in answer["events"]
     ]
     roles = ["bad" if event["status"] >= 400 else "" for event in answer["events"]]
-    context.out.table(("when", "source", "request", "status", "by", "task"), rows, roles=roles)
+    context.out.table(("when", "source", "request", "status", "by", "task"), rows, roles=roles, is_cut=True)
     if answer["has_next"]:
         context.out.note(f"{answer['total']} in all; --count shows more", "muted")
     return EXIT_DONE

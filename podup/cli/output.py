@@ -2,7 +2,7 @@
 
 Results go to standard output, everything about the way there to standard error. Colour only on a terminal,
 never with NO_COLOR (https://no-color.org) or TERM=dumb. A table is as wide as its content; on a terminal its
-last column is cut to fit, or stands below its row where there is next to no room for it. What has no letter
+last column is folded to fit, or stands below its row where there is next to no room. What has no letter
 of its own (control characters in foreign text) is shown as `?`.
 """
 
@@ -62,9 +62,17 @@ class Output:
             self.line(line)
 
     def table(
-        self, headings: Sequence[str], rows: Iterable[Sequence[object]], *, roles: Sequence[str] = ()
+        self,
+        headings: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        roles: Sequence[str] = (),
+        is_cut: bool = False,
     ) -> None:
-        """Write rows under headings. `roles` has one role a row, empty for none; it colours the whole row."""
+        """Write rows under headings. `roles` has one role a row, empty for none; it colours the whole row.
+
+        On a terminal the last column is folded to fit; with `is_cut` (long lists) it is cut.
+        """
         cells = [[printable(str(cell)) for cell in row] for row in rows]
         widths = [max(map(shown_width, column)) for column in zip(headings, *cells, strict=True)]
         room = self._room_for_last(widths)
@@ -72,12 +80,15 @@ class Output:
         if not is_tight:
             widths[-1] = min(widths[-1], room)
         self.line(self.styled(_row([heading.upper() for heading in headings], widths), "muted"))
-        for number, row in enumerate(cells):
+        indent = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
+        for number, (*row, last) in enumerate(cells):
+            is_below = is_tight and shown_width(last) > room
+            width = self._columns() - len(_BELOW) if is_below else widths[-1]
+            first, *more = [cut(last, width)] if is_cut else fold(last, width)
+            lines = [_row(row, widths), _BELOW + first] if is_below else [_row([*row, first], widths)]
+            lines += [(_BELOW if is_below else " " * indent) + line for line in more]
             role = roles[number] if number < len(roles) else ""
-            below = ""
-            if is_tight and shown_width(row[-1]) > room:
-                below = f"\n{_BELOW}{cut(row.pop(), self._columns() - len(_BELOW))}"
-            self.line(self.styled(_row(row, widths) + below, role))
+            self.line(self.styled("\n".join(lines), role))
 
     def note(self, text: str, role: str = "") -> None:
         """Write one line about the way to the result."""

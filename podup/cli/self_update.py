@@ -85,7 +85,8 @@ def show_history(args: Mapping[str, Any], context: Context) -> int:
         for entry in entries
     ]
     roles = [_ROLES.get(entry.outcome, "") for entry in entries]
-    context.out.table(("when", "from", "to", "sha256", "outcome", "by", "message"), rows, roles=roles)
+    headings = ("when", "from", "to", "sha256", "outcome", "by", "message")
+    context.out.table(headings, rows, roles=roles, is_cut=True)
     context.out.line(f"installed: {kept.installed(places) or f'none at {places.target}'}")
     context.out.line(f"kept: {', '.join(kept.versions(places)) or 'none'}")
     held = remembered.hold_reason(places)

@@ -179,7 +179,8 @@ def run_history(args: Mapping[str, Any], context: Context) -> int:
         for row in rows
     ]
     roles = [_STATUS.get(row["status"], "") for row in rows]
-    context.out.table(("at", "stack", "env", "action", "version", "status", "notes"), shown, roles=roles)
+    headings = ("at", "stack", "env", "action", "version", "status", "notes")
+    context.out.table(headings, shown, roles=roles, is_cut=True)
     return EXIT_DONE
 
 

@@ -43,7 +43,8 @@ def run_list(args: Mapping[str, Any], context: Context) -> int:
         for task in answer["tasks"]
     ]
     roles = [_ROLES.get(task["status"], "") for task in answer["tasks"]]
-    context.out.table(("task", "created", "kind", "status", "unit", "summary"), rows, roles=roles)
+    headings = ("task", "created", "kind", "status", "unit", "summary")
+    context.out.table(headings, rows, roles=roles, is_cut=True)
     if answer["has_next"]:
         context.out.note(f"{answer['total']} in all; --count shows more", "muted")
     return EXIT_DONE

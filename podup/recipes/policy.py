@@ -97,7 +97,8 @@ def _not_now(policy: Policy, digests: Iterable[str]) -> Plan | None:
         why = f"a rollback failed here: {policy.needs_operator}"
         return refuse("needs-operator", why, "mend the service, then deploy it with --force")
     if policy.frozen:
-        return refuse("frozen", f"frozen: {policy.frozen}", "unfreeze it first")
+        hint = "`unfreeze` lets it go on, --force passes it once"
+        return refuse("frozen", f"frozen: {policy.frozen}", hint)
     if policy.opens_s > policy.now_s:
         return Plan(
             (), Decision.POSTPONE, "window-closed", "outside its maintenance window", "", policy.opens_s

@@ -38,7 +38,12 @@ EXIT_OF: dict[End, int] = {
     End.ROLLED_BACK: EXIT_ROLLED_BACK,
     End.HELD: EXIT_FAILED,
 }
-_EXIT_OF_CODE = {"tasks-running": EXIT_BUSY, "version-rejected": EXIT_REFUSED, "no-room": EXIT_REFUSED}
+_EXIT_OF_CODE = {
+    "tasks-running": EXIT_BUSY,
+    "version-rejected": EXIT_REFUSED,
+    "no-room": EXIT_REFUSED,
+    "no-release-repo": EXIT_REFUSED,
+}
 
 
 def exit_code_of(end: End, code: str) -> int:

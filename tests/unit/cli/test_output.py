@@ -34,16 +34,30 @@ def test_a_table_elsewhere_is_whole_and_without_colour() -> None:
 
 def test_a_table_on_a_terminal_is_cut_and_coloured() -> None:
     out, stdout, _ = terminal()
-    out.table(("unit", "state"), [("web.service", "x" * 100)], roles=("bad",))
+    out.table(("unit", "state"), [("web.service", "x" * 100)], roles=("bad",), is_cut=True)
     assert stdout.getvalue().splitlines()[1] == f"\x1b[31mweb.service  {'x' * 26}…\x1b[0m"
 
 
 def test_a_last_column_without_room_stands_below_its_row() -> None:
     out, stdout, _ = terminal()
-    out.table(("unit", "when", "why"), [("web.service", "2026-01-30", "x" * 100), ("db", "never", "by hand")])
+    rows = [("web.service", "2026-01-30", "x" * 100), ("db", "never", "by hand")]
+    out.table(("unit", "when", "why"), rows, is_cut=True)
     assert stdout.getvalue().splitlines()[1:] == [
         "web.service  2026-01-30", f"    {'x' * 35}…", "db           never       by hand"
     ]  # fmt: skip
+
+
+def test_a_last_column_that_matters_is_folded_in_place_of_being_cut() -> None:
+    out, stdout, _ = terminal()
+    words = "one two three four five six seven"
+    out.table(("", "what"), [("ok", words), ("ok", words)])
+    assert stdout.getvalue().splitlines()[1:3] == ["ok  one two three four five six seven"] * 2
+    out, stdout, _ = terminal()
+    out.table(("", "what"), [("ok", f"{words} eight nine")])
+    assert stdout.getvalue().splitlines()[1:] == ["ok  one two three four five six seven", "    eight nine"]
+    out, stdout, _ = terminal()
+    out.table(("", "what"), [("x" * 30, f"{words} eight nine")])
+    assert stdout.getvalue().splitlines()[2:] == ["    one two three four five six seven", "    eight nine"]
 
 
 def test_a_long_line_is_folded_on_a_terminal_only() -> None:

@@ -365,3 +365,7 @@ def test_an_update_finished_after_a_power_cut_keeps_as_many_versions_as_configur
     journal.store(machine.places.journal, replace(ended.record, state=State.COMMITTING))
     guard.guard(replace(machine.ground, keep_versions=2), wait_s=0)
     assert kept.versions(machine.places) == [NEW, OLD]
+
+
+def test_an_update_from_nowhere_is_refused_as_a_check_of_it_is() -> None:
+    assert reports.exit_code_of(End.ABORTED, "no-release-repo") == 3
