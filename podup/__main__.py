@@ -11,7 +11,7 @@ from importlib import import_module
 
 from podup.version import COMMIT, OVERVIEW, VERSION
 
-_GARBAGE_AFTER = 500_000  # new objects: imports make fewer. Who lives long looks more often (app.facade)
+_GARBAGE_AFTER = 500_000  # new objects: imports make fewer; a process that lives on lowers it (app.facade)
 
 
 def main() -> int:

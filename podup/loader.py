@@ -88,7 +88,7 @@ class Packed(zipimporter):
                 yield path.removeprefix(f"{folder}/"), self.get_data(f"{self.archive}/{path}")
 
     def drop_sources(self) -> None:
-        """Free the unpacked text; who asks for it again unpacks again."""
+        """Free the unpacked text; it is unpacked again when it is asked for."""
         self._sources = {}
 
     @property

@@ -1,8 +1,8 @@
 """Regular expressions that are compiled when they are first used.
 
 The program has some eighty of them, and compiling all took a tenth of the time it took to start, for the few
-that a command or a first request needs. A type checker sees `re.compile`, and so does who uses the result:
-all methods of `re.Pattern`, at the same price from the second call on.
+that a command or a first request needs. To a type checker it is `re.compile`, and the result
+has all methods of `re.Pattern`, at the same price from the second call on.
 
 A wrong expression is noticed at its first use; a test compiles all of them.
 """

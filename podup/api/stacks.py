@@ -50,7 +50,7 @@ class PreflightBody:
 
 @dataclass(frozen=True, slots=True)
 class RestoreBody:
-    """Which backup to put back, whether its databases too, and whether those of now are dumped first."""
+    """Which backup to put back, whether with its databases, and whether the current ones are dumped first."""
 
     backup: str
     databases: bool = True

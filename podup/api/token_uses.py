@@ -1,6 +1,6 @@
 """When tokens were last used: noted by the loop, written by whoever calls `turn`, about once a minute each.
 
-So a token that is used with every request costs no write each, and one nobody uses any more can be told.
+So a token used with every request does not cost a write each time, and one that nobody uses any more shows.
 """
 
 from collections.abc import Callable

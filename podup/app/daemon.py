@@ -70,7 +70,7 @@ class Daemon:
     ) -> None:
         self._loaded = loaded
         self._clock = clock
-        self._dispatching = Rounds("dispatch", self._dispatch, say=say)
+        self._dispatching = Rounds("dispatch", self._unless_updating(self._dispatch), say=say)
         self._maintenance = boot.Maintenance(places_of(loaded).journal)
         store = QuietStore(database, self._maintenance)
         wake, channels = self._dispatching.wake, (LogChannel(say),)
@@ -82,7 +82,7 @@ class Daemon:
         self._host = HostWatch()
         duties = duties_of(loaded, self._built, clock, self._host)
         self._chores = Chores(duties, store, clock, say=say)
-        self._doing_chores = Rounds("chores", self._quietly(self._chores.turn), say=say)
+        self._doing_chores = Rounds("chores", self._unless_updating(self._chores.turn), say=say)
         self._exit_code = EXIT_DONE
         self._strangers = 0
         self._server: Server | None = None
@@ -119,16 +119,17 @@ class Daemon:
             signal.signal(number, lambda *_: server.stop())
         watchdog = Rounds("watchdog", lambda: self._watch(server), say=say)
         updating = Rounds("self-update", self._updates.turn, say=say)
-        backups = Rounds("stack-backups", self._back_stacks_up, say=say)
+        backups = Rounds("stack-backups", self._unless_updating(self._back_stacks_up), say=say)
         self._rounds = [self._dispatching, self._doing_chores, backups, watchdog, updating, self._logging]
         if is_scheduling(self._loaded):
-            self._rounds.append(Rounds("scheduler", self._quietly(self._built.scheduler.turn), say=say))
+            ticking = self._unless_updating(self._built.scheduler.turn)
+            self._rounds.append(Rounds("scheduler", ticking, say=say))
         self._rounds.append(Rounds("first-look", lambda: self._get_ready(listeners[0].address), say=say))
         sys.setswitchinterval(_GIVE_WAY_S)  # a webhook does not wait five milliseconds for a chore
 
         def begin() -> None:
             self._greet(listeners[0].address, auth)
-            self._leave_word(listeners[0])
+            self._write_listening(listeners[0])
             for rounds in self._rounds:
                 rounds.start()
 
@@ -178,7 +179,7 @@ class Daemon:
         if self._server is not None:
             self._server.stop()
 
-    def _leave_word(self, listener: Listener) -> None:
+    def _write_listening(self, listener: Listener) -> None:
         """Say where this daemon answers: an update judges the next one there."""
         name = listener.sock.getsockname()
         told, port = (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)
@@ -206,8 +207,6 @@ class Daemon:
         return [*(inherited or [listen_tcp(address)]), listen_control(socket)]
 
     def _dispatch(self) -> float:
-        if self._maintenance.is_on():
-            return 1.0
         ended = self._built.dispatcher.ended_count
         wait_s = self._built.dispatcher.turn()
         if self._built.outbox.has_news:
@@ -218,7 +217,7 @@ class Daemon:
             self._hurry(SERVICES)
         return min(wait_s, _WATCHED_EVERY_S) if self._feed.turn() else wait_s
 
-    def _quietly(self, work: Callable[[], float]) -> Callable[[], float]:
+    def _unless_updating(self, work: Callable[[], float]) -> Callable[[], float]:
         """Return `work`, put off while an update of this program is under way."""
         return lambda: 1.0 if self._maintenance.is_on() else work()
 
@@ -237,8 +236,6 @@ class Daemon:
         return wait_s
 
     def _back_stacks_up(self) -> float:
-        if self._maintenance.is_on():
-            return 1.0
         wait_s = self._stack_schedule.turn()
         self._dispatching.wake()
         return wait_s

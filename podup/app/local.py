@@ -84,7 +84,7 @@ class LocalApi:
             self._clock.sleep(_FOLLOW_EVERY_S)
 
     def settle(self) -> None:
-        """`settle`, for who follows nothing."""
+        """`settle`, for a caller that follows no task."""
         settle(self._built, self._clock)
 
 

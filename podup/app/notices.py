@@ -72,7 +72,7 @@ class Alarm:
         return remembered.hold_reason(self._places)
 
     def end_well(self) -> None:
-        """Hear that the program is stopped in good order."""
+        """Note that the program was stopped in good order."""
         starts.forget(self._places)
 
     def _look_at_hold(self, store: Store, outbox: Outbox, now_s: float) -> None:

@@ -110,7 +110,7 @@ class SelfUpdates:
         return assemble.parts_of(self._loaded, self._clock, self._say)
 
     def beat(self) -> None:
-        """Hear that work that is done again and again goes on."""
+        """Note that the daemon's repeated work goes on."""
         self._beat_s = self._clock.monotonic()
 
     def health(self) -> dict[str, Any]:

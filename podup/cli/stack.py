@@ -138,7 +138,7 @@ def run_restore(args: Mapping[str, Any], context: Context) -> int:
     """Put a backup back, once somebody has said yes."""
     databases = not args["files_only"]
     what = "files and databases" if databases else "files"
-    first = "The databases of now are NOT dumped first." if args["no_dumps"] else "All is backed up first."
+    first = "The current databases are NOT dumped first." if args["no_dumps"] else "All is backed up first."
     question = f"Put the {what} of {args['stack']} back to {args['backup']}? {first}"
     if not (args["yes"] or args["dry_run"] or context.out.ask(question, sys.stdin.readline)):
         return EXIT_REFUSED

@@ -4,7 +4,7 @@ Read are `NAME=value`, `export NAME=value`, single quotes (literal), double quot
 `\\n \\r \\t \\" \\\\ \\$`), values over several lines in quotes, and comments; the last assignment of a name
 holds. `${NAME}` and `${NAME:-default}` outside single quotes stand for what is assigned further up; a `$`
 without braces is one, as podman-compose has it (docker compose, which differs, reads the file itself).
-Line ends (LF or CRLF), a byte order mark, quotes, comments, spacing and bytes that are no UTF-8 stay as they
+Line ends (LF or CRLF), a byte order mark, quotes, comments, spacing and bytes that are not UTF-8 stay as they
 are. Refused: a quote that never ends, and a new value that would need quoting.
 Source: the env-file syntax of the Compose specification.
 """

@@ -17,7 +17,7 @@ from podup.patterns import regex
 
 MASK = "***"
 _MIN_LENGTH = 4
-_SHORT = 80  # words that come again and again: names of units, of events, of who asks
+_SHORT = 80  # words that come again and again: names of units, events and callers
 _REMEMBERED = 256
 _WELL_KNOWN = regex(
     r"(?i)\b(authorization:\s*(?:bearer|basic)\s+|x-hub-signature-256:\s*sha256=|x-podup-signature-256:\s*sha256="

@@ -238,11 +238,11 @@ class Dispatcher:
                 write_snapshot(files, launch.take_snapshot(task))
             launch.processes.start(task.id, (*launch.command, task.id, str(self._state_dir)))
         except PodupError as error:
-            self._put_up_with(task, error)
+            self._try_again_later(task, error)
         except (OSError, ValueError, KeyError, TypeError) as error:  # its row is of another version
-            self._put_up_with(task, PodupError("not-startable", f"{type(error).__name__}: {error}"))
+            self._try_again_later(task, PodupError("not-startable", f"{type(error).__name__}: {error}"))
 
-    def _put_up_with(self, task: Task, error: PodupError) -> None:
+    def _try_again_later(self, task: Task, error: PodupError) -> None:
         """Try again after a while: the start may have worked, and what was begun has to be taken back."""
         reason = f"could not be started: {error.message}"
         if self._started[task.id] < MAX_ATTEMPTS:

@@ -67,7 +67,7 @@ class EventLog:
         events.insert(cx, [self._clean(event) for event in happened])
 
     def announce(self) -> None:
-        """Let `turn` be called soon: there is something to store, or to show to who watches."""
+        """Let `turn` be called soon: there is something to store, or to show to watchers."""
         if not self._is_called:
             self._is_called = True
             self._call()

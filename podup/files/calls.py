@@ -2,7 +2,7 @@
 
 Nothing else in the program changes the file system. Failures become `Unavailable` with code
 `file-write-failed` and a hint that fits the errno; FileExistsError and FileNotFoundError stay what they
-are, because callers ask with them.
+are, because callers rely on them.
 """
 
 import errno
@@ -92,7 +92,7 @@ def truncate(descriptor: int, path: Path, length: int) -> None:
 
 
 def fsync(descriptor: int, path: Path) -> None:
-    """Return when the file's bytes are on the disk. After a failure its unsynced bytes are of no worth."""
+    """Return when the file's bytes are on the disk. After a failure, bytes that were not synced are lost."""
     with told(path):
         announce("fsync", path)
         os.fsync(descriptor)

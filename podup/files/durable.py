@@ -104,7 +104,7 @@ def copy_file(source: Path, target: Path, *, mode: int = 0o600) -> None:
 
     Raises FileNotFoundError, Unavailable `file-not-readable` and `file-write-failed`.
     """
-    # What writing raises is no OSError any more, so all that are left are the source's.
+    # Writing raises no OSError of its own (calls.told), so those that are left are the source's.
     with calls.readable(source), open(source, "rb") as reading, replacing(target, mode=mode) as file:
         while chunk := reading.read(_CHUNK_BYTES):
             file.write(chunk)
@@ -191,7 +191,7 @@ def sync_file(path: Path) -> None:
 
 
 def remove_leftovers(directory: Path, *, of: str = "") -> tuple[Path, ...]:
-    """Remove the temporary files of writers that are no more; return their paths.
+    """Remove the temporary files of writers that are gone; return their paths.
 
     `of` is how the names written there begin, in a directory that is not ours alone.
     """

@@ -11,7 +11,7 @@ from podup.errors import Refused
 
 
 def require_own(directory: Path) -> None:
-    """Raise Refused when the directory is somebody else's, or others than its group may write into it."""
+    """Raise Refused when the directory is somebody else's, or anybody outside its group may write into it."""
     about, me = directory.stat(), os.geteuid()
     if about.st_uid not in (0, me):
         hint = f"run this as the user with the id {about.st_uid}, or: chown -R {me} {directory}"

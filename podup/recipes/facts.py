@@ -113,7 +113,7 @@ class UnitConfig:
 
 @dataclass(frozen=True, slots=True)
 class FoundService:
-    """A unit worth knowing, and who told of it: `manual`, `quadlet`, `podman` or `systemd`.
+    """A unit worth knowing, and where it is known from: `manual`, `quadlet`, `podman` or `systemd`.
 
     `kind` is the source of its `UnitConfig`. `image` is empty when there is none to deploy. `problem` says
     why it cannot be deployed as its files stand, or why nothing more is known.

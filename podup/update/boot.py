@@ -91,7 +91,7 @@ def running_txid(places: Places) -> str:
 
 
 def attend(ground: "Ground") -> Next:
-    """Look after a transaction nobody works on any more; for the daemon that stands, each second.
+    """Look after a transaction nobody works on any more; the running daemon calls it each second.
 
     SETTLED: it was ended here, maintenance is over. LEAVE: this process is not the program that stays;
     exit with code 10 and be started again.

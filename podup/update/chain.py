@@ -270,7 +270,7 @@ def _recover_first(world: World, request: Request) -> None:
 
 
 def _settled(world: World) -> Running:
-    """Return how the service stands once it is not on its way up any more, or takes too long for that."""
+    """Return how the service stands once it has come up, has stayed down, or takes too long."""
     if world.service is None:
         return Running(False)
     clock = world.ground.clock

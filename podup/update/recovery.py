@@ -162,7 +162,7 @@ def hold(ground: Ground, record: Record, *, start: Callable[[], None] = lambda: 
 
 @contextmanager
 def daemon_lock(ground: Ground, *, wait_s: float = 20.0) -> Iterator[None]:
-    """Hold the database writer's lock, waiting a bounded time for who is on the way out.
+    """Hold the database writer's lock, waiting a bounded time for a holder on its way out.
 
     Raises Busy `daemon-still-running`, naming the holder.
     """
