@@ -5,7 +5,7 @@ from pathlib import Path
 from podup.app.building import Built
 from podup.clock import Clock
 from podup.engine.chores import Duty
-from podup.engine.host_state import HostState, Look
+from podup.engine.host_state import HostState, look_at_host
 from podup.engine.upkeep import back_up_daily, forget_old
 from podup.settings.load import Loaded
 from podup.store import services
@@ -31,7 +31,6 @@ def duties_of(loaded: Loaded, built: Built, clock: Clock, watch: HostWatch) -> t
     """Return the table."""
     state = loaded.settings.state
     store, catalogue = built.engine.store, built.engine.catalogue
-    look = look_of(loaded, built)
 
     def see_services() -> None:
         built.machine.podman.graph_root()
@@ -39,7 +38,13 @@ def duties_of(loaded: Loaded, built: Built, clock: Clock, watch: HostWatch) -> t
         catalogue.look()
 
     def see_host() -> None:
-        watch.latest = look.at_host(labelled=labelled_units(built))
+        watch.latest = look_at_host(
+            built.machine.podman,
+            built.machine.systemd,
+            uid=loaded.environment.uid,
+            auto_update_unit=loaded.settings.services.auto_update_unit,
+            labelled=_labelled_units(built),
+        )
 
     def forget() -> float | None:
         gone = forget_old(store, state.directory, ages_of(loaded), clock, for_s=_FORGET_FOR_S)
@@ -58,13 +63,7 @@ def duties_of(loaded: Loaded, built: Built, clock: Clock, watch: HostWatch) -> t
     )
 
 
-def look_of(loaded: Loaded, built: Built) -> Look:
-    """Return what looks at this host."""
-    unit = loaded.settings.services.auto_update_unit
-    return Look(built.machine.podman, built.machine.systemd, loaded.environment.uid, unit)
-
-
-def labelled_units(built: Built) -> tuple[str, ...]:
+def _labelled_units(built: Built) -> tuple[str, ...]:
     """Return the managed units that ask for podman's own auto-update."""
     with built.engine.store.read() as cx:
         known = services.all_known(cx)

@@ -14,7 +14,7 @@ from podup.host.journal import Journal
 from podup.host.podman import Podman
 from podup.host.probe import HostProber, Prober
 from podup.host.run import HostRunner, Runner
-from podup.host.systemd import Systemd
+from podup.host.systemd import NO_MANAGER, Systemd
 from podup.host.task_process import ChildTasks, SystemdTasks, TaskProcesses
 from podup.late import late
 from podup.recipes.facts import RemoteImage
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from podup.host.simulator.simulator import Simulator
 else:
     registries = late("podup.app.registries")
-
-_NO_MANAGER = ("", "offline", "unknown")
 
 
 def _unheard(_line: str) -> None:
@@ -167,7 +165,7 @@ def _machine(runner: Runner, loaded: Loaded, known: HostFacts, asked: Asked) -> 
 def _find_manager(systemd: Systemd, known: HostFacts, *, user: bool) -> str:
     if known.manager is not None:
         return known.manager
-    is_there = systemd.overall() not in _NO_MANAGER
+    is_there = systemd.overall() not in NO_MANAGER
     return ("user" if user else "system") if is_there else ""
 
 

@@ -1,8 +1,8 @@
-"""How the host is, for /health and `doctor`: one look at a time, kept so that asking starts no process."""
+"""How the host is, for /health: looked at now and then, so that asking starts no process."""
 
 from podup.errors import PodupError
 from podup.host.podman import Podman
-from podup.host.systemd import Systemd
+from podup.host.systemd import NO_MANAGER, Systemd
 from podup.records import dataclass
 
 LOW_DISK_BYTES = 1 << 30
@@ -29,61 +29,59 @@ class HostState:
     issues: tuple[Issue, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What is looked at: the host's programs, the user (uid) whose manager it is, the auto-update unit."""
+def look_at_host(
+    podman: Podman, systemd: Systemd, *, uid: int, auto_update_unit: str, labelled: tuple[str, ...]
+) -> HostState:
+    """Look once, as the user `uid`. `labelled` are the managed units that ask for podman's own auto-update.
 
-    podman: Podman
-    systemd: Systemd
-    uid: int
-    auto_update_unit: str
-
-    def at_host(self, *, labelled: tuple[str, ...]) -> HostState:
-        """Look once. `labelled` are the managed units that ask for podman's own auto-update.
-
-        What cannot be asked is an issue and never an error.
-        """
-        issues: list[Issue] = []
-        version = self._podman(issues)
-        state = self._systemd(issues, labelled)
-        return HostState(
-            "ok" if version else "failed",
-            version,
-            "ok" if state else "failed",
-            state,
-            tuple(issues),
-        )
-
-    def _podman(self, issues: list[Issue]) -> str:
-        try:
-            version = self.podman.version()
-            room = self.podman.disk()
-        except PodupError as error:
-            issues.append(Issue("podman", error.message, error.hint))
-            return ""
-        if room.free_bytes < max(LOW_DISK_BYTES, LOW_DISK_SHARE * room.total_bytes):
-            says = f"{room.free_bytes >> 20} MiB free of {room.total_bytes >> 20} MiB at {room.path}"
-            issues.append(Issue("disk", says, "make room, for example with `podman image prune`"))
-        return version
-
-    def _systemd(self, issues: list[Issue], labelled: tuple[str, ...]) -> str:
-        try:
-            state = self.systemd.overall()
-            if state in ("", "offline", "unknown"):
-                hint = "is XDG_RUNTIME_DIR set, and does the user's manager run?"
-                issues.append(Issue("systemd", "systemd does not run or cannot be asked", hint))
-                return ""
-            issues.extend(timer_issues(self.systemd, self.auto_update_unit, labelled))
-            if self.uid and not self.systemd.has_linger(str(self.uid)):
-                says = "the user's services end with the last login: linger is off"
-                issues.append(Issue("linger", says, "loginctl enable-linger"))
-        except PodupError as error:
-            issues.append(Issue("systemd", error.message, error.hint))
-            return ""
-        return state
+    What cannot be asked is an issue and never an error.
+    """
+    version, podman_issues = _ask_podman(podman)
+    try:
+        state = systemd.overall()
+        issues = _systemd_issues(state) or [
+            *_timer_issues(systemd, auto_update_unit, labelled),
+            *_linger_issues(systemd, uid),
+        ]
+    except PodupError as error:
+        state, issues = "offline", [Issue("systemd", error.message, error.hint)]
+    is_there = state not in NO_MANAGER
+    return HostState(
+        "ok" if version else "failed",
+        version,
+        "ok" if is_there else "failed",
+        state if is_there else "",
+        (*podman_issues, *issues),
+    )
 
 
-def timer_issues(systemd: Systemd, auto_update_unit: str, labelled: tuple[str, ...]) -> list[Issue]:
+def _ask_podman(podman: Podman) -> tuple[str, list[Issue]]:
+    """Return its version, empty when it does not work, and what is not well."""
+    try:
+        version, room = podman.version(), podman.disk()
+    except PodupError as error:
+        return "", [Issue("podman", error.message, error.hint)]
+    if room.free_bytes >= max(LOW_DISK_BYTES, LOW_DISK_SHARE * room.total_bytes):
+        return version, []
+    says = f"{room.free_bytes >> 20} MiB free of {room.total_bytes >> 20} MiB at {room.path}"
+    return version, [Issue("disk", says, "make room, for example with `podman image prune`")]
+
+
+def _systemd_issues(state: str) -> list[Issue]:
+    if state not in NO_MANAGER:
+        return []
+    hint = "is XDG_RUNTIME_DIR set, and does the user's manager run?"
+    return [Issue("systemd", "systemd does not run or cannot be asked", hint)]
+
+
+def _linger_issues(systemd: Systemd, uid: int) -> list[Issue]:
+    if not uid or systemd.has_linger(str(uid)):
+        return []
+    says = "the user's services end with the last login: linger is off"
+    return [Issue("linger", says, "loginctl enable-linger")]
+
+
+def _timer_issues(systemd: Systemd, auto_update_unit: str, labelled: tuple[str, ...]) -> list[Issue]:
     """Return the warning that podman's own timer updates units managed here, unproven and not taken back."""
     if not labelled:
         return []

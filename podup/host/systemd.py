@@ -17,6 +17,7 @@ from podup.records import dataclass, replace
 ASK_TIMEOUT_S = 15.0
 JOB_TIMEOUT_S = 180.0
 STOP_AT_MOST_S = 600.0  # the longest a unit is waited for that stops; systemd's own default is 90
+NO_MANAGER = ("offline", "unknown")  # what `overall` says without one
 _UNITS_A_CALL = 64
 _DEPENDANTS_AT_MOST = 200
 _STATE = (

@@ -93,8 +93,6 @@ def test_a_bad_report_whose_place_is_taken_keeps_no_good_one_waiting(whole: Whol
     assert "self-update-2.json.imported" in names(directory)
 
 
-
-
 @pytest.fixture
 def told(whole: Whole) -> Told:
     return Told(whole)
