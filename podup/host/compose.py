@@ -29,6 +29,7 @@ from podup.host.podman_answers import parse, pull_error, read_container, sha256_
 from podup.host.run import Command, Completed, Runner
 from podup.patterns import regex
 from podup.recipes.stack_facts import ComposeEngine, StackContainer, StackImage
+from podup.records import replace
 
 ASK_TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 120.0
@@ -248,9 +249,11 @@ def read_stack_container(found: Mapping[str, Any]) -> StackContainer:
     if str(state.get("Status", "")) == "restarting":
         told["State"] = {**state, "Running": False}
     service = str(labels.get(SERVICE_LABEL, ""))
+    read = read_container(told)
+    is_podmans = "ImageName" in found
     return StackContainer(
         service=service,
-        state=read_container(told),
+        state=replace(read, check=replace(read.check, is_askable=is_podmans)),
         ports=_ports(host.get("PortBindings") or {}),
         volumes=_volumes(found.get("Mounts") or ()),
         unnamed=_unnamed(found.get("Mounts") or ()),

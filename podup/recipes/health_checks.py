@@ -21,6 +21,7 @@ class HealthCheck:
 
     `interval_s` is 0 when podman never makes it by itself, `retries` 0 when nobody said. `failing` counts
     the failures in a row (0 also: not told), `has_passed` tells of the few tries that are remembered.
+    `is_askable` is false for another engine's container: Docker cannot be told of a check made for it.
     """
 
     interval_s: float = 0.0
@@ -28,6 +29,7 @@ class HealthCheck:
     retries: int = 0
     failing: int = 0
     has_passed: bool = False
+    is_askable: bool = True
 
     @property
     def is_early(self) -> bool:
@@ -37,7 +39,7 @@ class HealthCheck:
 
     @property
     def comes_soon(self) -> bool:
-        """Return whether podman makes it again before long."""
+        """Return whether it is made again before long."""
         return 0 < self.interval_s <= _SOON_S
 
 

@@ -120,7 +120,7 @@ def _judge_state(
         return Verdict(Health.BAD, (f"{name} is paused",))
     checked = judge_check(state, name)
     if checked.health is not Health.OK:
-        return Verdict(checked.health, checked.reasons)  # not every engine can be asked for it
+        return checked
     up_s = at - state.started_at
     if not ends and up_s < stack.settle_s:
         return Verdict(Health.PENDING, (f"{name} has been up for {max(up_s, 0):.0f} s",))

@@ -164,7 +164,8 @@ def judge_check(container: ContainerState, name: str) -> Verdict:
     if container.health in ("starting", "unhealthy"):
         check = container.check
         period = f" (its start period is {check.start_period_s:g} s)" if check.start_period_s else ""
-        asks = () if check.comes_soon else (HealthCheckNow(container.id),)
+        wants = check.is_askable and not check.comes_soon
+        asks = (HealthCheckNow(container.id),) if wants else ()
         says = f"the health check of {name} has not passed yet{period}{said}"
         return Verdict(Health.PENDING, (says,), asks)
     return Verdict(Health.OK)

@@ -139,6 +139,8 @@ def test_a_container_is_read() -> None:
     assert (item.volumes, item.unnamed) == (("/x", "odoo_data"), ("/v/_data:/anonymous",))
     assert item.state.image_id == "sha256:" + "a" * 64 and item.state.restarts == 2
     assert not read_stack_container(container(Status="restarting")).state.running
+    assert not item.state.check.is_askable, "docker names the image in the configuration"
+    assert read_stack_container({**container(), "ImageName": "ghcr.io/a/b:1"}).state.check.is_askable
 
 
 def compose(manager: str = "", **answers: tuple[int, str, str]) -> tuple[Compose, FakeMachine]:

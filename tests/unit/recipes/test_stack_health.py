@@ -8,9 +8,10 @@ import pytest
 from podup.core import compose
 from podup.core.stack_map import stacks_from
 from podup.recipes.facts import ContainerState
+from podup.recipes.health_checks import HealthCheck
 from podup.recipes.stack_facts import StackContainer, StackContainers
 from podup.recipes.stack_health import judge_containers
-from podup.recipes.verbs import Health
+from podup.recipes.verbs import Health, Verdict
 
 FILE = """\
 services:
@@ -25,7 +26,12 @@ ENDED = {"status": "exited", "running": False, "exit_code": 0}
 
 
 def judged(**changed: dict[str, Any]) -> tuple[Health, str]:
-    """Return the verdict over three containers, of which some differ from one that runs."""
+    """Return the health of three containers, of which some differ from one that runs, and why."""
+    verdict = verdict_of(**changed)
+    return verdict.health, "; ".join(verdict.reasons)
+
+
+def verdict_of(**changed: dict[str, Any]) -> Verdict:
     stack = stacks_from({"odoo": {"one_shot": ["tidy"]}}, stacks_dir="/srv")[0]
     wanted = compose.read_file(FILE, {}, "odoo")
     items = [
@@ -33,8 +39,22 @@ def judged(**changed: dict[str, Any]) -> tuple[Health, str]:
         for service in wanted.services
     ]
     found = StackContainers(100.0, tuple(items))
-    verdict = judge_containers(stack, wanted, {}, before=found, seen=found)
-    return verdict.health, "; ".join(verdict.reasons)
+    return judge_containers(stack, wanted, {}, before=found, seen=found)
+
+
+@pytest.mark.parametrize(
+    ("check", "health", "is_asked_for"),
+    [
+        (HealthCheck(interval_s=300.0, failing=1), Health.PENDING, True),
+        (HealthCheck(interval_s=300.0, failing=1, is_askable=False), Health.PENDING, False),
+        (HealthCheck(interval_s=30.0, failing=3), Health.BAD, False),
+    ],
+)
+def test_the_first_check_is_early_and_the_next_is_asked_for(
+    check: HealthCheck, health: Health, is_asked_for: bool
+) -> None:
+    verdict = verdict_of(web={"health": "unhealthy", "check": check})
+    assert (verdict.health, bool(verdict.asks)) == (health, is_asked_for)
 
 
 @pytest.mark.parametrize("name", ["migrate", "tidy"])
