@@ -9,9 +9,9 @@ before follows; what a rollback led to stays, and somebody has to look: a rollba
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_actions import ConfirmWell
-from podup.recipes.stack_deploy import judge_stack
 from podup.recipes.stack_facts import CompositionOf, EnvFileOf, StackContainersOf, StackLogs
 from podup.recipes.stack_goal import StackParams, current_version, goal, history_line, image_queries
+from podup.recipes.stack_health import judge_stack
 from podup.recipes.verbs import Aim, Facts, Plan, Query, Remember, Step, Timing, Verdict, leave, skip
 from podup.records import dataclass
 

@@ -7,7 +7,6 @@ registry and wants a proof in production; a rollback uses what is here and asks 
 is not.
 """
 
-from podup.core.compose import Composition
 from podup.core.preflight import first_block
 from podup.core.stack_map import Stack
 from podup.recipes.stack_actions import (
@@ -33,7 +32,6 @@ from podup.recipes.stack_facts import (
     HistoryOf,
     Slot,
     SmokeOf,
-    SmokeReport,
     StackContainers,
     StackContainersOf,
     StackHistory,
@@ -53,7 +51,7 @@ from podup.recipes.stack_goal import (
     proven_digests,
     versioned,
 )
-from podup.recipes.stack_health import judge_as_before, judge_containers
+from podup.recipes.stack_health import containers_unseen, judge_as_before, judge_stack
 from podup.recipes.stack_preflight import checks_of, queries
 from podup.recipes.unit_health import worst
 from podup.recipes.verbs import (
@@ -167,7 +165,7 @@ class StackChange:
             return judge_stack(p.stack, goal(p, before), before, after, with_smoke=with_smoke)
         was, now = before.get(StackContainersOf(p.stack.name)), after.get(StackContainersOf(p.stack.name))
         if not isinstance(now, StackContainers) or not isinstance(was, StackContainers):
-            return _not_seen(now)
+            return containers_unseen(now)
         return worst([judge_as_before(p.stack, was, now), _judge_env(p, before, after)])
 
     def revert(self, p: StackParams, before: Facts, after: Facts) -> Plan:
@@ -232,30 +230,10 @@ class StackChange:
         return {**values, "back_to": was if replaced else ""}
 
 
-def judge_stack(stack: Stack, wanted: object, before: Facts, after: Facts, *, with_smoke: bool) -> Verdict:
-    """Return whether every container of the wanted composition is well, and the smoke checks passed."""
-    was, now = before.get(StackContainersOf(stack.name)), after.get(StackContainersOf(stack.name))
-    if not isinstance(now, StackContainers) or not isinstance(was, StackContainers):
-        return _not_seen(now)
-    if not isinstance(wanted, Composition):
-        why = wanted.reason if isinstance(wanted, Unknown) else "what was wanted is not known"
-        return Verdict(Health.UNKNOWN, (why,))
-    images = {service.image: image_id(after, service.image) for service in wanted.services}
-    verdicts = [judge_containers(stack, wanted, images, before=was, seen=now)]
-    if with_smoke:
-        verdicts.append(_judge_smoke(after.get(SmokeOf(stack.name))))
-    return worst(verdicts)
-
-
 def nothing_changed(*, may_leave_out: bool) -> str:
     """Say so where a backup failed, and what gets past a database that is down or broken."""
     way = "; --no-dumps leaves the databases out of the backup that is made first"
     return f"nothing had changed{way if may_leave_out else ''}"
-
-
-def _not_seen(now: object) -> Verdict:
-    why = now.reason if isinstance(now, Unknown) else "the containers could not be observed"
-    return Verdict(Health.UNKNOWN, (why,))
 
 
 def _notes(p: StackParams) -> str:
@@ -317,16 +295,6 @@ def _judge_env(p: StackParams, before: Facts, after: Facts) -> Verdict:
     if isinstance(was, EnvFile) and isinstance(now, EnvFile) and was.sha256 == now.sha256:
         return Verdict(Health.OK)
     return Verdict(Health.BAD, (".env is not what it was",))
-
-
-def _judge_smoke(report: object) -> Verdict:
-    if isinstance(report, Unknown):
-        return Verdict(Health.UNKNOWN, (report.reason,))
-    if not isinstance(report, SmokeReport) or not report.is_ready:
-        return Verdict(Health.PENDING, ("waiting for the containers before the smoke checks",))
-    if report.failed:
-        return Verdict(Health.BAD, tuple(f"smoke failed: {says}" for says in report.failed))
-    return Verdict(Health.OK)
 
 
 def _spared(p: StackParams, before: Facts) -> tuple[str, ...]:

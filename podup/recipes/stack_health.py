@@ -4,11 +4,33 @@ from collections.abc import Mapping
 
 from podup.core.compose import ComposeService, Composition
 from podup.core.stack_map import Stack
-from podup.recipes.stack_facts import StackContainer, StackContainers
+from podup.recipes.stack_facts import SmokeOf, SmokeReport, StackContainer, StackContainers, StackContainersOf
+from podup.recipes.stack_goal import image_id
 from podup.recipes.unit_health import judge_check, worst
-from podup.recipes.verbs import Health, Verdict
+from podup.recipes.verbs import Facts, Health, Unknown, Verdict
 
 MAX_RESTARTS = 3
+
+
+def judge_stack(stack: Stack, wanted: object, before: Facts, after: Facts, *, with_smoke: bool) -> Verdict:
+    """Return whether every container of the wanted composition is well, and the smoke checks passed."""
+    was, now = before.get(StackContainersOf(stack.name)), after.get(StackContainersOf(stack.name))
+    if not isinstance(now, StackContainers) or not isinstance(was, StackContainers):
+        return containers_unseen(now)
+    if not isinstance(wanted, Composition):
+        why = wanted.reason if isinstance(wanted, Unknown) else "what was wanted is not known"
+        return Verdict(Health.UNKNOWN, (why,))
+    images = {service.image: image_id(after, service.image) for service in wanted.services}
+    verdicts = [judge_containers(stack, wanted, images, before=was, seen=now)]
+    if with_smoke:
+        verdicts.append(_judge_smoke(after.get(SmokeOf(stack.name))))
+    return worst(verdicts)
+
+
+def containers_unseen(now: object) -> Verdict:
+    """Return the verdict where the containers could not be observed, `now` being what was seen instead."""
+    why = now.reason if isinstance(now, Unknown) else "the containers could not be observed"
+    return Verdict(Health.UNKNOWN, (why,))
 
 
 def judge_containers(
@@ -45,14 +67,14 @@ def judge_as_before(stack: Stack, before: StackContainers, now: StackContainers)
     return worst(verdicts)
 
 
-def is_current(service: ComposeService, item: StackContainer, image_id: str) -> bool:
+def is_current(service: ComposeService, item: StackContainer, wanted_id: str) -> bool:
     """Return whether the container is what the service is now, so that nothing has to replace it.
 
     What somebody else started has no definition of ours and is replaced once, unless data would be left
     behind in volumes that only this container knows.
     """
     same = item.definition == service.fingerprint or bool(item.unnamed and not item.definition)
-    return same and item.state.image_id == image_id
+    return same and item.state.image_id == wanted_id
 
 
 def ends_by_itself(stack: Stack, service: ComposeService) -> bool:
@@ -75,9 +97,9 @@ def _judge_service(
         return Verdict(Health.BAD, (f"{service.name} has {has}",))
     ends = ends_by_itself(stack, service)
     verdicts = [_judge_state(stack, item, seen.at, known, ends=ends) for item in found]
-    image_id = images.get(service.image, "")
+    wanted_id = images.get(service.image, "")
     for item in found:
-        if image_id and item.state.image_id != image_id:
+        if wanted_id and item.state.image_id != wanted_id:
             verdicts.append(Verdict(Health.BAD, (f"{service.name} runs another image than {service.image}",)))
     return worst(verdicts)
 
@@ -124,4 +146,14 @@ def _judge_state(
     up_s = at - state.started_at
     if not ends and up_s < stack.settle_s:
         return Verdict(Health.PENDING, (f"{name} has been up for {max(up_s, 0):.0f} s",))
+    return Verdict(Health.OK)
+
+
+def _judge_smoke(report: object) -> Verdict:
+    if isinstance(report, Unknown):
+        return Verdict(Health.UNKNOWN, (report.reason,))
+    if not isinstance(report, SmokeReport) or not report.is_ready:
+        return Verdict(Health.PENDING, ("waiting for the containers before the smoke checks",))
+    if report.failed:
+        return Verdict(Health.BAD, tuple(f"smoke failed: {says}" for says in report.failed))
     return Verdict(Health.OK)

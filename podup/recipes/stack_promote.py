@@ -3,9 +3,9 @@
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_actions import PutProofBack, WriteProof
-from podup.recipes.stack_deploy import judge_stack
 from podup.recipes.stack_facts import ProofOf, Proven, SmokeOf, StackContainersOf
 from podup.recipes.stack_goal import StackParams, current_version, digests, goal, has_ended, history_line
+from podup.recipes.stack_health import judge_stack
 from podup.recipes.stack_preflight import queries
 from podup.recipes.verbs import (
     Aim,

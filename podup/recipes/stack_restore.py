@@ -7,7 +7,7 @@ all, and when the stack is not well afterwards, the new backup is put back the s
 from podup.core.stack_map import Stack
 from podup.recipes.codec import register
 from podup.recipes.stack_actions import MakeBackup, RestoreDatabases, RestoreFiles, StackUp
-from podup.recipes.stack_deploy import judge_stack, nothing_changed
+from podup.recipes.stack_deploy import nothing_changed
 from podup.recipes.stack_facts import (
     Backup,
     BackupAt,
@@ -21,6 +21,7 @@ from podup.recipes.stack_facts import (
     StackLogs,
 )
 from podup.recipes.stack_goal import StackParams, has_ended, history_line, image_queries
+from podup.recipes.stack_health import judge_stack
 from podup.recipes.verbs import (
     Aim,
     Facts,
