@@ -36,7 +36,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("--to", "this release, also an older one", value="TAG", default=""),
             Arg("--force", "also the same version again, and a rejected one"),
             Arg("--clear-hold", "let updates go on after a failed roll-back"),
-            Arg("--automatic", "obey windows and the canary share, as timers do"),
+            Arg("--automatic", "obey windows, the canary share and pauses, as timers do"),
             Arg("--report", "name of the report to write", value="FILE", default=""),
             CALLER,
             REASON,

@@ -90,9 +90,16 @@ def switch_on(runner: Runner, environment: Environment, units: tuple[str, ...]) 
     scope = environment.manager_option
     done = runner.run(Command(("systemctl", scope, "daemon-reload"), mutates=True))
     done.check("systemd-reload-failed", "systemd could not read its unit files again", _NO_MANAGER)
+    if any(unit.endswith(".socket") for unit in units):
+        # systemd.socket(5): a socket is not started while its service runs without it.
+        is_held = runner.run(Command(("systemctl", scope, "is-active", f"{HTTP}.socket"), mutates=False)).ok
+        if not is_held:
+            stop = ("systemctl", scope, "stop", f"{HTTP}.service")
+            runner.run(Command(stop, mutates=True, timeout_s=180.0))
     words = ("systemctl", scope, "enable", "--now", *units)
     done = runner.run(Command(words, mutates=True, timeout_s=180.0))
-    done.check("units-not-enabled", f"could not start {', '.join(units)}", "see `doctor`")
+    hint = f"why: journalctl {scope} -u {HTTP}.service -n 20; see also `doctor`"
+    done.check("units-not-enabled", f"could not start {', '.join(units)}", hint)
 
 
 def switch_off(runner: Runner, environment: Environment) -> None:
