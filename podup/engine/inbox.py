@@ -31,6 +31,7 @@ from podup.core.webhooks import (
 from podup.engine.intake import Intake, Intent
 from podup.errors import NotFound, PodupError, RateLimited, Refused, Unauthorized, Unavailable
 from podup.recipes.codec import encode
+from podup.recipes.refusals import no_image
 from podup.records import dataclass, field
 from podup.store import deliveries, digests, limits, services, tasks
 from podup.store.db import Connection
@@ -241,9 +242,9 @@ class Inbox:
         if isinstance(found, Matched):
             return f"{found.image} is what {service.unit} runs"
         if found.code == "image-unknown":
-            hint = "set Image= in its Quadlet file, or name the image in its `podman run`"
-            error = Refused(found.code, f"{found.reason}, so {service.unit} is not touched", hint)
-            return Decision("refused", found.reason, Reply(error.status, error=error))
+            reason, hint = no_image(str(service.details.get("kind", "")))
+            error = Refused(found.code, f"{service.unit} is not touched: {reason}", hint)
+            return Decision("refused", reason, Reply(error.status, error=error))
         return _ignored("tag mismatch", found.reason)
 
     def _about_duplicate(self, seen: _Seen, checked: Checked, service: Service) -> str | Decision:
