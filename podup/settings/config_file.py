@@ -1,7 +1,7 @@
 """The optional TOML file: what does not fit into environment variables; `docs/settings.md` shows one.
 
-`[stacks.NAME]` and `[notifications.NAME]` are handed to their owners as they stand. Unknown names
-are refused with the nearest known one: a typo must not switch a safeguard off.
+`[stacks.NAME]` is handed to its owner as it stands. Unknown names are refused with the nearest known one: a
+typo must not switch a safeguard off. So is `[notifications.NAME]`: nobody is to wait for what nothing sends.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     tomllib = late("tomllib")
 
-_TABLES = ("settings", "units", "windows", "hooks", "stacks", "notifications")
+_TABLES = ("settings", "units", "windows", "hooks", "stacks")
 _UNIT_KEYS = (
     "image", "webhook_secret", "webhook_secret_file", "probe", "verify_timeout", "verify_settle", "cooldown",
     "keep_images", "hooks", "windows",
@@ -54,13 +54,12 @@ class UnitEntry:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole file. Units named in it are managed. `stacks` and `notifications` are raw tables by name."""
+    """The whole file. Units named in it are managed. `stacks` are raw tables by name."""
 
     units: Mapping[str, UnitEntry] = field(default_factory=dict)
     windows: tuple[Window, ...] = ()
     hooks: Hooks = field(default_factory=Hooks)
     stacks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
-    notifications: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def windows_for(self, unit: str) -> tuple[Window, ...]:
@@ -102,6 +101,9 @@ class _Wrong(ValueError):
 
 
 def _config(document: dict[str, Any], read_secret: Callable[[str], Secret]) -> Config:
+    if "notifications" in document:
+        hint = "take the table out of the file; the log has every notice"
+        raise _Wrong("notifications", "is nothing this version reads: its notices go to its log alone", hint)
     _known(document, _TABLES, "the file")
     shared, own = _windows(document.get("windows", []))
     units: dict[str, UnitEntry] = {}
@@ -115,7 +117,6 @@ def _config(document: dict[str, Any], read_secret: Callable[[str], Secret]) -> C
         windows=shared,
         hooks=_hooks(_table(document, "hooks", "the file"), "hooks"),
         stacks=_tables(document, "stacks"),
-        notifications=_tables(document, "notifications"),
         settings={
             key: _as_text(value, f"settings.{key}") for key, value in _table(document, "settings", "").items()
         },

@@ -114,7 +114,7 @@ class State:
 
     config: Path | None = setting(
         "PODUP_CONFIG",
-        "File (TOML) for units, windows, hooks, stacks, notifications; the environment wins over it",
+        "File (TOML) for units, windows, hooks, stacks; the environment wins over it",
         path,
         default=None,
         shown="~/.config/pod-upgrade-trigger.toml when it exists",

@@ -36,9 +36,6 @@ hooks = { after = ["/bin/tell"] }
 
 [stacks.shop]
 env = "prod"
-
-[notifications.ops]
-kind = "slack"
 """
 
 
@@ -57,7 +54,6 @@ def test_a_full_file() -> None:
     assert config.windows_for("api.service") == config.windows_for("web.service")
     assert config.windows_for("db.service") == (parse_window("sat,sun 02:00-04:00"),)
     assert config.stacks["shop"] == {"env": "prod"}
-    assert config.notifications["ops"] == {"kind": "slack"}
     assert config.settings == {"http_addr": "127.0.0.1:1", "manual_units": "a,b", "dev_open_admin": "1"}
     assert "s3cret" not in repr(config)
 
@@ -91,6 +87,7 @@ def test_no_file() -> None:
         ("[[windows]]\nopen = 'always'", "is not a window"),
         ("[windows]\nopen = 'x'", "windows is not a list of tables"),
         ("[stacks]\nshop = 1", "stacks. shop is not a table"),
+        ("[notifications.ops]\nkind = 'slack'", "notifications is nothing this version reads"),
         ("[settings]\nhttp_addr = { a = 1 }", "settings.http_addr is neither"),
     ],
 )
