@@ -1,5 +1,6 @@
 """The routes of what holds deployments back: quarantined digests and freezes."""
 
+from podup.core.digests import has_beginning
 from podup.core.units import STACK, target_name
 from podup.engine.engine import Engine
 from podup.errors import Invalid, NotFound
@@ -77,7 +78,7 @@ class SafeguardRoutes:
         by = body.caller or request.principal.name
         with self._engine.store.write() as cx:
             held = digests.quarantined(cx, target=target_name(body.unit))
-            chosen = [row for row in held if _begins(row.digest, body.digest)]
+            chosen = [row for row in held if has_beginning(row.digest, body.digest)]
             for row in chosen:
                 now_s = self._engine.clock.now()
                 digests.release(cx, target=row.target, digest=row.digest, by=by, now_s=now_s)
@@ -114,10 +115,6 @@ def _known(cx: Connection, unit: str) -> str:
     if target and not target.startswith(STACK) and services.get(cx, target) is None:
         raise NotFound("unit-not-found", f"{target} is not a unit managed here", "see `services`")
     return target
-
-
-def _begins(digest: str, wanted: str) -> bool:
-    return digest.startswith(wanted) or digest.partition(":")[2].startswith(wanted)
 
 
 def _shown(freeze: Freeze) -> dict[str, object]:

@@ -39,7 +39,7 @@ ROWS: tuple[Command, ...] = (
         "Take a unit back to an image that ran before",
         args=(
             Arg("unit", "the unit, as web or web.service", required=True),
-            Arg("--to", "the digest to go to, else what ran well before", value="DIGEST", default=""),
+            Arg("--to", "digest, or how it begins; else what ran well before", value="DIGEST", default=""),
             DRY_RUN,
             NO_WAIT,
             VERBOSE,
@@ -47,7 +47,7 @@ ROWS: tuple[Command, ...] = (
             REASON,
             JSON,
         ),
-        examples=("rollback web", "rollback web --to sha256:5f2c8e1d9a40..."),
+        examples=("rollback web", "rollback web --to sha256:5f2c8e1d9a40"),
         group=_SERVICES,
         function="rollback",
     ),

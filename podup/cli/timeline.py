@@ -11,11 +11,13 @@ from typing import Any
 from podup.cli.calls import Api
 from podup.cli.output import Output, printable
 from podup.core.states import Status, exit_code
+from podup.patterns import regex
 
 _MARKS = {"info": " ", "warn": "!", "error": "✗"}
 _ROLES = {"warn": "warn", "error": "bad"}
 _OUTCOME_ROLES = {"succeeded": "ok", "planned": "ok", "skipped": "muted", "rolled_back": "warn"}
 _SHOWN_LINES = 12
+_LONG_DIGEST = regex(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 _INDENT = 14  # where the words of a line begin
 _PLAN, _OUTCOME = "plan", "outcome"  # what both say stands at the end, too
 _SHOWN = {"command": ("stdout", "stderr"), "diagnosis": ("status", "journal", "container_log")}
@@ -73,7 +75,7 @@ def show_lines(out: Output, lines: Iterable[Mapping[str, Any]], *, verbose: bool
 
 
 def show_line(out: Output, line: Mapping[str, Any], started_s: float, *, verbose: bool) -> None:
-    """Show one line; a command's output only when it failed or everything is wanted.
+    """Show one line; a command's output and whole digests only when it failed or everything is wanted.
 
     The outcome is left to `show_end`, which says the same.
     """
@@ -85,7 +87,8 @@ def show_line(out: Output, line: Mapping[str, Any], started_s: float, *, verbose
     if line["action"] == _OUTCOME and not verbose:
         return
     mark = _MARKS.get(line["level"], " ")
-    says = f"{line['ts'] - started_s:8.1f} s {mark} {line['action']}: {line['summary']}"
+    summary = line["summary"] if verbose else _LONG_DIGEST.sub(r"\1", line["summary"])
+    says = f"{line['ts'] - started_s:8.1f} s {mark} {line['action']}: {summary}"
     out.line(out.styled(out.folded(says, indent=_INDENT), _ROLES.get(line["level"], "")))
     for text in _output(meta, None if verbose else _SHOWN_LINES):
         out.line(out.styled(f"{'':13}| {printable(text)}", "muted"))

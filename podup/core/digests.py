@@ -16,6 +16,11 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def has_beginning(digest: str, text: str) -> bool:
+    """Return whether `digest` begins with `text`, written with or without its algorithm."""
+    return digest.startswith(text) or digest.partition(":")[2].startswith(text)
+
+
 def digest_of(content: bytes, *, like: str = "sha256:") -> str:
     """Return the digest of `content` by the algorithm that `like` (a digest or `sha512:`) names."""
     algorithm = "sha512" if like.startswith("sha512:") else "sha256"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from podup.clock import Clock
+from podup.core.digests import has_beginning
 from podup.core.images import parse_ref, whole_name
 from podup.core.versions import is_version, newest_above
 from podup.engine.intake import Intent
@@ -124,8 +125,13 @@ class Catalogue:
         return Intent("deploy", params, service.unit, image or service.image, dry_run)
 
     def rollback(self, cx: Connection, service: Service, *, to: str = "", dry_run: bool = False) -> Intent:
-        """Return the intent to go back to digest `to`, else to what ran well before. Raises Refused."""
-        digest = to or next(iter(well_before(cx, service.unit)), "")
+        """Return the intent to go back to digest `to`, else to what ran well before. Raises Refused.
+
+        The beginning of one digest that ran well before is enough.
+        """
+        before = well_before(cx, service.unit)
+        named = [digest for digest in before if has_beginning(digest, to)]
+        digest = named[0] if named and (not to or len(named) == 1) else to
         if not digest:
             hint = "name a digest with --to; `services` shows what runs"
             raise Refused("nothing-before", f"nothing is known to have run before in {service.unit}", hint)

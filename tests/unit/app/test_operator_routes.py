@@ -381,6 +381,12 @@ def test_deploying_the_same_image_again_forgets_nothing_to_go_back_to(whole: Who
             deployments.insert(cx, replace(done, task_id=f"tsk_{number}"))
     with whole.database.read() as cx:
         assert well_before(cx, "web.service") == (old,)
+    for begins in (old, "sha256:aaaa", "aaaaaaaaaaaa"):
+        answer = whole.ask("POST", "/api/manual/services/web/rollback", {"to": begins, "dry_run": True})
+        with whole.database.read() as cx:
+            assert tasks.get(cx, answer.json["task_id"]).params["to"] == old
+    refused = whole.ask("POST", "/api/manual/services/web/rollback", {"to": "sha256:cccc"})
+    assert (refused.status, code(refused)) == (400, "bad-image-reference")
 
 
 def test_a_token_wants_scopes_that_exist(whole: Whole) -> None:

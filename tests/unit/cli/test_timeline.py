@@ -52,3 +52,12 @@ def test_verbose_hides_no_line() -> None:
     said = shown(verbose=True)
     assert sum(WHY in text for text in said) == 3
     assert any("CONTAINER" in text for text in said)
+
+
+def test_a_digest_is_short_unless_all_is_wanted() -> None:
+    digest = "sha256:" + "5f2c" * 16
+    for verbose, says in ((False, digest[:19]), (True, digest)):
+        stream = io.StringIO()
+        out = Output(stream, stream, environment={}, columns=lambda: 200)
+        show_lines(out, [line("note", f"Copying blob {digest}")], verbose=verbose)
+        assert stream.getvalue().endswith(f"note: Copying blob {says}\n")
