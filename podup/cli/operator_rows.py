@@ -1,6 +1,6 @@
 """The rows of the commands about events, safeguards, tokens and what the program keeps."""
 
-from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, YES, Arg, Command, whole
+from podup.cli.row import CALLER, DRY_RUN, JSON, REASON, YES, Arg, Command, at_least_one, whole
 
 _TASKS, _SERVICES, _RUNNING = "Tasks and events", "Services", "Running"
 _UNIT = Arg("unit", "a unit, as web or web.service, or stack:NAME; without one everything", default="")
@@ -16,7 +16,7 @@ ROWS: tuple[Command, ...] = (
             Arg("--path", "only paths that begin so", value="PATH", default=""),
             Arg("--action", "only this action", value="ACTION", default=""),
             Arg("--status", "only this HTTP status", value="STATUS", default=""),
-            Arg("--count", "how many", value="N", parse=whole, default=20),
+            Arg("--count", "how many", value="N", parse=at_least_one, default=20),
             JSON,
         ),
         examples=("events", "events --action github-package-update", "events --status 401 --json"),

@@ -6,12 +6,16 @@ from typing import Any
 from podup.records import dataclass
 
 
-def whole(text: str) -> int:
+def whole(text: str, *, least: int = 0) -> int:
     """Return the whole number `text` writes. Raises ValueError with what was wanted."""
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("want a whole number") from None
+    if not (text.isascii() and text.isdigit()) or int(text[:20]) < least:
+        raise ValueError(f"want a whole number from {least}")
+    return int(text[:20])  # beyond every limit, and int() refuses thousands of digits
+
+
+def at_least_one(text: str) -> int:
+    """Return the number of things to show. Raises ValueError."""
+    return whole(text, least=1)
 
 
 @dataclass(frozen=True, slots=True)

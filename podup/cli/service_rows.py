@@ -1,6 +1,6 @@
 """The rows of the commands about services and tasks."""
 
-from podup.cli.row import CALLER, DRY_RUN, JSON, NO_WAIT, REASON, VERBOSE, Arg, Command, whole
+from podup.cli.row import CALLER, DRY_RUN, JSON, NO_WAIT, REASON, VERBOSE, Arg, Command, at_least_one, whole
 
 _FORCE = Arg("--force", "pass a freeze, a closed window and an operator's mark; never a quarantine")
 _TASK = Arg("task", "the task's id, as `tasks list` shows it", required=True)
@@ -85,7 +85,7 @@ ROWS: tuple[Command, ...] = (
             Arg("--status", "only these, separated by commas", value="STATUS", default=""),
             Arg("--unit", "only of this unit", value="UNIT", default=""),
             Arg("--kind", "only of this kind", value="KIND", default=""),
-            Arg("--count", "how many", value="N", parse=whole, default=20),
+            Arg("--count", "how many", value="N", parse=at_least_one, default=20),
             JSON,
         ),
         examples=("tasks list", "tasks list --status failed,rolled_back", "tasks list --unit web.service"),

@@ -1,6 +1,6 @@
 """The rows of the commands about compose stacks."""
 
-from podup.cli.row import CALLER, DRY_RUN, JSON, NO_WAIT, REASON, VERBOSE, YES, Arg, Command, whole
+from podup.cli.row import CALLER, DRY_RUN, JSON, NO_WAIT, REASON, VERBOSE, YES, Arg, Command, at_least_one
 
 _GROUP = "Stacks"
 _MODULE = "podup.cli.stack"
@@ -128,7 +128,7 @@ ROWS: tuple[Command, ...] = (
         "List what was deployed, taken back, backed up and promoted, newest first",
         args=(
             Arg("stack", "only of this stack", default=""),
-            Arg("--count", "how many", value="N", parse=whole, default=20),
+            Arg("--count", "how many", value="N", parse=at_least_one, default=20),
             JSON,
         ),
         examples=("stack history", "stack history odoo18-prod --count 5"),

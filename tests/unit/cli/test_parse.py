@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from podup.cli.parse import Asked, AskedForGroup, parse
-from podup.cli.row import JSON, Arg, Command, whole
+from podup.cli.row import JSON, Arg, Command, at_least_one, whole
 from podup.errors import EXIT_USAGE, Invalid
 
+COUNT = Arg("--count", "how many", value="N", parse=at_least_one)
 COMMANDS = (
     Command(
         "deploy",
@@ -22,7 +23,7 @@ COMMANDS = (
             Arg("--force", "anyway"),
         ),
     ),
-    Command("tasks list", "nowhere", "List", args=(JSON,)),
+    Command("tasks list", "nowhere", "List", args=(JSON, COUNT)),
     Command("tasks show", "nowhere", "Show", args=(Arg("task", "which", required=True), JSON)),
     Command("shell", "nowhere", "Pick", args=(Arg("kind", "which", choices=("bash", "zsh")),)),
     Command("scheduler", "nowhere", "Tick", args=(Arg("--interval", "how often", value="S"),)),
@@ -98,7 +99,9 @@ def test_old_spellings() -> None:
         (["deploy", "a", "--force=1"], "--force takes no value", ""),
         (["deploy", "a", "--image"], "--image wants a value (REF)", ""),
         (["deploy", "a", "--image", "x", "--image", "y"], "--image is given twice", ""),
-        (["deploy", "a", "--tries", "x"], "--tries: 'x' is not possible: want a whole number", ""),
+        (["deploy", "a", "--tries", "x"], "--tries: 'x' is not possible: want a whole number from 0", ""),
+        (["deploy", "a", "--tries", "-1"], "--tries: '-1' is not possible: want a whole number from 0", ""),
+        (["tasks", "list", "--count", "0"], "--count: '0' is not possible: want a whole number from 1", ""),
         (["tasks", "show"], "tasks show wants TASK", ""),
         (["tasks", "show", "a", "b"], "tasks show does not take 'b'", ""),
         (["shell", "bsh"], "kind is one of bash, zsh, not 'bsh'", "did you mean 'bash'?"),
