@@ -115,7 +115,7 @@ def last_good(places: Places) -> str:
     for entry in remembered.history(places):
         if entry.outcome == "succeeded" and entry.after == current and entry.before in there:
             return entry.before
-    raise NotFound("no-last-good", f"no version from before {current} is kept", "see: history")
+    raise NotFound("no-last-good", f"no version from before {current} is kept", "`history` shows them")
 
 
 def _commit_before(places: Places) -> str:
@@ -123,4 +123,4 @@ def _commit_before(places: Places) -> str:
     for entry in remembered.history(places):
         if entry.outcome == "succeeded":
             return entry.before
-    raise NotFound("no-last-good", "no update of this checkout is known", "see: history")
+    raise NotFound("no-last-good", "no update of this checkout is known", "`history` shows them")

@@ -132,7 +132,7 @@ def find(places: Places, wanted: str) -> tuple[str, Path]:
         if version == name or (len(wanted) >= _SHORTEST_DIGEST and digest(path).startswith(wanted.lower())):
             return version, path
     known = ", ".join(versions(places)) or "none"
-    raise NotFound("version-not-kept", f"{wanted} is not kept on this machine", f"kept: {known}; see history")
+    raise NotFound("version-not-kept", f"{wanted} is not kept on this machine", f"kept: {known}")
 
 
 def prune(places: Places, *, keep_count: int, protected: Collection[str]) -> list[str]:
