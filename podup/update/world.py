@@ -6,14 +6,16 @@ real machine are in `podup.update.machine`; the tests have a simulated service w
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from podup.clock import Clock
-from podup.core.host_faults import Problem
 from podup.core.releases import Release
 from podup.records import dataclass, field
 from podup.update.journal import Build
 from podup.update.places import Places
+
+if TYPE_CHECKING:
+    from podup.core.host_faults import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Checkout(Protocol):
     def fetch(self, wanted: str) -> Build:
         """Fetch, and return the commit `wanted` names, the newest of the branch when it is empty."""
 
-    def lay_out(self, commit: Build, directory: Path) -> Problem | None:
+    def lay_out(self, commit: Build, directory: Path) -> "Problem | None":
         """Put the commit's code into the new `directory`, with the packages it needs that are not installed.
 
         Returns why they cannot be had, None when all is there.
@@ -132,7 +134,7 @@ class DryStart:
 
     version: str = ""
     schema: int = 0
-    problem: Problem | None = None
+    problem: "Problem | None" = None
 
 
 class Releases(Protocol):
