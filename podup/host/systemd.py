@@ -77,7 +77,7 @@ class Systemd:
     def show(self, *units: str) -> tuple[UnitState, ...]:
         """Return the state of each unit, in their order."""
         seen = self.properties(units, _STATE)
-        return tuple(_state(unit, found) for unit, found in zip(units, seen, strict=True))
+        return tuple(_state(unit, found, self.option) for unit, found in zip(units, seen, strict=True))
 
     def dependants(self, unit: str) -> tuple[tuple[str, str], ...]:
         """Return the loaded units that need `unit`, directly or through another, with their active states.
@@ -259,7 +259,7 @@ def _pairs(block: str) -> dict[str, str]:
     return found
 
 
-def _state(unit: str, seen: Mapping[str, str]) -> UnitState:
+def _state(unit: str, seen: Mapping[str, str], manager: str) -> UnitState:
     def number(key: str) -> int:
         value = seen.get(key, "0")
         return int(value) if value.isdigit() else 0
@@ -280,6 +280,7 @@ def _state(unit: str, seen: Mapping[str, str]) -> UnitState:
         kind=seen.get("Type", ""),
         invocation=seen.get("InvocationID", ""),
         triggered_by=tuple(seen.get("TriggeredBy", "").split()),
+        manager=manager,
     )
 
 

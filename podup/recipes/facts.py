@@ -30,7 +30,8 @@ class UnitState:
     `exec_code` is how the main process ended (0 never, 1 exited, 2 killed, 3 dumped: the CLD_ codes) and
     `exec_status` its exit code or signal. `result` is `success`, `exit-code`, `signal`, `timeout`,
     `start-limit-hit`, `oom-kill` ...; a unit that failed until the start limit keeps the result of its
-    failures, so that `active` being `failed` is what tells that it has to be reset.
+    failures, so that `active` being `failed` is what tells that it has to be reset. `manager` is the option
+    by which systemctl reaches the manager that said so.
     """
 
     unit: str
@@ -48,6 +49,7 @@ class UnitState:
     kind: str = ""
     invocation: str = ""
     triggered_by: tuple[str, ...] = ()
+    manager: str = "--user"
 
     @property
     def is_job(self) -> bool:

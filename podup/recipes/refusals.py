@@ -28,14 +28,16 @@ def refuse_state(unit: str, state: object) -> Plan | None:
     """Return why systemd would not start this unit, or None."""
     if isinstance(state, Unknown):
         return fail_unseen(state)
-    if not isinstance(state, UnitState) or not state.exists:
-        hint = "is it spelled right, and was `systemctl --user daemon-reload` run?"
+    seen = state if isinstance(state, UnitState) else UnitState(unit)
+    systemctl = f"systemctl {seen.manager}"
+    if not seen.exists:
+        hint = f"is it spelled right, and was `{systemctl} daemon-reload` run?"
         return refuse("unit-not-found", f"{unit} is not known to systemd", hint)
-    if state.load == "masked":
-        hint = f"`systemctl --user unmask {unit}` lets it be started again"
+    if seen.load == "masked":
+        hint = f"`{systemctl} unmask {unit}` lets it be started again"
         return refuse("unit-masked", f"{unit} is masked", hint)
-    if state.load in _UNREADABLE:
-        hint = f"see `systemctl --user status {unit}`"
+    if seen.load in _UNREADABLE:
+        hint = f"see `{systemctl} status {unit}`"
         return refuse("unit-unreadable", f"systemd cannot read the files of {unit}", hint)
     return None
 
@@ -51,7 +53,7 @@ def refuse_unit(unit: str, config: object, state: object, container: object) -> 
         return fail("unit-not-read", f"the files of {unit} could not be read")
     if isinstance(state, UnitState) and state.need_reload:
         why = f"the files of {unit} were changed and systemd has not read them: it would start something else"
-        return refuse("unit-not-reloaded", why, "run `systemctl --user daemon-reload`")
+        return refuse("unit-not-reloaded", why, f"run `systemctl {state.manager} daemon-reload`")
     return refuse_config(config) or _refuse_unseen(config, container)
 
 
