@@ -77,9 +77,11 @@ class Run:
         if planned is None or not any(record["type"] == "step" for record in records):
             return self._interrupted("stopped before its first step; nothing had changed", Facts())
         before = decode_facts(planned["before"])
-        if any(_is_commit(record) for record in records):
+        proven = next((record["verdict"] for record in records if _is_commit(record)), None)
+        if proven is not None:
             self._record.note("warn", "the process died after the new state was proven; finishing")
-            return self._succeed(before, self._observe(self._recipe.watch(self._params, before)))
+            after = self._observe(self._recipe.watch(self._params, before))
+            return self._succeed(before, after, says="; ".join(proven["reasons"]))
         if any(_is_returned(record) for record in records):
             return self._interrupted("died after everything was taken back", before)
         self._record.note("warn", "the process died in the middle; taking back what it did")
@@ -102,19 +104,19 @@ class Run:
         except PodupError as error:
             return self._take_back(before, error.message, Status.ROLLED_BACK, look_closer=True)
         if verdict.health is Health.OK:
-            return self._succeed(before, after)
+            return self._succeed(before, after, says="; ".join(verdict.reasons))
         if verdict.health is Health.UNKNOWN:
             return self._end(Status.UNKNOWN, "not-observable", _because(verdict), before, after)
         self._look_closer()
         return self._take_back(before, _because(verdict), Status.ROLLED_BACK)
 
-    def _succeed(self, before: Facts, after: Facts) -> Outcome:
+    def _succeed(self, before: Facts, after: Facts, *, says: str) -> Outcome:
         tidy = self._recipe.finish(self._params, before, after)
         try:
             self._apply(tidy, "finish", stoppable=False)
         except PodupError as error:
             self._record.note("warn", f"tidying up failed: {error.message}", hint=error.hint)
-        return self._end(Status.SUCCEEDED, "succeeded", "proven healthy", before, after)
+        return self._end(Status.SUCCEEDED, "succeeded", says or "proven healthy", before, after)
 
     def _take_back(
         self, before: Facts, reason: str, status: Status, *, look_closer: bool = False

@@ -136,8 +136,10 @@ def _diagnosis(record: Mapping[str, Any]) -> _Line:
 def _verdict(record: Mapping[str, Any]) -> _Line:
     verdict = record["verdict"]
     health = verdict["health"]
-    says = "; ".join(verdict["reasons"]) or {"ok": "well so far", "pending": "waiting"}.get(health, health)
-    if record["final"] and health == "ok":
+    says = "; ".join(verdict["reasons"]) or {"pending": "waiting"}.get(health, health)
+    if health == "ok" and not record["final"]:
+        says = "well so far"
+    elif health == "ok" and not verdict["reasons"]:
         says = "proven well" if record["aim"] == "new" else "back as before, proven well"
     level = "error" if health == "bad" else "info"
     return (level, "judge", health, says, {"type": "verdict", "aim": record["aim"], "final": record["final"]})

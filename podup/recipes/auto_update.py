@@ -146,7 +146,7 @@ class AutoUpdateRecipe:
             return Verdict(Health.PENDING, (f"{p.unit} has not begun",))
         if state.active == "failed" or state.result != "success":
             return Verdict(Health.BAD, (f"{p.unit} ended with {state.result}, exit {state.exec_status}",))
-        return Verdict(Health.OK)
+        return Verdict(Health.OK, (f"{p.unit} ran to its end; how the services do was not looked at",))
 
     def revert(self, p: AutoUpdateParams, before: Facts, after: Facts) -> Plan:
         return leave("podmans-own", "what podman auto-update did is podman's own to take back")

@@ -61,7 +61,9 @@ class StackBackup:
         if isinstance(found, Unknown):
             return Verdict(Health.BAD, (found.reason,))
         is_there = isinstance(found, Backup)
-        return Verdict(Health.OK) if is_there else Verdict(Health.BAD, ("there is no complete backup",))
+        if not is_there:
+            return Verdict(Health.BAD, ("there is no complete backup",))
+        return Verdict(Health.OK, ("the backup is complete and verified",))
 
     def revert(self, p: StackBackupParams, before: Facts, after: Facts) -> Plan:
         return leave("backup-failed", "nothing had changed")

@@ -73,8 +73,10 @@ class StackPromote:
         if aim is Aim.OLD:
             wanted = was.proof if isinstance(was, Proven) else None
             return Verdict(Health.OK if now.proof == wanted else Health.BAD)
-        is_new = now.proof is not None and now.proof.version == _change(p, before).version
-        return Verdict(Health.OK) if is_new else Verdict(Health.BAD, ("the proof names another version",))
+        version = _change(p, before).version
+        if now.proof is None or now.proof.version != version:
+            return Verdict(Health.BAD, ("the proof names another version",))
+        return Verdict(Health.OK, (f"{version} is verified for {p.stack.family}",))
 
     def revert(self, p: StackPromoteParams, before: Facts, after: Facts) -> Plan:
         was = before.get(ProofOf(p.stack.family))

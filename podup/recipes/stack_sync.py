@@ -83,7 +83,7 @@ class StackSync:
     def judge(self, p: StackSyncParams, before: Facts, after: Facts, aim: Aim) -> Verdict:
         found = after.get(SyncPlanOf(p.stack.name))
         if isinstance(found, SyncPlan) and not found.copies:
-            return Verdict(Health.OK)
+            return Verdict(Health.OK, ("the directories are in step",))
         return Verdict(Health.BAD, ("the directories still differ",))
 
     def revert(self, p: StackSyncParams, before: Facts, after: Facts) -> Plan:

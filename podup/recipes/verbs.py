@@ -136,7 +136,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How things stand, with one sentence a reason.
+    """How things stand, with one sentence a reason; beside OK they say what was found where it is not health.
 
     `asks` is what to have looked at now and then while it is pending, because it comes late by itself; the
     answers go to the timeline, and what came of them is seen when the same is observed again.

@@ -77,7 +77,9 @@ class LampRecipe:
         seen = after[Lamp("hall")]
         if seen == "broken":
             return Verdict(Health.BAD, ("the bulb is broken",))
-        return Verdict(Health.OK) if seen == wanted else Verdict(Health.PENDING, (f"it is {seen}",))
+        if seen != wanted:
+            return Verdict(Health.PENDING, (f"it is {seen}",))
+        return Verdict(Health.OK, ("it shines a little",) if seen == "dim" else ())
 
     def revert(self, p: str, before: Facts, after: Facts) -> Plan:
         if after[Lamp("hall")] == before[Lamp("hall")]:
@@ -146,9 +148,11 @@ class Sink(list[dict[str, Any]]):
         self.append(record)
 
 
-def make_run(house: House, sink: Sink, *, dry_run: bool = False, stopped: bool = False) -> Run:
+def make_run(
+    house: House, sink: Sink, *, to: str = "on", dry_run: bool = False, stopped: bool = False
+) -> Run:
     record = Record(sink, house, Redactor())  # type: ignore[arg-type]
-    job = Job(LampRecipe(), "on", dry_run)
+    job = Job(LampRecipe(), to, dry_run)
     return Run(job, world=house.world(), record=record, clock=house, is_stopped=lambda: stopped)  # type: ignore[arg-type]
 
 
@@ -241,6 +245,18 @@ def test_killed_after_the_proof_it_is_finished_not_taken_back() -> None:
     committed = [record for record in sink if record["type"] != "outcome"]
     outcome = make_run(house, sink).recover(committed)
     assert (outcome.status, house.lamp) == (Status.SUCCEEDED, "on")
+
+
+def test_a_success_says_what_was_found_where_that_is_not_health() -> None:
+    house, sink = House(), Sink()
+    assert make_run(house, sink).execute().summary == "proven healthy"
+    dim = Sink()
+    assert make_run(House(), dim, to="dim").execute().summary == "it shines a little"
+    said = [line["summary"] for line in tell(dim, "").logs if line["action"] == "judge"]
+    assert said == ["well so far", "it shines a little"]
+    unended = [record for record in dim if record["type"] != "outcome"]
+    finished = make_run(House(lamp="dim"), dim, to="dim").recover(unended)
+    assert finished.summary == "it shines a little"
 
 
 def test_killed_while_taking_back_a_second_recovery_ends_it() -> None:
