@@ -134,6 +134,7 @@ def test_a_unit_that_requires_the_deployed_one_stays_active(daemon: Daemon, new_
     eventually("the dependent unit is active", lambda: is_active(beside.unit))
 
 
+@pytest.mark.parametrize("daemon", [{"PODUP_VERIFY_TIMEOUT_SECS": "60"}], indirect=True)  # as by default
 def test_twenty_units_pushed_at_once(daemon: Daemon, new_service: Make) -> None:
     services = [new_service(name="many") for _ in range(UNITS_AT_ONCE)]
     push(Build("v1"), *(service.image for service in services))
@@ -149,7 +150,7 @@ def test_twenty_units_pushed_at_once(daemon: Daemon, new_service: Make) -> None:
         answers = list(pool.map(lambda delivery: send(daemon.url, delivery), deliveries))
     assert {answer.status for answer in answers} == {202}
     tasks = [daemon.wait_for_task(answer.body["task_id"], timeout_s=240) for answer in answers]
-    assert {task["status"] for task in tasks} == {"succeeded"}
+    assert [task for task in tasks if task["status"] != "succeeded"] == []
     assert {served_version(service) for service in services} == {"v2"}
     assert daemon.api("/api/image-locks").body["total"] == 0
     assert daemon.api("/api/tasks?per_page=1").body["total"] == UNITS_AT_ONCE

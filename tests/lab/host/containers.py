@@ -37,6 +37,8 @@ http: {{addr: "{address}"}}
 
 HTPASSWD = "auth: {{htpasswd: {{realm: lab, path: {path}}}}}\n"
 
+_GIVEN: set[int] = set()  # ports
+
 
 def configure_containers(home: Path) -> None:
     directory = home / ".config/containers"
@@ -70,12 +72,14 @@ def start_registry(directory: Path, *, htpasswd: Path | None = None) -> tuple[st
 
 
 def free_port() -> int:
-    """A free port below those the kernel hands out, so it is still free when a service binds it later."""
+    """A free port below those the kernel hands out, and given to nobody else: a service binds it later."""
     while True:
         port = random.randrange(15000, 32000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port
 
 
 def wait_for_port(address: str, *, timeout_s: float = 15.0) -> None:
