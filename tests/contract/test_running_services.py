@@ -159,9 +159,12 @@ def test_a_health_check_that_comes_late_can_be_made_now(machine: Machine) -> Non
     before = container()
     assert (before.health, before.is_unwell) != ("healthy", True)
     assert before.check.interval_s == 300
-    failing = before.check.failing
-    assert not machine.podman.check_health(before.id).ok
-    assert container().check.failing == failing, "podman has not counted that"
+
+    def is_uncounted() -> bool:
+        failing = container().check.failing
+        return machine.podman.check_health(before.id).ok or container().check.failing == failing
+
+    assert is_uncounted() or is_uncounted(), "podman has not counted that; its own first one may come between"
     machine.eventually("it passes", lambda: machine.podman.check_health(before.id).ok)
     assert container().health == "healthy"
 

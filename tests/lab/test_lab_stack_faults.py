@@ -20,6 +20,7 @@ from labkit.stack_site import NEW, OLD, Site, is_as_before, site_running
 
 pytestmark = pytest.mark.skipif(programs_directory() is None, reason="no PostgreSQL server is installed")
 LONG_S = 120.0
+UNMOUNT = "grep -o '/[^ ]*/userdata/shm' /proc/mounts | while read -r at; do umount -l \"$at\"; done"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,10 @@ def env(site: Site) -> bytes:
 
 
 def cut_the_power(site: Site, task_id: str) -> None:
-    """Kill the daemon, the task, what starts the containers, and these; podman takes it for a reboot."""
+    """Kill the daemon, the task, what starts the containers, and these; podman takes it for a reboot.
+
+    A reboot leaves no mounts; here what the containers had mounted has to go.
+    """
     pids = "{{.State.ConmonPid}} {{.State.Pid}}"
     containers = run("podman", "ps", "--quiet", "--filter=name=odoo18-prod").split()
     processes = run("podman", "inspect", f"--format={pids}", *containers).split() if containers else []
@@ -48,6 +52,7 @@ def cut_the_power(site: Site, task_id: str) -> None:
         if int(pid):
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
+    run("podman", "unshare", "sh", "-c", UNMOUNT)
     Path(os.environ["XDG_RUNTIME_DIR"], "libpod/tmp/alive").unlink()
 
 
