@@ -24,6 +24,11 @@ _STATE = (
     "LoadState,ActiveState,SubState,Result,NRestarts,FragmentPath,SourcePath,NeedDaemonReload,UnitFileState,"
     "ExecMainCode,ExecMainStatus,Type,InvocationID,TriggeredBy"
 )
+_STOPPED = (  # microseconds on one clock: the last stop began, it ended, the last start began
+    "ActiveState,ActiveExitTimestampMonotonic,InactiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic"
+)
+_REST_S = 1.0  # a restart begins the new process sooner after the old one than that
+_NO_TIME_S = 0.05
 _NEEDED_BY = "RequiredBy,RequisiteOf,BoundBy,ConsistsOf"
 _MISSING = regex(r"No files found for (\S+)\.$", re.MULTILINE)
 _ARGUMENTS = regex(r"(?m)^( *Process: \d+ \w+=\S+) .*( \(code=.*)$")
@@ -153,14 +158,26 @@ class Systemd:
     def restart(self, unit: str, *, timeout_s: float = JOB_TIMEOUT_S) -> Completed:
         """Restart `unit` and wait for the job; raises PodupError `unit-restart-failed`, NotFound.
 
-        While the process that ran before takes its time to stop, which its unit limits, the wait begins anew.
+        The new process has `timeout_s`, counted from when the one before has stopped, which its unit limits.
         """
-        done = self._wait("restart", unit, timeout_s)
-        for _ in range(int(STOP_AT_MOST_S // timeout_s)):
-            if not done.timed_out or self.show(unit)[0].active != "deactivating":
+        done, waited_s = self._wait("restart", unit, timeout_s), timeout_s
+        while done.timed_out and waited_s < STOP_AT_MOST_S:
+            left_s = self._left_to_start(unit, timeout_s, waited_s)
+            if left_s < _NO_TIME_S:
                 break
-            done = self._wait("start", unit, timeout_s)  # joins the job that waits for the stop
+            done = self._wait("start", unit, left_s)  # joins the job that waits for the stop
+            waited_s += left_s
         return self._judge("restart", unit, done)
+
+    def _left_to_start(self, unit: str, timeout_s: float, waited_s: float) -> float:
+        """Return how long to wait on for a unit whose restart was asked for `waited_s` ago."""
+        (seen,) = self.properties((unit,), _STOPPED)
+        if seen.get("ActiveState") == "deactivating":
+            return timeout_s
+        left, rested, began = (int(seen.get(name) or 0) / 1e6 for name in _STOPPED.split(",")[1:])
+        if began - rested > _REST_S:
+            return 0.0  # nothing ran that had to stop
+        return min(timeout_s, rested - left - (waited_s - timeout_s))
 
     def start(self, unit: str, *, wait: bool = True, timeout_s: float = JOB_TIMEOUT_S) -> Completed:
         """Start `unit`; raises PodupError `unit-start-failed`, NotFound.

@@ -64,19 +64,21 @@ def test_a_status_holds_no_command_lines() -> None:
 
 
 class SlowStop:
-    """A unit whose process takes three waits to stop, and one to start."""
+    """A unit whose process takes 12 seconds to stop, after `rest_s` of rest, and `start_s` to start."""
 
-    def __init__(self) -> None:
-        self.asked: list[str] = []
+    def __init__(self, *, start_s: float, rest_s: float = 0.1) -> None:
+        self.start_s, self.rest_s = start_s, rest_s
+        self.waits: list[tuple[str, float]] = []
 
     def run(self, command: Command) -> Completed:
-        verb = command.argv[2]
-        self.asked.append(verb)
-        waits = len([asked for asked in self.asked if asked != "show"])
-        if verb == "show":
-            state = "deactivating" if waits < 3 else "activating"
-            return Completed(command, 0, f"LoadState=loaded\nActiveState={state}\nId=web.service\n", "", 1)
-        return Completed(command, 124 if waits < 4 else 0, "", "", 1)
+        now_s = sum(seconds for _, seconds in self.waits)
+        if command.argv[2] == "show":
+            at = {"ActiveExit": 100.0, "InactiveEnter": 112.0, "InactiveExit": 112.0 + self.rest_s}
+            lines = [f"{name}TimestampMonotonic={int(moment * 1e6)}" for name, moment in at.items()]
+            state = "deactivating" if now_s < 12 else "activating"
+            return Completed(command, 0, "\n".join(["Id=web.service", f"ActiveState={state}", *lines]), "", 1)
+        self.waits.append((command.argv[2], round(command.timeout_s, 3)))
+        return Completed(command, 124 if now_s + command.timeout_s < 12 + self.start_s else 0, "", "", 1)
 
 
 class Failing:
@@ -95,8 +97,22 @@ def test_a_failed_job_is_told_by_its_reason() -> None:
 
 
 def test_a_slow_stop_is_no_part_of_the_time_a_start_has() -> None:
-    machine = SlowStop()
+    machine = SlowStop(start_s=4.9)
+    Systemd(machine).restart("web.service", timeout_s=5)
+    assert machine.waits == [("restart", 5), ("start", 5), ("start", 5), ("start", 2)]
+
+
+@pytest.mark.parametrize(("timeout_s", "waited_s"), [(5, 17), (11, 23), (20, 32)])
+def test_a_start_that_is_too_slow_has_had_its_whole_time(timeout_s: float, waited_s: float) -> None:
+    machine = SlowStop(start_s=1000)
     with pytest.raises(PodupError) as late:
-        Systemd(machine).restart("web.service", timeout_s=5)
+        Systemd(machine).restart("web.service", timeout_s=timeout_s)
     assert late.value.code == "unit-restart-failed"
-    assert machine.asked == ["restart", "show", "start", "show", "start", "show"]
+    assert sum(seconds for _, seconds in machine.waits) == waited_s
+
+
+def test_a_stop_of_long_ago_gives_a_start_no_more_time() -> None:
+    machine = SlowStop(start_s=1000, rest_s=3600)
+    with pytest.raises(PodupError):
+        Systemd(machine).restart("web.service", timeout_s=20)
+    assert machine.waits == [("restart", 20)]
