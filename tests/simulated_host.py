@@ -14,6 +14,8 @@ from podup.app import task as task_process
 from podup.app.building import Built, build
 from podup.app.machine import Ground
 from podup.core.states import Status, Trigger
+from podup.engine.dispatch import Dispatcher, Launch
+from podup.engine.memory import KEEPERS, Memory
 from podup.engine.snapshot import TaskFiles
 from podup.engine.story import tell
 from podup.files import FileLock, read_journal
@@ -21,6 +23,7 @@ from podup.host.run import Command
 from podup.host.simulator.clock import ManualClock
 from podup.host.simulator.scenes import auto_update_unit, container_unit
 from podup.host.simulator.simulator import Simulator
+from podup.host.task_process import TaskProcesses
 from podup.settings.environment import Environment
 from podup.settings.load import load
 from podup.store import services, tasks
@@ -114,6 +117,20 @@ class Host:
     def close(self) -> None:
         self.store.close()
         self._lock.release()
+
+    def work_with(self, processes: TaskProcesses) -> Dispatcher:
+        """From now on start the tasks by these processes, which none of our own code runs in."""
+        take_snapshot = self.built.dispatcher._launch().take_snapshot
+        dispatcher = Dispatcher(
+            self.state,
+            self.store,
+            clock=self.clock,
+            launch=lambda: Launch(processes, take_snapshot, ("true",)),
+            memory=Memory(KEEPERS),
+            say=self.said.append,
+        )
+        self.built = replace(self.built, dispatcher=dispatcher)
+        return dispatcher
 
     def settle(self) -> None:
         """Let everything run that may run now."""

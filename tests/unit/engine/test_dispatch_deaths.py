@@ -13,8 +13,7 @@ from podup.app import task as task_process
 from podup.core.secrets import Redactor
 from podup.core.states import Status, Trigger
 from podup.engine.control import request_stop
-from podup.engine.dispatch import MAX_ATTEMPTS, Dispatcher, Launch
-from podup.engine.memory import KEEPERS, Memory
+from podup.engine.dispatch import MAX_ATTEMPTS, Dispatcher
 from podup.engine.record import Record
 from podup.engine.snapshot import TaskFiles
 from podup.errors import Invalid, PodupError
@@ -100,27 +99,13 @@ class Refusing(Stillborn):
         raise PodupError("unit-start-failed", "it was too slow")
 
 
-def with_processes(host: Host, processes: Stillborn) -> Dispatcher:
-    take_snapshot = host.built.dispatcher._launch().take_snapshot
-    dispatcher = Dispatcher(
-        host.state,
-        host.store,
-        clock=host.clock,
-        launch=lambda: Launch(processes, take_snapshot, ("true",)),
-        memory=Memory(KEEPERS),
-        say=host.said.append,
-    )
-    host.built = replace(host.built, dispatcher=dispatcher)
-    return dispatcher
-
-
 def locks_shown(host: Host) -> Sequence[image_locks.ImageLock]:
     with host.store.read() as cx:
         return image_locks.held(cx)
 
 
 def test_what_a_task_holds_names_its_process(host: Host) -> None:
-    dispatcher = with_processes(host, Stillborn())
+    dispatcher = host.work_with(Stillborn())
     task = host.deploy()
     me = identify(os.getpid())
     assert me is not None
@@ -138,7 +123,7 @@ def test_two_units_of_one_image_are_deployed_one_after_the_other(host: Host) -> 
     host.machine.add(beside, other)
     host.built.engine.catalogue.find()
     processes = Many(host)
-    dispatcher = with_processes(host, processes)
+    dispatcher = host.work_with(processes)
     with host.store.write() as cx:
         for unit in (WEB, "beside.service", "other.service"):
             intent = host.built.engine.catalogue.deploy(host.service(unit))
@@ -163,7 +148,7 @@ def somebody_else(who: str) -> ProcessIdentity:
 @pytest.mark.parametrize("who", ["dead", "recycled", "another boot"])
 def test_the_kernel_tells_who_holds_a_task_and_no_number_does(host: Host, who: str) -> None:
     processes = Stillborn()
-    dispatcher = with_processes(host, processes)
+    dispatcher = host.work_with(processes)
     task = host.deploy()
     with JournalWriter(TaskFiles(host.state, task.id).journal) as sink:
         Record(sink, host.clock, Redactor(())).begin(somebody_else(who), version="0.1.0", attempt=1)
@@ -185,7 +170,7 @@ def turn(host: Host, dispatcher: Dispatcher, times: int) -> None:
 
 def test_a_forced_stop_ends_what_works_and_not_what_takes_it_back(host: Host) -> None:
     processes = Lasting(host)
-    dispatcher = with_processes(host, processes)
+    dispatcher = host.work_with(processes)
     task = host.deploy()
     processes.begin()
     host.clock.sleep(5)
@@ -195,17 +180,17 @@ def test_a_forced_stop_ends_what_works_and_not_what_takes_it_back(host: Host) ->
     assert (processes.ended, processes.started) == (1, 2)
     processes.begin()
     turn(host, dispatcher, 3)
-    turn(host, with_processes(host, processes), 3)
+    turn(host, host.work_with(processes), 3)
     assert (processes.ended, processes.started) == (1, 2)
     assert host.task(task.id).status is Status.RUNNING
     processes.stop(task.id)
 
 
 def test_a_process_that_cannot_be_started_is_tried_again(host: Host) -> None:
-    dispatcher = with_processes(host, Refusing())
+    dispatcher = host.work_with(Refusing())
     task = host.deploy()
     assert "trying again" in host.task(task.id).message
-    working = with_processes(host, Lasting(host))
+    working = host.work_with(Lasting(host))
     turn(host, working, 2)
     assert host.task(task.id).status is Status.RUNNING
     assert dispatcher.ended_count == working.ended_count == 0
@@ -214,7 +199,7 @@ def test_a_process_that_cannot_be_started_is_tried_again(host: Host) -> None:
 @pytest.mark.parametrize("has_begun", [False, True])
 def test_a_process_that_can_never_be_started_is_given_up(host: Host, has_begun: bool) -> None:
     processes = Refusing()
-    dispatcher = with_processes(host, processes)
+    dispatcher = host.work_with(processes)
     task = host.deploy()
     if has_begun:
         with JournalWriter(TaskFiles(host.state, task.id).journal) as sink:
@@ -230,7 +215,7 @@ def test_a_process_that_can_never_be_started_is_given_up(host: Host, has_begun: 
 
 def test_a_task_whose_process_never_says_a_word_is_given_up(host: Host) -> None:
     processes = Stillborn()
-    dispatcher = with_processes(host, processes)
+    dispatcher = host.work_with(processes)
     task = host.deploy()
     for _ in range(3 * MAX_ATTEMPTS):
         host.clock.sleep(5)

@@ -14,13 +14,10 @@ from simulated_host import WEB, Host
 
 from podup.api.live import TaskFeed
 from podup.core.states import Status, Trigger
-from podup.engine.dispatch import Dispatcher, Launch
-from podup.engine.memory import KEEPERS, Memory
 from podup.engine.setbacks import LASTS_S
 from podup.engine.snapshot import TaskFiles
 from podup.files import JournalWriter
 from podup.host.simulator.scenes import container_unit
-from podup.records import replace
 from podup.server.sse import Hub
 from podup.store import image_locks, services
 from podup.store.tasks import Task
@@ -58,16 +55,7 @@ def two(host: Host, processes: Silent) -> tuple[Task, Task]:
     """Return two running tasks, in the order in which they are looked after."""
     host.machine.add(container_unit("other", "ghcr.io/acme/api:1"))
     host.built.engine.catalogue.find()
-    take_snapshot = host.built.dispatcher._launch().take_snapshot
-    dispatcher = Dispatcher(
-        host.state,
-        host.store,
-        clock=host.clock,
-        launch=lambda: Launch(processes, take_snapshot, ("true",)),
-        memory=Memory(KEEPERS),
-        say=host.said.append,
-    )
-    host.built = replace(host.built, dispatcher=dispatcher)
+    host.work_with(processes)
     submitted = [submit(host, unit) for unit in (WEB, OTHER)]
     host.built.dispatcher.turn()
     return host.task(submitted[0].id), host.task(submitted[1].id)
